@@ -1,0 +1,27 @@
+import type { AngularName } from '../config/schema.js';
+
+/**
+ * Angular activation g(θ) in float64 (Decoupled Networks, section 3.4; SphereNet for linear and sigmoid).
+ * g(0) = 1, g(π/2) = 0, g(π) = −1.
+ * @param theta angle between filter and patch, radians in [0, π]
+ * @param k temperature of the sigmoid
+ */
+export function angularValue(name: AngularName, theta: number, k: number): number {
+  switch (name) {
+    case 'linear':
+      return 1 - (2 * theta) / Math.PI;
+    case 'cosine':
+      return Math.cos(theta);
+    case 'square-cosine': {
+      const cosine = Math.cos(theta);
+      return Math.sign(cosine) * cosine * cosine;
+    }
+    case 'sigmoid':
+      return Math.tanh((Math.PI / 2 - theta) / (2 * k)) / Math.tanh(Math.PI / (4 * k));
+  }
+}
+
+/** Angular activations that are functions of cos θ alone and need no arccos. */
+export function needsArccos(name: AngularName): boolean {
+  return name === 'linear' || name === 'sigmoid';
+}

@@ -1,0 +1,49 @@
+import type { AngularName, MagnitudeName, OperatorInput, Sharing } from '../config/schema.js';
+
+/** An operator with every parameter known: f(w, x) = h(‖x‖)·g(θ). */
+export interface Operator {
+  readonly magnitude: MagnitudeName;
+  readonly angular: AngularName;
+  readonly alpha: number;
+  readonly beta: number;
+  /** `adaptive`: R = ρ·E‖x‖ (the authors' code); `fixed`: R = ρ (the paper's text). */
+  readonly radius: 'adaptive' | 'fixed';
+  /** Initial ρ. */
+  readonly rho: number;
+  readonly learnRho: Sharing | false;
+  /** Initial k of the sigmoid. */
+  readonly k: number;
+  readonly learnK: Sharing | false;
+}
+
+/** Magnitude functions that have a radius R. */
+export function usesRadius(magnitude: MagnitudeName): boolean {
+  return magnitude === 'ball' || magnitude === 'tanh' || magnitude === 'seg';
+}
+
+/** Magnitude functions bounded by α however long the patch is. */
+export function isBounded(magnitude: MagnitudeName): boolean {
+  return magnitude === 'sphere' || magnitude === 'ball' || magnitude === 'tanh';
+}
+
+/** The paper's name of an operator: `TanhConv`. */
+export function operatorName(magnitude: MagnitudeName): string {
+  return `${magnitude.charAt(0).toUpperCase()}${magnitude.slice(1)}Conv`;
+}
+
+/** Fill in what the inputs leave out; later inputs win over earlier ones. */
+export function resolveOperator(...inputs: readonly OperatorInput[]): Operator {
+  const merged: OperatorInput = Object.assign({}, ...inputs);
+  const magnitude = merged.magnitude ?? 'tanh';
+  return {
+    magnitude,
+    angular: merged.angular ?? 'cosine',
+    alpha: merged.alpha ?? 1,
+    beta: merged.beta ?? (magnitude === 'mix' ? 1 : 0.5),
+    radius: merged.radius ?? 'adaptive',
+    rho: merged.rho ?? 1,
+    learnRho: merged.learnRho ?? 'per-filter',
+    k: merged.k ?? 0.3,
+    learnK: merged.learnK ?? false,
+  };
+}

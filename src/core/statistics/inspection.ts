@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { angularNames, magnitudeNames } from '../config/schema.js';
+
+/** `counts[i]` values lie in [edges[i], edges[i+1]); the last bin includes its upper edge. */
+export const histogramSchema = z.object({ edges: z.array(z.number()), counts: z.array(z.number()) });
+export type Histogram = z.infer<typeof histogramSchema>;
+
+export const distributionSchema = z.object({
+  histogram: histogramSchema,
+  count: z.number(),
+  mean: z.number(),
+  /** Standard deviation (of the population). */
+  deviation: z.number(),
+  minimum: z.number(),
+  maximum: z.number(),
+  /** 5th, 50th and 95th percentile, interpolated inside histogram bins. */
+  p05: z.number(),
+  median: z.number(),
+  p95: z.number(),
+});
+export type Distribution = z.infer<typeof distributionSchema>;
+
+/** A stretch of the norm axis in which the magnitude function behaves alike. */
+export const regimeSchema = z.object({
+  name: z.enum(['below the radius', 'beyond the radius']),
+  /** Share of (patch, filter) pairs, 0 to 1. */
+  share: z.number(),
+});
+
+const shape = z.array(z.number().int());
+
+export const layerInspectionSchema = z.object({
+  name: z.string(),
+  /** Position in the config's `layers`. */
+  index: z.number().int(),
+  type: z.enum(['conv', 'dense']),
+  /** The operator; a plain layer is read as h = ‖w‖‖x‖, g = cos. */
+  operator: z.union([
+    z.literal('inner-product'),
+    z.object({
+      magnitude: z.enum(magnitudeNames),
+      angular: z.enum(angularNames),
+      alpha: z.number(),
+      beta: z.number(),
+      radius: z.enum(['adaptive', 'fixed']),
+    }),
+  ]),
+  inputShape: shape,
+  outputShape: shape,
+  filters: z.number().int(),
+  /** Patches whose norm reaches the floor: what the distributions are made of. */
+  patches: z.number().int(),
+  /** Patches left out because their norm is under the floor. */
+  weakPatches: z.number().int(),
+  floor: z.number(),
+  /** ‖x‖ over patches, without ε. */
+  norm: distributionSchema,
+  /** θ in degrees over (patch, filter) pairs, without ε. */
+  angle: distributionSchema,
+  /** Counts of (patch, filter) pairs, row-major [norm bin][angle bin]. */
+  joint: z.object({
+    normEdges: z.array(z.number()),
+    angleEdges: z.array(z.number()),
+    counts: z.array(z.number()),
+  }),
+  /** ‖w‖ of each filter, without ε. */
+  weightNorms: z.array(z.number()),
+  /** ρ of each filter; absent where the operator has no radius. */
+  rho: z.array(z.number()).optional(),
+  /** The radius in use R of each filter (R = ρ or ρ·E‖x‖). */
+  radius: z.array(z.number()).optional(),
+  /** E‖x‖ as stored in the checkpoint; present for adaptive radii. */
+  meanPatchNorm: z.number().optional(),
+  /** k of each filter; present for the sigmoid. */
+  k: z.array(z.number()).optional(),
+  /** Present where the operator has a radius. */
+  regimes: z.array(regimeSchema).optional(),
+});
+export type LayerInspection = z.infer<typeof layerInspectionSchema>;
+
+/** What one pass over a data split found in every layer of a checkpoint. */
+export const inspectionSchema = z.object({
+  version: z.literal(1),
+  run: z.string().optional(),
+  checkpoint: z.string(),
+  /** SHA-256 of the checkpoint's file. */
+  checkpointSha256: z.string(),
+  epoch: z.number().int(),
+  step: z.number().int(),
+  data: z.string(),
+  split: z.enum(['train', 'test']),
+  /** Number of images. */
+  sampleSize: z.number().int(),
+  accuracy: z.number(),
+  backend: z.string(),
+  layers: z.array(layerInspectionSchema),
+});
+export type Inspection = z.infer<typeof inspectionSchema>;
