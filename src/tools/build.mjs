@@ -1,0 +1,138 @@
+#!/usr/bin/env node
+// Bundles what ships into dist/: the extension, the engine, the command line and the webviews. `--watch` rebuilds on
+// change, with source maps; `--metafile` prints what each bundle weighs.
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import esbuild from 'esbuild';
+import { fromRoot } from './paths.mjs';
+
+/** @typedef {import('esbuild').BuildOptions} BuildOptions */
+
+const { values: options } = parseArgs({
+  options: {
+    watch: { type: 'boolean', default: false },
+    metafile: { type: 'boolean', default: false },
+  },
+});
+
+/** @type {BuildOptions} */
+const shared = {
+  absWorkingDir: fromRoot(),
+  bundle: true,
+  logLevel: 'warning',
+  metafile: true,
+  minify: !options.watch,
+  sourcemap: options.watch ? 'linked' : false,
+  define: { 'process.env.NODE_ENV': '"production"' },
+};
+
+/** @type {BuildOptions} */
+const forNode = {
+  ...shared,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  // Stack traces and tfjs's error messages name functions and classes.
+  keepNames: true,
+  // tfjs's CommonJS builds register no gradients, and its modules cannot be loaded by Node unbundled.
+  mainFields: ['module', 'main'],
+  external: ['vscode', '@tensorflow/tfjs-node-gpu'],
+  define: { ...shared.define, 'import.meta.url': 'importMetaUrl' },
+  banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
+};
+
+/** @type {BuildOptions} */
+const forWebview = {
+  ...shared,
+  platform: 'browser',
+  target: 'es2022',
+  format: 'iife',
+  loader: { '.ttf': 'file' },
+  assetNames: '[name]',
+};
+
+/** @param {string} file */
+function isThere(file) {
+  const there = existsSync(fromRoot(file));
+  if (!there) console.log(`(${file} is not there yet: skipped)`);
+  return there;
+}
+
+/** @type {readonly BuildOptions[]} */
+const allBundles = [
+  { ...forNode, entryPoints: ['src/extension.ts'], outfile: 'dist/extension.js' },
+  { ...forNode, entryPoints: ['src/engine/main.ts'], outfile: 'dist/engine.js' },
+  {
+    ...forNode,
+    entryPoints: ['src/cli/main.ts'],
+    outfile: 'dist/cli.js',
+    banner: { js: `#!/usr/bin/env node\n${forNode.banner?.js}` },
+  },
+  { ...forWebview, entryPoints: ['webview/training/main.ts'], outfile: 'dist/webview/training.js' },
+  { ...forWebview, entryPoints: ['webview/layer/main.ts'], outfile: 'dist/webview/layer.js' },
+];
+
+const bundles = allBundles.filter(({ entryPoints }) => isThere(/** @type {string[]} */ (entryPoints)[0]));
+
+/** The config's JSON Schema, from the zod schema that also checks it: completion and checks cannot drift apart. */
+async function writeConfigSchema() {
+  if (!isThere('src/core/config/jsonSchema.ts')) return;
+  const bundled = await esbuild.build({
+    ...shared,
+    entryPoints: ['src/core/config/jsonSchema.ts'],
+    format: 'esm',
+    write: false,
+    sourcemap: false,
+  });
+  const source = Buffer.from(bundled.outputFiles[0].contents).toString('base64');
+  const { configJsonSchema } = await import(`data:text/javascript;base64,${source}`);
+  await mkdir(fromRoot('media'), { recursive: true });
+  await writeFile(fromRoot('media/dcnet.schema.json'), `${JSON.stringify(configJsonSchema(), null, 2)}\n`);
+}
+
+/** tfjs's WebAssembly binaries are read at run time, from beside the bundles. */
+async function copyWasm() {
+  const from = fromRoot('node_modules/@tensorflow/tfjs-backend-wasm/dist');
+  const to = fromRoot('dist/wasm');
+  await mkdir(to, { recursive: true });
+  const binaries = (await readdir(from)).filter((name) => name.endsWith('.wasm'));
+  if (binaries.length === 0) throw new Error(`No .wasm file in ${from}: run npm ci.`);
+  await Promise.all(binaries.map((name) => copyFile(path.join(from, name), path.join(to, name))));
+}
+
+/**
+ * Tells the editor's background task when a rebuild starts and ends, and where its errors are.
+ * @returns {import('esbuild').Plugin}
+ */
+function announce() {
+  return {
+    name: 'announce',
+    setup(build) {
+      build.onStart(() => console.log('[watch] build started'));
+      build.onEnd(({ errors }) => {
+        for (const { text, location } of errors)
+          console.log(`✘ ${location?.file}:${location?.line}:${location?.column}: error: ${text}`);
+        console.log('[watch] build finished');
+      });
+    },
+  };
+}
+
+await Promise.all([writeConfigSchema(), copyWasm()]);
+
+if (options.watch) {
+  const contexts = await Promise.all(
+    bundles.map((bundle) => esbuild.context({ ...bundle, logLevel: 'silent', plugins: [announce()] })),
+  );
+  await Promise.all(contexts.map((context) => context.watch()));
+} else {
+  const built = await Promise.all(bundles.map((bundle) => esbuild.build(bundle)));
+  if (existsSync(fromRoot('dist/cli.js'))) await chmod(fromRoot('dist/cli.js'), 0o755);
+  for (const { metafile } of built) {
+    if (options.metafile && metafile) console.log(await esbuild.analyzeMetafile(metafile));
+    for (const [file, { bytes }] of Object.entries(metafile?.outputs ?? {}))
+      console.log(`${file.padEnd(28)} ${(bytes / 1024).toFixed(0).padStart(6)} kB`);
+  }
+}
