@@ -156,7 +156,11 @@ const scheduleSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('constant').describe('The same learning rate throughout.') }),
   z.strictObject({
     type: z.literal('step').describe('Multiply the learning rate at given steps.'),
-    at: z.array(positiveInteger).min(1).describe('Steps (iterations), increasing.'),
+    at: z
+      .array(positiveInteger)
+      .min(1)
+      .refine((at) => at.every((step, i) => i === 0 || step > at[i - 1]!), 'the steps must increase')
+      .describe('Steps (iterations), increasing.'),
     factor: z.number().positive().max(1).default(0.1).describe('Default 0.1.'),
   }),
   z.strictObject({
