@@ -1,0 +1,34 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * tfjs publishes its ES modules without file endings, which Node does not load: Vite transforms them, as esbuild
+ * does in the product's bundle, so that tests and product run the same modules.
+ */
+const tensorflow = {
+  resolve: { mainFields: ['module', 'main'] },
+  server: { deps: { inline: [/@tensorflow/] } },
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: { name: 'unit', include: ['test/core/**/*.test.ts', 'test/protocol/**/*.test.ts'] },
+      },
+      {
+        resolve: tensorflow.resolve,
+        test: {
+          name: 'engine',
+          include: ['test/engine/**/*.test.ts', 'test/cli/**/*.test.ts'],
+          server: tensorflow.server,
+          // One tensor engine at a time: each would take all the cores.
+          fileParallelism: false,
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: { name: 'webview', include: ['test/webview/**/*.test.ts'] },
+      },
+    ],
+  },
+});
