@@ -1,0 +1,97 @@
+// What every tool needs of the system it runs on: child processes, and steps that say what failed and what to do. Only Node's own modules: the tools start on a bare clone.
+import { spawn } from 'node:child_process';
+import { access, constants } from 'node:fs/promises';
+import path from 'node:path';
+import { fromRoot } from './paths.mjs';
+
+/** A step that could not be done: what happened, and what to do about it. */
+export class StepError extends Error {
+  /** @override */
+  name = 'StepError';
+
+  /**
+   * @param {string} message what happened, to what
+   * @param {string} remedy what to do next
+   */
+  constructor(message, remedy) {
+    super(message);
+    this.remedy = remedy;
+  }
+}
+
+/**
+ * @typedef {object} RunOptions
+ * @property {string} [cwd] the repository where not given
+ * @property {NodeJS.ProcessEnv} [env] added to this process's own
+ * @property {'inherit' | 'stderr' | 'capture'} [output] where stdout goes; stderr goes where ours goes, or is captured too
+ * @property {AbortSignal} [signal] ends the child
+ */
+
+/**
+ * Runs a program to its end. Never goes through a shell, except for npm's script files on Windows.
+ * @param {string} program
+ * @param {readonly string[]} args
+ * @param {RunOptions} [options]
+ * @returns {Promise<{ code: number, stdout: string, stderr: string }>} the texts only when captured
+ */
+export function run(program, args, { cwd = fromRoot(), env = {}, output = 'inherit', signal } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      signal,
+      shell: process.platform === 'win32' && program.endsWith('.cmd'),
+      stdio: [
+        'ignore',
+        output === 'stderr' ? 2 : output === 'inherit' ? 'inherit' : 'pipe',
+        output === 'capture' ? 'pipe' : 'inherit',
+      ],
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout?.setEncoding('utf8').on('data', (text) => {
+      stdout += text;
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text) => {
+      stderr += text;
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code: code ?? 1, stdout, stderr }));
+  });
+}
+
+/**
+ * `run` a Node script of ours or of an installed package.
+ * @param {string} script relative to the repository
+ * @param {readonly string[]} args
+ * @param {RunOptions} [options]
+ */
+export function runNode(script, args, options) {
+  return run(process.execPath, [fromRoot(script), ...args], options);
+}
+
+/**
+ * Where a program is on the PATH.
+ * @param {string} name
+ * @returns {Promise<string | undefined>}
+ */
+export async function findProgram(name) {
+  const endings = process.platform === 'win32' ? ['.exe', '.cmd'] : [''];
+  for (const directory of (process.env.PATH ?? '').split(path.delimiter)) {
+    for (const ending of endings) {
+      const candidate = path.join(directory, name + ending);
+      if (directory !== '' && (await isExecutable(candidate))) return candidate;
+    }
+  }
+  return undefined;
+}
+
+/** @param {string} file */
+async function isExecutable(file) {
+  try {
+    await access(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
