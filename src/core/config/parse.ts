@@ -93,6 +93,7 @@ export function parseConfig(
     if (!(thrown instanceof RangeError)) throw thrown; // the parser recurses: the stack is its only limit
     return whole('The file is nested too deeply to be read.', 'Check that this is the right file.');
   }
+  if (text.trim() === '') return whole('The file is empty.', 'Start with { "data": …, "layers": [ … ] }.');
   for (const { error, offset, length } of syntax) {
     add({
       severity: 'error',
@@ -104,8 +105,8 @@ export function parseConfig(
     });
   }
   if (root === undefined) {
-    if (problems.length === 0) whole('The file is empty.', 'Start with { "data": …, "layers": [ … ] }.');
-    return nothing;
+    if (problems.length > 0) return nothing;
+    return whole('The file has comments only.', 'Start with { "data": …, "layers": [ … ] }.');
   }
 
   const layerRanges = findLayerRanges(root, lines);
@@ -181,8 +182,10 @@ function explain(issue: z.core.$ZodIssue, root: Node, base: Path = []): Told[] {
         };
       });
     }
-    case 'invalid_value':
-      return tell(...oneOf(value, issue.values.map(String)));
+    case 'invalid_value': {
+      const allowed = issue.values.map(String);
+      return node === undefined ? missing(field, tell, allowed) : tell(...oneOf(value, allowed));
+    }
     case 'invalid_union':
       return explainUnion(issue, root, base, value, tell);
     case 'invalid_type':
@@ -220,11 +223,10 @@ function explainUnion(
     // A discriminated union whose tag is unknown: the issue stands at the tag.
     const path = [...base, ...issue.path];
     const tags = allowedTags(configSchema, getNodeValue(root), path);
-    if (value === undefined) {
-      return tell(`${fieldName(path)} is missing.`, `Add it: one of ${tags.join(', ')}.`, { allowed: tags });
-    }
+    if (value === undefined) return missing(fieldName(path), tell, tags);
     return tell(...oneOf(value, tags));
   }
+  if (value === undefined) return missing(fieldName([...base, ...issue.path]), tell);
   const misfit = (errors: readonly z.core.$ZodIssue[]): boolean =>
     errors.some((error) => error.path.length === 0 && error.code !== 'unrecognized_keys');
   const branches = issue.errors.filter((errors) => !misfit(errors));
@@ -240,6 +242,12 @@ function explainUnion(
   }
   const meant = branches.reduce((best, errors) => (errors.length < best.length ? errors : best));
   return meant.flatMap((error) => explain(error, root, [...base, ...issue.path]));
+}
+
+function missing(field: string, tell: Tell, allowed?: readonly string[]): Told[] {
+  return allowed === undefined
+    ? tell(`${field} is missing.`, 'Add it.')
+    : tell(`${field} is missing.`, `Add it: ${allowed.join(', ')}.`, { allowed });
 }
 
 function oneOf(value: unknown, allowed: readonly string[]): [string, string, Partial<Told>] {
@@ -259,7 +267,7 @@ function probablyMeant(written: string, candidates: readonly string[]): string |
   if (same !== undefined) return same;
   const nearest = closest(written, [...candidates]);
   const prefixed = candidates.find((candidate) => written.length >= 3 && candidate.startsWith(written));
-  const limit = Math.max(1, Math.floor(Math.max(written.length, nearest.length) / 3));
+  const limit = Math.max(1, Math.round(0.4 * Math.max(written.length, nearest.length)));
   return distance(written, nearest) <= limit ? nearest : prefixed;
 }
 
