@@ -1,0 +1,284 @@
+import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createMessageConnection, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node';
+import type { z } from 'zod';
+import { DcnetError } from '../../core/errors.js';
+import { type Handlers, openChannel, type Remote } from '../../protocol/channel.js';
+import {
+  type EngineContract,
+  type EngineEventsContract,
+  engineContract,
+  engineEventsContract,
+  protocolVersion,
+} from '../../protocol/engine.js';
+import { Owner } from '../lifecycle.js';
+import { attachToEngine, type EngineProgram, launchEngine } from './engineProcess.js';
+import { LogTail } from './logTail.js';
+import { isAlive, readPresence, removePresence } from './presence.js';
+import { giveUpAfter, StartPolicy } from './startPolicy.js';
+
+/** Where the client reports what happens to its engine. */
+export interface EngineLog {
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+export interface EngineClientOptions {
+  /** For the log: `training`. */
+  readonly name: string;
+  /** Asked at each start, so that changed settings take effect. */
+  readonly program: () => EngineProgram;
+  readonly log: EngineLog;
+  /** What the engine tells. */
+  readonly events: Omit<Handlers<EngineEventsContract>, 'log'>;
+  /** The engine is connected: what it is doing can be asked. */
+  readonly onConnected?: () => void;
+  /** The engine is gone; `expected` when it was told to go. */
+  readonly onGone?: (expected: boolean) => void;
+  /** End the engine when it was asked nothing for so long. Left out: it ends by itself when nothing needs it. */
+  readonly idleLimitMs?: number;
+}
+
+type Requests = EngineContract['requests'];
+type Result<K extends keyof Requests> = z.infer<Requests[K]['result']>;
+
+interface Connection {
+  readonly remote: Remote<EngineContract>;
+  readonly pid: number;
+  readonly backend: string;
+  readonly device: string;
+}
+
+/**
+ * The engine process as seen from the window: found again or started when it is first needed, started anew after it
+ * died, and left alone when the window closes. Every failure is a `DcnetError`.
+ */
+export class EngineClient extends Owner {
+  readonly #policy = new StartPolicy();
+  #connection: Connection | undefined;
+  #connecting: Promise<Connection> | undefined;
+  #tail: LogTail | undefined;
+  #pending = 0;
+  #idle: NodeJS.Timeout | undefined;
+  #ending = false;
+
+  constructor(private readonly options: EngineClientOptions) {
+    super();
+  }
+
+  /** The engine's process, while connected. */
+  get pid(): number | undefined {
+    return this.#connection?.pid;
+  }
+
+  /** Ask the engine, which is started if need be. */
+  async request<K extends keyof Requests & string>(
+    name: K,
+    params: z.infer<Requests[K]['params']>,
+    options: Parameters<Remote<EngineContract>['request']>[2] & {
+      readonly onProgress?: (progress: z.infer<Requests[K]['progress']>) => void;
+    } = {},
+  ): Promise<Result<K>> {
+    this.#pending++;
+    clearTimeout(this.#idle);
+    const connection = await this.#connect().catch((thrown: unknown) => {
+      this.#settled();
+      throw thrown;
+    });
+    try {
+      return await connection.remote.request(name, params, options);
+    } catch (thrown) {
+      if (this.#connection === connection) throw thrown;
+      throw new DcnetError(
+        {
+          code: 'engine',
+          message: 'The engine process ended before it answered.',
+          remedy: 'Try again; the DCNet log (DCNet: Show Log) has its last words.',
+        },
+        { cause: thrown },
+      );
+    } finally {
+      this.#settled();
+    }
+  }
+
+  /** Connect to an engine that an earlier window left running; true when there is one. Starts nothing. */
+  async attach(): Promise<boolean> {
+    if (this.#connection !== undefined) return true;
+    if ((await readPresence(this.options.program().presenceFile)) === undefined) return false;
+    this.#connecting ??= this.#attach()
+      .then((found) => {
+        if (found === undefined) throw nothingThere;
+        return found;
+      })
+      .finally(() => {
+        this.#connecting = undefined;
+      });
+    return this.#connecting.then(
+      () => true,
+      (thrown: unknown) => {
+        if (thrown === nothingThere) return false;
+        throw thrown;
+      },
+    );
+  }
+
+  /** End the engine process; the next request starts another. Runs under way in it stop. */
+  end(): void {
+    this.#policy.forget();
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.#ending = true;
+    if (isAlive(connection.pid)) process.kill(connection.pid);
+  }
+
+  override dispose(): void {
+    super.dispose();
+    clearTimeout(this.#idle);
+    // An engine that is there for this window only goes with it; one that trains stays.
+    if (this.options.idleLimitMs !== undefined) this.end();
+    this.#connection?.remote.dispose();
+    this.#connection = undefined;
+    this.#tail?.dispose();
+  }
+
+  #settled(): void {
+    this.#pending--;
+    if (this.#pending > 0 || this.options.idleLimitMs === undefined || this.isDisposed) return;
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.end(), this.options.idleLimitMs);
+  }
+
+  async #connect(): Promise<Connection> {
+    if (this.isDisposed) throw closed();
+    if (this.#connection !== undefined) return this.#connection;
+    this.#connecting ??= this.#findOrStart().finally(() => {
+      this.#connecting = undefined;
+    });
+    try {
+      return await this.#connecting;
+    } catch (thrown) {
+      if (thrown !== nothingThere) throw thrown;
+      return this.#connect(); // an attempt to attach was under way, and found nothing
+    }
+  }
+
+  async #findOrStart(): Promise<Connection> {
+    const found = await this.#attach();
+    if (found !== undefined) return found;
+    let last: unknown;
+    for (;;) {
+      const wait = this.#policy.delay(Date.now());
+      if (wait === undefined) throw gaveUp(last);
+      await delay(wait);
+      if (this.isDisposed) throw closed();
+      const program = this.options.program();
+      this.options.log.info(
+        `Starting the ${this.options.name} engine: ${program.nodePath} ${program.script}`,
+      );
+      this.#follow(program.logFile);
+      try {
+        return await this.#greet(await launchEngine(program));
+      } catch (thrown) {
+        last = thrown;
+        this.#policy.failed(Date.now());
+        this.options.log.error(thrown instanceof Error ? thrown.message : String(thrown));
+      }
+    }
+  }
+
+  async #attach(): Promise<Connection | undefined> {
+    const { presenceFile, logFile } = this.options.program();
+    const socket = await attachToEngine(presenceFile);
+    if (socket === undefined) return undefined;
+    try {
+      const connection = await this.#greet(socket);
+      this.options.log.info(`Found the ${this.options.name} engine again: process ${connection.pid}`);
+      this.#follow(logFile);
+      return connection;
+    } catch (thrown) {
+      // An engine of another version: it finishes what it does; its successor takes its place.
+      this.options.log.warn(
+        `The ${this.options.name} engine of an earlier version is left alone: ${(thrown as Error).message}`,
+      );
+      await removePresence(presenceFile);
+      return undefined;
+    }
+  }
+
+  async #greet(socket: Socket): Promise<Connection> {
+    const { log, events, name } = this.options;
+    const rpc = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
+    rpc.onError(([error]) => log.warn(`The connection to the ${name} engine: ${error.message}`));
+    const handlers: Handlers<EngineEventsContract> = {
+      ...events,
+      log: ({ level, message }) => log[level](message),
+    };
+    const remote = openChannel(rpc, engineEventsContract, handlers, engineContract);
+    const hello = await remote.request('hello', {}).catch((thrown: unknown) => {
+      remote.dispose();
+      socket.destroy();
+      throw thrown;
+    });
+    if (hello.protocolVersion !== protocolVersion || this.isDisposed) {
+      remote.dispose();
+      socket.destroy();
+      if (this.isDisposed) throw closed();
+      throw new Error(`it speaks protocol ${hello.protocolVersion}, not ${protocolVersion}`);
+    }
+    const { pid, backend, device } = hello;
+    const connection: Connection = { remote, pid, backend, device };
+    this.#connection = connection;
+    this.#ending = false;
+    log.info(`The ${name} engine runs on ${backend} (${device}), process ${pid}`);
+    void remote.closed.then(() => this.#gone(connection));
+    this.options.onConnected?.();
+    return connection;
+  }
+
+  #gone(connection: Connection): void {
+    if (this.#connection !== connection) return;
+    this.#connection = undefined;
+    this.#tail?.read();
+    const expected = this.#ending;
+    this.#ending = false;
+    if (expected) this.options.log.info(`The ${this.options.name} engine has ended`);
+    else {
+      this.#policy.failed(Date.now());
+      this.options.log.error(
+        `The ${this.options.name} engine (process ${connection.pid}) ended unexpectedly`,
+      );
+    }
+    this.options.onGone?.(expected);
+  }
+
+  #follow(logFile: string): void {
+    this.#tail?.dispose();
+    this.#tail = new LogTail(logFile, (line) =>
+      this.options.log.info(`${this.options.name} engine: ${line}`),
+    );
+  }
+}
+
+const nothingThere = new Error('No engine is running.');
+
+function closed(): DcnetError {
+  return new DcnetError({
+    code: 'engine',
+    message: 'The window is closing.',
+    remedy: 'Try again in the new window.',
+  });
+}
+
+function gaveUp(cause: unknown): DcnetError {
+  return new DcnetError(
+    {
+      code: 'engine',
+      message: `The engine failed ${giveUpAfter} times in a row${cause instanceof Error ? ` (${cause.message})` : ''}.`,
+      remedy:
+        'Look into the DCNet log (DCNet: Show Log), check dcnet.nodePath and dcnet.backend, then run DCNet: Restart Engine.',
+    },
+    { cause },
+  );
+}

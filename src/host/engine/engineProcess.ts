@@ -1,0 +1,117 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import net from 'node:net';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { generateRandomPipeName } from 'vscode-jsonrpc/node';
+import { DcnetError } from '../../core/errors.js';
+import type { BackendChoice } from '../../protocol/engine.js';
+import { isAlive, readPresence, removePresence } from './presence.js';
+
+/** How long a new engine may take until it listens. */
+const startLimitMs = 30_000;
+/** How often a starting engine is looked for. */
+const startCheckMs = 50;
+/** How long a socket may take to answer. */
+const connectLimitMs = 3_000;
+
+/** Which program to run, and where it leaves word of itself. */
+export interface EngineProgram {
+  /** Node.js, or an Electron that acts as it. */
+  readonly nodePath: string;
+  /** The engine's bundle. */
+  readonly script: string;
+  readonly backend: BackendChoice;
+  readonly presenceFile: string;
+  readonly logFile: string;
+}
+
+/**
+ * Connect to the engine that left its presence file, if it is still there.
+ * A file left by an engine that is gone is removed.
+ */
+export async function attachToEngine(presenceFile: string): Promise<net.Socket | undefined> {
+  const presence = await readPresence(presenceFile);
+  if (presence === undefined) return undefined;
+  if (isAlive(presence.pid)) {
+    try {
+      return await connect(presence.socket);
+    } catch {
+      // A process of that id that does not answer there is not our engine: the file is stale.
+    }
+  }
+  await removePresence(presenceFile);
+  return undefined;
+}
+
+/**
+ * Start an engine as a process of its own, which outlives the window, and connect to it.
+ * @throws DcnetError `engine` when it cannot be started or does not listen in time
+ */
+export async function launchEngine(program: EngineProgram): Promise<net.Socket> {
+  await mkdir(path.dirname(program.presenceFile), { recursive: true });
+  const log = openSync(program.logFile, 'a');
+  const socket = generateRandomPipeName();
+  let ended: string | undefined;
+  try {
+    const child = spawn(
+      program.nodePath,
+      [
+        program.script,
+        ...['--socket', socket],
+        ...['--presence', program.presenceFile],
+        ...['--backend', program.backend],
+      ],
+      {
+        detached: true,
+        windowsHide: true,
+        stdio: ['ignore', log, log],
+        env: { ...process.env, ELECTRON_RUN_AS_NODE: '1' },
+      },
+    );
+    child.once('error', (error) => {
+      ended = error.message;
+    });
+    child.once('exit', (code, signal) => {
+      ended ??= `it ended with ${signal ?? `exit code ${code}`}`;
+    });
+    child.unref();
+  } finally {
+    closeSync(log);
+  }
+  const deadline = Date.now() + startLimitMs;
+  while (Date.now() < deadline) {
+    if (ended !== undefined) throw startFailed(program, ended);
+    const presence = await readPresence(program.presenceFile);
+    if (presence?.socket === socket) return connect(socket);
+    await delay(startCheckMs);
+  }
+  throw startFailed(program, `it did not answer within ${startLimitMs / 1000} seconds`);
+}
+
+function startFailed(program: EngineProgram, why: string): DcnetError {
+  return new DcnetError({
+    code: 'engine',
+    message: `The engine (${program.nodePath} ${program.script}) could not be started: ${why}.`,
+    remedy: 'Check the setting dcnet.nodePath and look into the DCNet log (DCNet: Show Log).',
+  });
+}
+
+function connect(address: string): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(address);
+    const fail = (error: Error): void => {
+      socket.destroy();
+      reject(error);
+    };
+    const timer = setTimeout(() => fail(new Error(`No answer at ${address}`)), connectLimitMs);
+    socket.once('error', fail);
+    socket.once('close', () => clearTimeout(timer));
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.off('error', fail);
+      resolve(socket);
+    });
+  });
+}
