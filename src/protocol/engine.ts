@@ -27,6 +27,7 @@ export const runtimeReportSchema = z.object({
   /** Why it is not available, and what to do. */
   reason: z.string().optional(),
 });
+export type RuntimeReport = z.infer<typeof runtimeReportSchema>;
 export const doctorReportSchema = z.object({
   dcnetVersion: z.string(),
   node: z.string(),

@@ -1,0 +1,77 @@
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-core/dist/register_all_gradients';
+import { DcnetError } from '../../core/errors.js';
+import type { BackendChoice, RuntimeReport } from '../../protocol/engine.js';
+import { loadTensorflow, tensorflowDevice } from './tensorflow.js';
+import { prepareWasm, probeWasm, wasmDevice } from './wasm.js';
+
+/** The tensor runtime that computes in this process. */
+export interface Runtime {
+  readonly name: 'wasm' | 'tensorflow' | 'cpu';
+  readonly version: string;
+  /** What it runs on, for people. */
+  readonly device: string;
+}
+
+/**
+ * Choose the tensor runtime of this process. `auto` is TensorFlow where it loads, else WebAssembly.
+ * @throws DcnetError `backend` where the choice does not run here, with the reason and what to do
+ */
+export async function startBackend(choice: BackendChoice): Promise<Runtime> {
+  switch (choice) {
+    case 'auto':
+      return loadTensorflow().available ? startBackend('tensorflow') : startBackend('wasm');
+    case 'tensorflow': {
+      const tensorflow = loadTensorflow();
+      if (!tensorflow.available) {
+        throw new DcnetError({
+          code: 'backend',
+          message: `The tensorflow backend does not run here: ${tensorflow.reason}`,
+          remedy: 'Use --backend wasm, which runs everywhere.',
+        });
+      }
+      await setBackend('tensorflow');
+      return { name: 'tensorflow', version: tensorflow.version, device: tensorflowDevice() };
+    }
+    case 'wasm': {
+      const version = prepareWasm();
+      await setBackend('wasm');
+      return { name: 'wasm', version, device: await wasmDevice() };
+    }
+    case 'cpu':
+      await setBackend('cpu');
+      return { name: 'cpu', version: tf.version_core, device: cpuDevice };
+  }
+}
+
+/** What runs in this process and what does not, each with its version or the reason. Changes no backend. */
+export async function probeRuntimes(): Promise<RuntimeReport[]> {
+  const tensorflow = loadTensorflow();
+  return [
+    tensorflow.available
+      ? { name: 'tensorflow', available: true, version: tensorflow.version, device: tensorflowDevice() }
+      : { name: 'tensorflow', available: false, reason: tensorflow.reason },
+    await probeWasm(),
+    { name: 'cpu', available: true, version: tf.version_core, device: cpuDevice },
+  ];
+}
+
+const cpuDevice = 'CPU (plain JavaScript: the reference, some hundred times slower)';
+
+async function setBackend(name: 'wasm' | 'tensorflow' | 'cpu'): Promise<void> {
+  let reason = 'it did not initialise.';
+  try {
+    if (await tf.setBackend(name)) {
+      await tf.ready();
+      return;
+    }
+  } catch (thrown) {
+    reason = thrown instanceof Error ? thrown.message : JSON.stringify(thrown);
+  }
+  throw new DcnetError({
+    code: 'backend',
+    message: `The ${name} backend did not start: ${reason}`,
+    remedy: 'Run `dcnet doctor` to see what runs here, or choose another backend.',
+  });
+}

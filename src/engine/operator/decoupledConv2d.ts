@@ -1,0 +1,49 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { usesRadius } from '../../core/operator/operator.js';
+import { decoupledProduct, type OperatorFunctions } from './decoupledProduct.js';
+import { normalizeFilters } from './filterNorms.js';
+import { normEpsilon, patchNorms } from './patchNorms.js';
+
+export interface DecoupledConv2dOptions extends OperatorFunctions {
+  readonly stride: number;
+  readonly padding: 'same' | 'valid';
+  /** R in use, in the unit of ‖x‖: [1] or [F]. Needed by ball, tanh and seg; gradients flow to it. */
+  readonly radius?: tf.Tensor1D | undefined;
+  /** k of the sigmoid: [1] or [F]; gradients flow to it. */
+  readonly k?: tf.Tensor1D | undefined;
+  /** ‖x‖ [N, H′, W′, 1] where the caller has it already (from {@link patchNorms} with `normEpsilon`). */
+  readonly norms?: tf.Tensor4D | undefined;
+}
+
+/**
+ * Decoupled convolution h(‖x‖)·g(θ) of every patch with every filter (Decoupled Networks, equation 3), zero padding
+ * included in the patch. ‖w‖ and ‖x‖ carry ε = 1e-4 inside the root, as in the authors' code.
+ *
+ * Gradients flow to x, w, the radius and k.
+ * @param x [N, H, W, Cin]
+ * @param w [K, K, Cin, F]
+ * @returns [N, H′, W′, F]
+ */
+export function decoupledConv2d(
+  x: tf.Tensor4D,
+  w: tf.Tensor4D,
+  options: DecoupledConv2dOptions,
+): tf.Tensor4D {
+  const { stride, padding, magnitude, angular, alpha } = options;
+  const unit = normalizeFilters(w, normEpsilon); // [K, K, Cin, F]
+  if (magnitude === 'linear' && angular === 'cosine') {
+    // α‖x‖cos θ = α⟨ŵ, x⟩: no patch norm is needed.
+    return tf.conv2d(x, alpha === 1 ? unit : tf.mul<tf.Tensor4D>(unit, alpha), stride, padding);
+  }
+  const norms = options.norms ?? patchNorms(x, { kernel: w.shape[0], stride, padding }, normEpsilon);
+  const projection = tf.conv2d(x, unit, stride, padding); // [N, H′, W′, F]
+  return decoupledProduct(
+    {
+      projection,
+      norms,
+      radius: usesRadius(magnitude) ? options.radius : undefined,
+      k: angular === 'sigmoid' ? options.k : undefined,
+    },
+    options,
+  );
+}

@@ -1,0 +1,88 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { AngularName, MagnitudeName } from '../../core/config/schema.js';
+import { angularTerms } from './angularTerms.js';
+import { magnitudeRatio, magnitudeTerms } from './magnitudeTerms.js';
+
+/** The functions of an operator and their constants. */
+export interface OperatorFunctions {
+  readonly magnitude: MagnitudeName;
+  readonly angular: AngularName;
+  readonly alpha: number;
+  readonly beta: number;
+}
+
+/** What the operator is applied to, after the convolution. */
+export interface ProductInputs {
+  /** ⟨ŵ, x⟩ [N, H′, W′, F]. */
+  readonly projection: tf.Tensor4D;
+  /** n = ‖x‖ [N, H′, W′, 1]. */
+  readonly norms: tf.Tensor4D;
+  /** R [1] or [F]; for ball, tanh and seg. */
+  readonly radius: tf.Tensor1D | undefined;
+  /** k [1] or [F]; for the sigmoid. */
+  readonly k: tf.Tensor1D | undefined;
+}
+
+/**
+ * h(n)·g(θ) from the projection u = n·cos θ, with gradients (section 3.3 and 3.4 of Decoupled Networks) to
+ * u: dy·(h/n)·g′, to n: Σ_F dy·(h′·g − (h/n)·g′·c), to R: Σ dy·∂h/∂R·g and to k: Σ dy·h·∂g/∂k; g′ is the slope in c.
+ * @returns [N, H′, W′, F]
+ */
+export function decoupledProduct(inputs: ProductInputs, functions: OperatorFunctions): tf.Tensor4D {
+  const { magnitude, angular, alpha, beta } = functions;
+  const hasRadius = inputs.radius !== undefined;
+  const hasK = inputs.k !== undefined;
+  const given = [inputs.projection, inputs.norms, inputs.radius, inputs.k].filter(
+    (input) => input !== undefined,
+  );
+  const unpack = (tensors: readonly tf.Tensor[]) => ({
+    projection: tensors[0] as tf.Tensor4D,
+    norms: tensors[1] as tf.Tensor4D,
+    radius: hasRadius ? tensors[2] : undefined,
+    k: hasK ? tensors[hasRadius ? 3 : 2] : undefined,
+  });
+
+  const operation = tf.customGrad((...parameters) => {
+    const save = parameters.pop() as tf.GradSaveFunc;
+    const tensors = parameters as tf.Tensor[];
+    save(tensors);
+    const { projection, norms, radius, k } = unpack(tensors);
+    const ratio = magnitudeRatio(magnitude, norms, radius, alpha, beta);
+    const value =
+      angular === 'cosine'
+        ? tf.mul(projection, ratio)
+        : tf.mul(tf.mul(ratio, norms), angularTerms(angular, cosines(projection, norms), k).value);
+    return {
+      value,
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const s = unpack(saved);
+        const h = magnitudeTerms(magnitude, s.norms, s.radius, alpha, beta);
+        const c = cosines(s.projection, s.norms);
+        const g = angularTerms(angular, c, s.k);
+        const byProjection = tf.mul(dy, tf.mul(h.ratio, g.slope)); // [N, H′, W′, F]
+        const byValue = tf.mul(dy, g.value); // [N, H′, W′, F]
+        const gradients = [
+          byProjection,
+          tf.sum(tf.sub(tf.mul(byValue, h.slope), tf.mul(byProjection, c)), 3, true), // [N, H′, W′, 1]
+        ];
+        if (s.radius !== undefined && h.byRadius !== undefined)
+          gradients.push(sumTo(tf.mul(byValue, h.byRadius), s.radius));
+        if (s.k !== undefined && g.byK !== undefined)
+          gradients.push(sumTo(tf.mul(tf.mul(dy, tf.mul(h.ratio, s.norms)), g.byK), s.k));
+        return gradients;
+      },
+    };
+  });
+  return operation(...given) as tf.Tensor4D;
+}
+
+/** c = u/n; 0 at a zero patch. */
+function cosines(projection: tf.Tensor, norms: tf.Tensor): tf.Tensor {
+  return tf.div(projection, tf.maximum(norms, 1e-30));
+}
+
+/** Sum [N, H′, W′, F] to a parameter's shape: [F], or [1] where all filters share it. */
+function sumTo(full: tf.Tensor, parameter: tf.Tensor): tf.Tensor {
+  const perFilter = tf.sum(full, [0, 1, 2]);
+  return parameter.size === full.shape[3] ? perFilter : tf.reshape(tf.sum(perFilter), parameter.shape);
+}
