@@ -1,0 +1,163 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { initializers, type LayerVariable, layers } from '@tensorflow/tfjs-layers';
+import { type Operator, usesRadius } from '../../core/operator/operator.js';
+import { decoupledConv2d } from '../operator/decoupledConv2d.js';
+import { normEpsilon, patchNorms } from '../operator/patchNorms.js';
+import { onlyTensor, variableOf } from './layerWeights.js';
+import { updateRunningAverages } from './runningAverage.js';
+
+/** ρ = r² + this, so that ρ stays positive (authors' code). */
+const rhoFloor = 1e-4;
+/** k = |r| + this (authors' code). */
+const kFloor = 0.05;
+
+export interface DecoupledConv2DArgs {
+  readonly name?: string;
+  readonly filters: number;
+  readonly kernelSize: number;
+  readonly strides: number;
+  readonly padding: 'same' | 'valid';
+  readonly operator: Operator;
+  /** Decay of the mean patch norm's running average, in [0, 1). */
+  readonly averageDecay: number;
+  /** Seed of the initial filters. */
+  readonly seed: number;
+  readonly batchInputShape?: (number | null)[];
+}
+
+/**
+ * A decoupled convolution as a layer: [N, H, W, Cin] → [N, H′, W′, F].
+ *
+ * Weights: `kernel` [K, K, Cin, F]; `rho_root` r with ρ = r² + 1e-4, [F] or [1], where the operator has a radius;
+ * `k_root` with k = |r| + 0.05, [F] or [1], for the sigmoid; `mean_patch_norm` and its weight, scalars, for the
+ * adaptive radius R = ρ·E‖x‖: a batch mean in training, with the gradient flowing through it, and a zero-debiased
+ * running average at test time.
+ */
+export class DecoupledConv2D extends layers.Layer {
+  static readonly className = 'DecoupledConv2D';
+
+  private readonly options: DecoupledConv2DArgs;
+  private kernelWeight: LayerVariable | undefined;
+  private rhoWeight: LayerVariable | undefined;
+  private kWeight: LayerVariable | undefined;
+  private meanWeight: LayerVariable | undefined;
+  private meanWeightWeight: LayerVariable | undefined;
+
+  constructor(args: DecoupledConv2DArgs) {
+    super(args as ConstructorParameters<typeof layers.Layer>[0]);
+    this.options = args;
+  }
+
+  override build(inputShape: (number | null)[]): void {
+    const { filters, kernelSize, operator, seed } = this.options;
+    const channels = inputShape.at(-1);
+    if (typeof channels !== 'number')
+      throw new Error(`${this.name}: the number of input channels must be known.`);
+    const deviation = Math.sqrt(2 / (kernelSize * kernelSize * channels));
+    this.kernelWeight = this.addWeight(
+      'kernel',
+      [kernelSize, kernelSize, channels, filters],
+      'float32',
+      initializers.randomNormal({ mean: 0, stddev: deviation, seed }),
+    );
+    const add = (name: string, size: number[], value: number, trainable: boolean): LayerVariable =>
+      this.addWeight(name, size, 'float32', initializers.constant({ value }), undefined, trainable);
+    if (usesRadius(operator.magnitude)) {
+      const root = Math.sqrt(Math.max(operator.rho - rhoFloor, 1e-8));
+      const size = operator.learnRho === 'per-filter' ? filters : 1;
+      this.rhoWeight = add('rho_root', [size], root, operator.learnRho !== false);
+    }
+    if (operator.angular === 'sigmoid') {
+      const size = operator.learnK === 'per-filter' ? filters : 1;
+      this.kWeight = add('k_root', [size], operator.k - kFloor, operator.learnK !== false);
+    }
+    if (this.isAdaptive) {
+      this.meanWeight = add('mean_patch_norm', [], 1, false);
+      this.meanWeightWeight = add('mean_patch_norm_weight', [], 0, false);
+    }
+    this.built = true;
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: { training?: boolean }): tf.Tensor {
+    const { kernelSize, strides, padding, operator } = this.options;
+    return tf.tidy(() => {
+      const x = onlyTensor(inputs) as tf.Tensor4D;
+      const shared = { ...operator, stride: strides, padding, k: this.k() };
+      const kernel = this.kernel as tf.Tensor as tf.Tensor4D;
+      const rho = this.rho();
+      if (rho === undefined || !this.isAdaptive)
+        return decoupledConv2d(x, kernel, { ...shared, radius: rho });
+      const norms = patchNorms(x, { kernel: kernelSize, stride: strides, padding }, normEpsilon);
+      const mean = kwargs.training === true ? this.batchMean(norms) : this.meanPatchNorm;
+      return decoupledConv2d(x, kernel, { ...shared, norms, radius: tf.mul<tf.Tensor1D>(rho, mean) });
+    });
+  }
+
+  /** [K, K, Cin, F]. */
+  get kernel(): tf.Variable {
+    if (this.kernelWeight === undefined) throw new Error(`${this.name} is not built yet.`);
+    return variableOf(this.kernelWeight);
+  }
+
+  /** E‖x‖, the running average; throws where the radius is not adaptive. */
+  get meanPatchNorm(): tf.Variable {
+    if (this.meanWeight === undefined) throw new Error(`${this.name} has no adaptive radius.`);
+    return variableOf(this.meanWeight);
+  }
+
+  /** ρ [F] or [1]; `undefined` where the operator has no radius. */
+  rho(): tf.Tensor1D | undefined {
+    if (this.rhoWeight === undefined) return undefined;
+    return tf.add<tf.Tensor1D>(tf.square(this.rhoWeight.read()), rhoFloor);
+  }
+
+  /** k [F] or [1]; `undefined` where the activation has none. */
+  k(): tf.Tensor1D | undefined {
+    if (this.kWeight === undefined) return undefined;
+    return tf.add<tf.Tensor1D>(tf.abs(this.kWeight.read()), kFloor);
+  }
+
+  /** R = ρ·E‖x‖ as `meanPatchNorm`, or a norm as unit; see the class. */
+  get isAdaptive(): boolean {
+    const { magnitude, radius } = this.options.operator;
+    return usesRadius(magnitude) && radius === 'adaptive';
+  }
+
+  override computeOutputShape(inputShape: (number | null)[]): (number | null)[] {
+    const { filters, kernelSize, strides, padding } = this.options;
+    const side = (length: number | null | undefined): number | null => {
+      if (length === null || length === undefined) return null;
+      return Math.ceil((padding === 'same' ? length : length - kernelSize + 1) / strides);
+    };
+    return [inputShape[0] ?? null, side(inputShape[1]), side(inputShape[2]), filters];
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    const { filters, kernelSize, strides, padding, operator, averageDecay, seed } = this.options;
+    return {
+      ...super.getConfig(),
+      filters,
+      kernelSize,
+      strides,
+      padding,
+      operator: { ...operator },
+      averageDecay,
+      seed,
+    };
+  }
+
+  /** The batch's mean patch norm, on the gradient's tape; the running average takes it up. */
+  private batchMean(norms: tf.Tensor): tf.Tensor {
+    const mean = tf.mean(norms);
+    if (this.meanWeightWeight === undefined) throw new Error(`${this.name} is not built yet.`);
+    updateRunningAverages(
+      [this.meanPatchNorm],
+      variableOf(this.meanWeightWeight),
+      [mean],
+      this.options.averageDecay,
+    );
+    return mean;
+  }
+}
+
+tf.serialization.registerClass(DecoupledConv2D);

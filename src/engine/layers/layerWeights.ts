@@ -1,0 +1,14 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type { LayerVariable } from '@tensorflow/tfjs-layers';
+
+/** The tensor a layer got: tf.layers passes one tensor or a list with one. */
+export function onlyTensor(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+  const tensor = Array.isArray(inputs) ? inputs[0] : inputs;
+  if (tensor === undefined) throw new Error('A layer needs one input.');
+  return tensor;
+}
+
+/** The variable behind a layer's weight: `read` returns it itself, typed as a tensor. */
+export function variableOf(weight: LayerVariable): tf.Variable {
+  return weight.read() as tf.Variable;
+}
