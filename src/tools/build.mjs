@@ -102,19 +102,26 @@ async function copyWasm() {
   await Promise.all(binaries.map((name) => copyFile(path.join(from, name), path.join(to, name))));
 }
 
+/** Bundles whose rebuild is under way: all of them, until the first is over. */
+let rebuilding = bundles.length;
+
 /**
  * Tells the editor's background task when a rebuild starts and ends, and where its errors are.
  * @returns {import('esbuild').Plugin}
  */
 function announce() {
+  let isFirst = true;
   return {
     name: 'announce',
     setup(build) {
-      build.onStart(() => console.log('[watch] build started'));
+      build.onStart(() => {
+        if (!isFirst && rebuilding++ === 0) console.log('[watch] build started');
+      });
       build.onEnd(({ errors }) => {
+        isFirst = false;
         for (const { text, location } of errors)
           console.log(`✘ ${location?.file}:${location?.line}:${location?.column}: error: ${text}`);
-        console.log('[watch] build finished');
+        if (--rebuilding === 0) console.log('[watch] build finished');
       });
     },
   };
@@ -123,6 +130,7 @@ function announce() {
 await Promise.all([writeConfigSchema(), copyWasm()]);
 
 if (options.watch) {
+  console.log('[watch] build started');
   const contexts = await Promise.all(
     bundles.map((bundle) => esbuild.context({ ...bundle, logLevel: 'silent', plugins: [announce()] })),
   );

@@ -1,5 +1,7 @@
-// Installs what a bare clone lacks: the packages, the served VS Code, and a browser to test it in.
+// Installs what a bare clone lacks: the packages, and a browser for the tests. Run as a program it installs the packages.
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { fromRoot } from './paths.mjs';
 import { findProgram, run, StepError } from './system.mjs';
 
@@ -101,3 +103,6 @@ export async function findChromium() {
   }
   return undefined;
 }
+
+if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url))
+  await ensurePackages();

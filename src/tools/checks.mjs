@@ -1,0 +1,80 @@
+#!/usr/bin/env node
+// The checks that read the code and do not run it: format and lint, types room by room, direction of imports, dead
+// code. Run as a program it does those named by its arguments, or all.
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { fromRoot } from './paths.mjs';
+import { runNode } from './system.mjs';
+
+/** @typedef {import('./outcomes.mjs').Outcome} Outcome */
+
+/**
+ * @typedef {object} Check
+ * @property {'lint' | 'types' | 'imports' | 'unused'} kind
+ * @property {string} name
+ * @property {string} script
+ * @property {readonly string[]} args
+ */
+
+/** @returns {Promise<Check[]>} */
+async function listChecks() {
+  const folders = (await readdir(fromRoot('src'))).sort().map((folder) => `src/${folder}`);
+  const rooms = [...folders, 'webview', 'test'].filter((folder) =>
+    existsSync(fromRoot(`${folder}/tsconfig.json`)),
+  );
+  return [
+    {
+      kind: 'lint',
+      name: 'format and lint (biome)',
+      script: 'node_modules/@biomejs/biome/bin/biome',
+      args: ['check', '--error-on-warnings'],
+    },
+    ...rooms.map(
+      (room) =>
+        /** @type {Check} */ ({
+          kind: 'types',
+          name: `types of ${room} (tsc)`,
+          script: 'node_modules/typescript/bin/tsc',
+          args: ['-p', room],
+        }),
+    ),
+    {
+      kind: 'imports',
+      name: 'direction of imports (dependency-cruiser)',
+      script: 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
+      args: ['src', 'webview', 'test', '--config', '.dependency-cruiser.cjs'],
+    },
+    {
+      kind: 'unused',
+      name: 'unused exports and dependencies (knip)',
+      script: 'node_modules/knip/bin/knip.js',
+      args: ['--no-progress'],
+    },
+  ];
+}
+
+/**
+ * @param {readonly string[]} [kinds] all where none is named
+ * @returns {Promise<Outcome[]>}
+ */
+export async function runChecks(kinds = []) {
+  /** @type {Outcome[]} */
+  const outcomes = [];
+  for (const { kind, name, script, args } of await listChecks()) {
+    if (kinds.length > 0 && !kinds.includes(kind)) continue;
+    const { code, stdout, stderr } = await runNode(script, args, { output: 'capture' });
+    outcomes.push(
+      code === 0 ? { name, state: 'passed' } : { name, state: 'failed', detail: `${stdout}${stderr}` },
+    );
+    console.log(`${code === 0 ? '✓' : '✗'} ${name}`);
+  }
+  return outcomes;
+}
+
+if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const failed = (await runChecks(process.argv.slice(2))).filter(({ state }) => state === 'failed');
+  for (const { detail } of failed) console.log(detail);
+  if (failed.length > 0) process.exitCode = 1;
+}

@@ -1,0 +1,96 @@
+#!/usr/bin/env node
+// Packs the built extension as a VSIX, and checks that it holds what it should and nothing else.
+import { readFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createVSIX, listFiles, PackageManager } from '@vscode/vsce';
+import { fromRoot } from './paths.mjs';
+import { runNode, StepError } from './system.mjs';
+
+const { name, version } = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8'));
+
+/** Where the packed extension is, absolute. */
+export const vsixFile = fromRoot(`${name}-${version}.vsix`);
+
+/** What users download may weigh this much. */
+const sizeLimitMegabytes = 12;
+
+/** What the VSIX may hold. */
+const allowed = [
+  /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
+  /^dist\/(extension|engine|cli)\.js$/,
+  /^dist\/wasm\/[\w-]+\.wasm$/,
+  /^dist\/webview\/(training|layer)\.(js|css)$/,
+  /^dist\/webview\/codicon\.ttf$/,
+  /^media\/(?!.*\bruns\/)/,
+];
+
+/** What it does not work without. */
+const required = [
+  'package.json',
+  'README.md',
+  'LICENSE',
+  'dist/extension.js',
+  'dist/engine.js',
+  'dist/cli.js',
+  'dist/webview/training.js',
+  'dist/webview/training.css',
+  'dist/webview/layer.js',
+  'dist/webview/layer.css',
+  'dist/wasm/tfjs-backend-wasm-simd.wasm',
+  'media/dcnet.schema.json',
+];
+
+/** Packs what was built. Needs no network: everything is bundled. */
+export async function packVsix() {
+  await createVSIX({
+    cwd: fromRoot(),
+    packagePath: vsixFile,
+    dependencies: false,
+    allowMissingRepository: true,
+    rewriteRelativeLinks: false,
+  });
+}
+
+/**
+ * What is wrong with a list of packed files.
+ * @param {readonly string[]} files with forward slashes
+ * @returns {string[]} one sentence each; none when all is well
+ */
+export function contentProblems(files) {
+  return [
+    ...files
+      .filter((file) => !allowed.some((pattern) => pattern.test(file)))
+      .map((file) => `${file} does not belong into the VSIX.`),
+    ...required.filter((file) => !files.includes(file)).map((file) => `${file} is missing from the VSIX.`),
+  ];
+}
+
+/** @returns {Promise<string[]>} what is wrong with the VSIX's content */
+export async function checkContent() {
+  return contentProblems(await listFiles({ cwd: fromRoot(), packageManager: PackageManager.None }));
+}
+
+/** @returns {Promise<string[]>} what is wrong with the VSIX's size */
+export async function checkSize() {
+  const megabytes = (await stat(vsixFile)).size / 1e6;
+  return megabytes < sizeLimitMegabytes
+    ? []
+    : [
+        `The VSIX weighs ${megabytes.toFixed(1)} MB; the limit is ${sizeLimitMegabytes} MB. See npm run build -- --metafile.`,
+      ];
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { code } = await runNode('src/tools/build.mjs', []);
+  if (code !== 0) throw new StepError('The build failed', 'Its messages are above.');
+  await packVsix();
+  const problems = [...(await checkContent()), ...(await checkSize())];
+  for (const problem of problems) console.error(problem);
+  if (problems.length > 0) process.exitCode = 1;
+  else
+    console.log(
+      `${path.relative(process.cwd(), vsixFile)}: ${((await stat(vsixFile)).size / 1e6).toFixed(2)} MB`,
+    );
+}

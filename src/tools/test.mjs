@@ -1,0 +1,182 @@
+#!/usr/bin/env node
+// `npm test`: installs what is missing, then runs every test there is and ends with `N passed, N failed`.
+// `-- --only checks|unit|engine|webview|host` (repeatable) runs a part; `--desktop` takes the desktop VS Code.
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { ensureChromium, ensurePackages } from './install.mjs';
+import { describeOutcomes, exitCode, summaryLine } from './outcomes.mjs';
+import { fromRoot } from './paths.mjs';
+import { runNode, StepError } from './system.mjs';
+import { ensureWorkbench } from './workbench/install.mjs';
+
+/** @typedef {import('./outcomes.mjs').Outcome} Outcome */
+
+const vitestProjects = ['unit', 'engine', 'webview'];
+const parts = ['checks', ...vitestProjects, 'host'];
+const outputDirectory = fromRoot('.test-output');
+
+/** A failed set-up may be met with a skip on a developer's machine, never where the result counts. */
+const isCi = process.env.CI === 'true';
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true, default: [] },
+    desktop: { type: 'boolean', default: false },
+  },
+});
+
+/** @param {string} part */
+const isWanted = (part) => options.only.length === 0 || options.only.includes(part);
+
+/** @type {Outcome[]} */
+const outcomes = [];
+
+/** @param {string} title */
+function announce(title) {
+  console.log(`\n── ${title} ${'─'.repeat(Math.max(0, 76 - title.length))}`);
+}
+
+/**
+ * Does a step whose failure is a failed test.
+ * @param {string} name
+ * @param {() => Promise<string[]>} step what it finds wrong, one sentence each
+ */
+async function check(name, step) {
+  /** @type {string[]} */
+  let problems;
+  try {
+    problems = await step();
+  } catch (error) {
+    problems = [explain(error)];
+  }
+  outcomes.push(
+    problems.length === 0
+      ? { name, state: 'passed' }
+      : { name, state: 'failed', detail: problems.join('\n') },
+  );
+  console.log(`${problems.length === 0 ? '✓' : '✗'} ${name}`);
+  return problems.length === 0;
+}
+
+/** @param {unknown} error */
+function explain(error) {
+  if (error instanceof StepError) return `${error.message}\n${error.remedy}`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/**
+ * Runs a program that reports its tests' outcomes to a file.
+ * @param {string} part
+ * @param {string} script
+ * @param {readonly string[]} args
+ */
+async function collect(part, script, args) {
+  const report = path.join(outputDirectory, `${part}.json`);
+  const { code } = await runNode(script, args, { env: { DCNET_TEST_REPORT: report } });
+  /** @type {Outcome[]} */
+  let found = [];
+  try {
+    found = JSON.parse(await readFile(report, 'utf8'));
+  } catch (error) {
+    outcomes.push({ name: part, state: 'failed', detail: `It left no readable report: ${explain(error)}` });
+  }
+  outcomes.push(...found);
+  if (code !== 0 && !found.some(({ state }) => state === 'failed'))
+    outcomes.push({
+      name: part,
+      state: 'failed',
+      detail: `It ended with exit code ${code}; its messages are above.`,
+    });
+}
+
+/** @returns {Promise<string | undefined>} why the served VS Code cannot be tested; nothing when it can */
+async function setUpWorkbench() {
+  try {
+    await ensureWorkbench();
+    return undefined;
+  } catch (error) {
+    return explain(error);
+  }
+}
+
+async function main() {
+  const unknown = options.only.filter((part) => !parts.includes(part));
+  if (unknown.length > 0)
+    throw new StepError(`There is no part ${unknown.join(', ')}`, `The parts are ${parts.join(', ')}.`);
+  await rm(outputDirectory, { recursive: true, force: true });
+  await mkdir(outputDirectory, { recursive: true });
+
+  announce('Set-up');
+  await ensurePackages();
+  let noBrowser = '';
+  if (isWanted('webview') || (isWanted('host') && !options.desktop)) {
+    try {
+      process.env.DCNET_CHROMIUM = await ensureChromium();
+    } catch (error) {
+      noBrowser = explain(error);
+    }
+  }
+
+  if (isWanted('checks')) {
+    announce('Checks');
+    const { runChecks } = await import('./checks.mjs');
+    outcomes.push(...(await runChecks()));
+  }
+
+  announce('Build');
+  const { checkContent, checkSize, packVsix } = await import('./package.mjs');
+  const isBuilt = await check('build', async () => {
+    const { code } = await runNode('src/tools/build.mjs', []);
+    return code === 0 ? [] : ['The build failed; its messages are above.'];
+  });
+  const isPacked =
+    isBuilt &&
+    (await check('VSIX', async () => {
+      await packVsix();
+      return [...(await checkContent()), ...(await checkSize())];
+    }));
+
+  const projects = vitestProjects.filter(isWanted);
+  if (projects.length > 0) {
+    announce(`Tests: ${projects.join(', ')}`);
+    await collect('vitest', 'node_modules/vitest/vitest.mjs', [
+      'run',
+      ...projects.flatMap((project) => ['--project', project]),
+      ...['--reporter', 'default', '--reporter', './src/tools/vitestReporter.mjs'],
+    ]);
+  }
+
+  if (isWanted('host')) await testHost(noBrowser, isPacked);
+}
+
+/**
+ * @param {string} noBrowser why there is no browser to test in; empty when there is
+ * @param {boolean} isPacked whether there is a VSIX
+ */
+async function testHost(noBrowser, isPacked) {
+  const obstacle = options.desktop ? undefined : noBrowser || (await setUpWorkbench());
+  for (const target of ['folder', 'vsix']) {
+    const part = `host-${target}`;
+    announce(`Tests in VS Code: the ${target === 'vsix' ? 'installed VSIX' : 'folder'}`);
+    if (obstacle) outcomes.push({ name: part, state: isCi ? 'failed' : 'skipped', detail: obstacle });
+    else if (!isPacked)
+      outcomes.push({ name: part, state: 'failed', detail: 'It was not run: the build or the VSIX failed.' });
+    else
+      await collect(part, 'src/tools/hostTests.mjs', [
+        '--target',
+        target,
+        ...(options.desktop ? ['--desktop'] : []),
+      ]);
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  outcomes.push({ name: 'npm test', state: 'failed', detail: explain(error) });
+}
+announce('Result');
+for (const paragraph of describeOutcomes(outcomes)) console.log(paragraph);
+console.log(summaryLine(outcomes));
+process.exitCode = exitCode(outcomes);
