@@ -1,0 +1,203 @@
+import { createHash } from 'node:crypto';
+import { open, readFile } from 'node:fs/promises';
+import { endianness } from 'node:os';
+import {
+  longestHeader,
+  parseSafetensorsHeader,
+  type SafetensorsHeader,
+  safetensorsPrefixBytes,
+  writeSafetensorsHeader,
+} from '../../core/checkpoint/safetensors.js';
+import type { Network } from '../../core/config/network.js';
+import { DcnetError } from '../../core/errors.js';
+import { replaceFile } from './atomicFile.js';
+import { type CheckpointMetadata, readMetadata, writeMetadata } from './metadata.js';
+
+/** A tensor's values on the host, row-major. */
+export interface StoredTensor {
+  readonly shape: readonly number[];
+  readonly values: Float32Array | Int32Array;
+}
+
+export interface Checkpoint {
+  readonly file: string;
+  readonly metadata: CheckpointMetadata;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** SHA-256 of the file. */
+  readonly sha256: string;
+}
+
+/**
+ * A checkpoint's bytes: a safetensors file. The same contents give the same bytes.
+ * @param network the resolved network, for readers in other languages
+ */
+export function encodeCheckpoint(
+  metadata: CheckpointMetadata,
+  network: Network,
+  tensors: ReadonlyMap<string, StoredTensor>,
+): Buffer {
+  requireLittleEndian();
+  const entries = [...tensors].map(([name, { shape, values }]) => ({
+    name,
+    dtype: values instanceof Int32Array ? ('I32' as const) : ('F32' as const),
+    shape,
+    values,
+  }));
+  const header = Buffer.from(writeSafetensorsHeader(entries, writeMetadata(metadata, network)), 'ascii');
+  const prefix = Buffer.alloc(safetensorsPrefixBytes);
+  prefix.writeBigUInt64LE(BigInt(header.length));
+  const parts = entries.map(({ values }) => Buffer.from(values.buffer, values.byteOffset, values.byteLength));
+  return Buffer.concat([prefix, header, ...parts]);
+}
+
+/**
+ * Write a checkpoint: to a temporary file beside it, flushed, then renamed, so that a crash leaves the old file or the
+ * new one.
+ * @throws DcnetError `io`
+ */
+export async function writeCheckpoint(file: string, bytes: Buffer): Promise<void> {
+  try {
+    await replaceFile(file, bytes);
+  } catch (thrown) {
+    throw new DcnetError(
+      {
+        code: 'io',
+        message: `The checkpoint cannot be written (${(thrown as Error).message}).`,
+        remedy: 'Check that the disk has room and the folder may be written to.',
+        file,
+      },
+      { cause: thrown },
+    );
+  }
+}
+
+/**
+ * Read a whole checkpoint.
+ * @throws DcnetError `checkpoint`, naming the file and, where it is one tensor, the tensor
+ */
+export async function readCheckpoint(file: string): Promise<Checkpoint> {
+  requireLittleEndian();
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (thrown) {
+    throw readError(file, thrown);
+  }
+  const headerBytes = checkHeaderLength(bytes, bytes.length, file);
+  const dataAt = safetensorsPrefixBytes + headerBytes;
+  const { header, metadata } = decodeHeader(
+    bytes.subarray(safetensorsPrefixBytes, dataAt),
+    bytes.length,
+    file,
+  );
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, { dtype, shape, begin, end }] of header.tensors) {
+    if (dtype !== 'F32' && dtype !== 'I32')
+      throw checkpointError(file, `The tensor is of type ${dtype}, but ours are F32 or I32.`, name);
+    // A copy: the file's bytes need not be aligned to 4.
+    const copy = Uint8Array.prototype.slice.call(bytes, dataAt + begin, dataAt + end);
+    const values = dtype === 'F32' ? new Float32Array(copy.buffer) : new Int32Array(copy.buffer);
+    tensors.set(name, { shape, values });
+  }
+  return { file, metadata, tensors, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+/**
+ * Read only what a checkpoint says of itself.
+ * @throws DcnetError `checkpoint`, naming the file
+ */
+export async function readCheckpointMetadata(file: string): Promise<CheckpointMetadata> {
+  try {
+    const handle = await open(file);
+    try {
+      const { size } = await handle.stat();
+      const prefix = Buffer.alloc(Math.min(size, safetensorsPrefixBytes));
+      await handle.read(prefix, 0, prefix.length, 0);
+      const header = Buffer.alloc(checkHeaderLength(prefix, size, file));
+      await handle.read(header, 0, header.length, safetensorsPrefixBytes);
+      return decodeHeader(header, size, file).metadata;
+    } finally {
+      await handle.close();
+    }
+  } catch (thrown) {
+    throw thrown instanceof DcnetError ? thrown : readError(file, thrown);
+  }
+}
+
+/** SHA-256 of a checkpoint's file. */
+export async function checkpointSha256(file: string): Promise<string> {
+  try {
+    return createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex');
+  } catch (thrown) {
+    throw readError(file, thrown);
+  }
+}
+
+function checkHeaderLength(bytes: Buffer, fileBytes: number, file: string): number {
+  if (bytes.length < safetensorsPrefixBytes)
+    throw checkpointError(file, `The file has only ${fileBytes} bytes, too few for a checkpoint.`);
+  const length = bytes.readBigUInt64LE(0);
+  if (length > BigInt(longestHeader) || safetensorsPrefixBytes + Number(length) > fileBytes)
+    throw checkpointError(
+      file,
+      `The file announces a header of ${length} bytes, but has ${fileBytes} bytes in all.`,
+    );
+  return Number(length);
+}
+
+function decodeHeader(
+  header: Buffer,
+  fileBytes: number,
+  file: string,
+): { readonly header: SafetensorsHeader; readonly metadata: CheckpointMetadata } {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(header);
+  } catch (thrown) {
+    throw checkpointError(file, 'The header is not UTF-8 text.', undefined, thrown);
+  }
+  const parsed = parseSafetensorsHeader(text, fileBytes - safetensorsPrefixBytes - header.length, file);
+  const metadata = readMetadata(parsed.metadata);
+  if (typeof metadata === 'string') throw checkpointError(file, metadata, '__metadata__');
+  return { header: parsed, metadata };
+}
+
+/** The format is little-endian, and so is every machine that Node 20 runs on but IBM’s; better told than garbled. */
+function requireLittleEndian(): void {
+  if (endianness() !== 'LE')
+    throw new DcnetError({
+      code: 'backend',
+      message: 'This machine is big-endian, and checkpoints are little-endian.',
+      remedy: 'Use a little-endian machine.',
+    });
+}
+
+/** A checkpoint that is damaged or does not fit, and what to do. */
+export function checkpointError(file: string, message: string, tensor?: string, cause?: unknown): DcnetError {
+  return new DcnetError(
+    {
+      code: 'checkpoint',
+      message,
+      remedy: 'Use another checkpoint of the run, or an undamaged copy.',
+      file,
+      ...(tensor === undefined ? {} : { field: tensor }),
+    },
+    { cause },
+  );
+}
+
+function readError(file: string, thrown: unknown): DcnetError {
+  const { code, message } = thrown as NodeJS.ErrnoException;
+  return new DcnetError(
+    {
+      code: 'checkpoint',
+      message:
+        code === 'ENOENT' ? 'There is no such checkpoint.' : `The checkpoint cannot be read (${message}).`,
+      remedy: 'Check the path; a run’s checkpoints are in its folder checkpoints.',
+      file,
+    },
+    { cause: thrown },
+  );
+}

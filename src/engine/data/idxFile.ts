@@ -1,0 +1,146 @@
+import type { Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { type IdxHeader, idxHeaderBytes, idxPrefixBytes, parseIdxHeader } from '../../core/data/idx.js';
+import { DcnetError } from '../../core/errors.js';
+
+/** deflate cannot pack more than this many bytes into one. */
+const largestGzipRatio = 1032;
+/** Bytes that one typed array of ours may hold: 4 GiB less a page. */
+const mostBytesInMemory = 2 ** 32 - 4096;
+const damaged = 'The file is damaged: download it again.';
+
+export interface IdxFile {
+  readonly header: IdxHeader;
+  /** The values after the header, row-major. */
+  readonly data: Uint8Array;
+}
+
+/**
+ * Read an IDX file of unsigned bytes, gzip or not, as a stream into one array that is allocated only after the header
+ * and the file's size were found to agree.
+ * @param rank dimensions: 3 for images, 1 for labels
+ * @param hash is fed every byte of the file, unpacked
+ * @throws DcnetError `data`, naming the file: missing, not IDX, cut off, bytes left over, sizes that cannot be
+ */
+export async function readIdxFile(file: string, rank: 1 | 3, hash?: Hash): Promise<IdxFile> {
+  const { size, gzip } = await look(file);
+  let header: IdxHeader | undefined;
+  let head = Buffer.alloc(0);
+  let data: Uint8Array | undefined;
+  let filled = 0;
+
+  for await (const chunk of unpacked(file, gzip)) {
+    hash?.update(chunk);
+    let rest: Buffer = chunk;
+    if (data === undefined) {
+      head = Buffer.concat([head, chunk]);
+      if (head.length < idxPrefixBytes || head.length < idxHeaderBytes(head)) continue;
+      header = parseIdxHeader(head, rank, file);
+      checkSize(header, size, gzip, file);
+      data = new Uint8Array(header.dataBytes);
+      rest = head.subarray(header.headerBytes);
+    }
+    if (filled + rest.length > data.length)
+      throw dataError(
+        file,
+        `The file goes on after the ${data.length.toLocaleString('en')} bytes that its header announces.`,
+      );
+    data.set(rest, filled);
+    filled += rest.length;
+  }
+
+  // A file that ends inside its header: the parser says so.
+  header ??= parseIdxHeader(head, rank, file);
+  if (data === undefined || filled < data.length)
+    throw dataError(
+      file,
+      `The file is cut off: its header announces ${header.dataBytes.toLocaleString('en')} bytes, but it has ${filled.toLocaleString('en')}.`,
+    );
+  return { header, data };
+}
+
+/**
+ * Read only the header of an IDX file.
+ * @throws DcnetError `data`, as `readIdxFile`
+ */
+export async function readIdxHeader(file: string, rank: 1 | 3): Promise<IdxHeader> {
+  const { size, gzip } = await look(file);
+  let head = Buffer.alloc(0);
+  for await (const chunk of unpacked(file, gzip)) {
+    head = Buffer.concat([head, chunk]);
+    if (head.length >= idxPrefixBytes && head.length >= idxHeaderBytes(head)) break;
+  }
+  const header = parseIdxHeader(head, rank, file);
+  checkSize(header, size, gzip, file);
+  return header;
+}
+
+function checkSize(header: IdxHeader, fileBytes: number, gzip: boolean, file: string): void {
+  const announced = `Its header announces ${header.dimensions.join('×')} = ${header.dataBytes.toLocaleString('en')} bytes`;
+  if (
+    gzip ? header.dataBytes > fileBytes * largestGzipRatio : header.headerBytes + header.dataBytes > fileBytes
+  )
+    throw dataError(
+      file,
+      `The file is cut off: ${announced.charAt(0).toLowerCase()}${announced.slice(1)}, more than its ${fileBytes.toLocaleString('en')} bytes can hold.`,
+    );
+  if (header.dataBytes > mostBytesInMemory)
+    throw new DcnetError({
+      code: 'data',
+      message: `${announced}, more than fit in one array.`,
+      remedy: 'Use a part of the data set, or smaller images.',
+      file,
+    });
+}
+
+/** Size on disk, and whether it begins as gzip does. */
+async function look(file: string): Promise<{ readonly size: number; readonly gzip: boolean }> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file);
+    const start = Buffer.alloc(2);
+    await handle.read(start, 0, 2, 0);
+    const { size } = await handle.stat();
+    return { size, gzip: start[0] === 0x1f && start[1] === 0x8b };
+  } catch (thrown) {
+    throw readError(file, thrown);
+  } finally {
+    await handle?.close();
+  }
+}
+
+async function* unpacked(file: string, gzip: boolean): AsyncGenerator<Buffer> {
+  const source = createReadStream(file);
+  const unzip = createGunzip();
+  // `pipe` hands on data, not errors.
+  source.once('error', (thrown) => unzip.destroy(thrown));
+  const stream: Readable = gzip ? source.pipe(unzip) : source;
+  try {
+    yield* stream as AsyncIterable<Buffer>;
+  } catch (thrown) {
+    throw readError(file, thrown);
+  } finally {
+    source.destroy();
+    unzip.destroy();
+  }
+}
+
+function readError(file: string, thrown: unknown): DcnetError {
+  const { code, message } = thrown as NodeJS.ErrnoException;
+  const details =
+    code === 'ENOENT'
+      ? { message: 'There is no such file.', remedy: 'Check the path.' }
+      : code === 'Z_BUF_ERROR'
+        ? { message: 'The gzip file is cut off.', remedy: damaged }
+        : code?.startsWith('Z_')
+          ? { message: `The gzip file cannot be unpacked (${message}).`, remedy: damaged }
+          : { message: `The file cannot be read (${message}).`, remedy: 'Check that it may be read.' };
+  return new DcnetError({ code: 'data', file, ...details }, { cause: thrown });
+}
+
+function dataError(file: string, message: string): DcnetError {
+  return new DcnetError({ code: 'data', message, remedy: damaged, file });
+}

@@ -1,0 +1,61 @@
+import { open, readFile } from 'node:fs/promises';
+import * as tf from '@tensorflow/tfjs-core';
+import { DcnetError } from '../../core/errors.js';
+import { readIdxFile } from './idxFile.js';
+import { normalise } from './images.js';
+import { isNpy, parseNpy } from './npy.js';
+
+/** Images from a file of their own, without labels. */
+export interface ImageFile {
+  readonly count: number;
+  readonly shape: readonly [height: number, width: number, channels: number];
+  /** Pixel values 0 to 255, [N, H, W, C]. */
+  readonly values: Uint8Array | Float32Array;
+}
+
+/**
+ * Read images from an IDX file (gzip or not) or a NumPy array of uint8 or float32 pixel values 0 to 255.
+ * @throws DcnetError `data`, naming the file
+ */
+export async function readImageFile(file: string): Promise<ImageFile> {
+  if (!(await beginsAsNpy(file))) {
+    const { header, data } = await readIdxFile(file, 3);
+    const [count, height, width] = header.dimensions as [number, number, number];
+    return { count, shape: [height, width, 1], values: data };
+  }
+  const { shape, values } = parseNpy(await readFile(file), file);
+  const [count, height, width, channels = 1] = shape as [number, number, number, number?];
+  return { count, shape: [height, width, channels], values };
+}
+
+/** Normalised images `from` to `to` (excluded), as a tensor [to − from, H, W, C]. */
+export function imageFileTensor({ shape, values }: ImageFile, from: number, to: number): tf.Tensor4D {
+  const pixels = shape[0] * shape[1] * shape[2];
+  return tf.tensor4d(Float32Array.from(values.subarray(from * pixels, to * pixels), normalise), [
+    to - from,
+    ...shape,
+  ]);
+}
+
+async function beginsAsNpy(file: string): Promise<boolean> {
+  try {
+    const handle = await open(file);
+    try {
+      const start = new Uint8Array(8);
+      await handle.read(start, 0, start.length, 0);
+      return isNpy(start);
+    } finally {
+      await handle.close();
+    }
+  } catch (thrown) {
+    throw new DcnetError(
+      {
+        code: 'data',
+        message: `The file cannot be read (${(thrown as Error).message}).`,
+        remedy: 'Check the path: an IDX file (gzip or not) or a .npy file.',
+        file,
+      },
+      { cause: thrown },
+    );
+  }
+}

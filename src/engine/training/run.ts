@@ -1,0 +1,336 @@
+import path from 'node:path';
+import type * as tf from '@tensorflow/tfjs-core';
+import type { Network } from '../../core/config/network.js';
+import { requireConfig } from '../../core/config/parse.js';
+import type { Config } from '../../core/config/schema.js';
+import { asDcnetError, DcnetError } from '../../core/errors.js';
+import { epochCheckpointName, stepCheckpointName } from '../../core/run/names.js';
+import type { MetricsRecord, Summary } from '../../core/run/run.js';
+import type { Runtime } from '../backend/backend.js';
+import {
+  type Checkpoint,
+  encodeCheckpoint,
+  readCheckpoint,
+  writeCheckpoint,
+} from '../checkpoint/checkpoint.js';
+import type { CheckpointMetadata } from '../checkpoint/metadata.js';
+import { readTensors, restoreModel } from '../checkpoint/modelState.js';
+import type { DataSet } from '../data/dataSet.js';
+import type { DataStore } from '../data/dataStore.js';
+import { locateData } from '../data/location.js';
+import { buildModel, type DcnetModel } from '../model/model.js';
+import { stepsPerEpoch } from './batches.js';
+import { Stopwatch } from './clock.js';
+import type { TrainingControl } from './control.js';
+import { describeEnvironment } from './environment.js';
+import { createOptimizer, type TrainOptimizer } from './optimizer.js';
+import type { RunTracker } from './runTracker.js';
+import {
+  type EpochReport,
+  type StepReport,
+  type TrainingObserver,
+  type TrainingResult,
+  train,
+} from './trainer.js';
+
+const bestCheckpointName = 'best';
+
+/** What a run needs to be carried out. */
+export interface RunPlan {
+  readonly configText: string;
+  /** Where the config was read: relative data paths start there. */
+  readonly configFile: string;
+  readonly runtime: Runtime;
+  readonly mediaDirectory: string;
+  readonly dataStore: DataStore;
+  /** Go on from the newest checkpoint. */
+  readonly resume: boolean;
+}
+
+/**
+ * Carry out one run from preparing to over. Whatever happens, the run's folder tells it in the end: state, metrics and
+ * summary. A failed run is an answer, not an exception.
+ * @throws DcnetError `io` when even the run's folder cannot be written to
+ */
+export async function carryOut(
+  plan: RunPlan,
+  tracker: RunTracker,
+  control: TrainingControl,
+): Promise<Summary> {
+  const run = new Run(plan, tracker, control);
+  let outcome: Outcome;
+  try {
+    outcome = await run.train();
+  } catch (thrown) {
+    outcome = { status: 'failed', error: asDcnetError(thrown) };
+  } finally {
+    run.dispose();
+  }
+  return run.finish(outcome);
+}
+
+type Outcome =
+  | { readonly status: 'completed' | 'stopped'; readonly result: TrainingResult | undefined }
+  | { readonly status: 'failed'; readonly error: DcnetError };
+
+interface Prepared {
+  readonly config: Config;
+  readonly network: Network;
+  readonly data: DataSet;
+  readonly model: DcnetModel;
+  readonly optimizer: TrainOptimizer;
+  readonly steps: number;
+  readonly checkpoint: Checkpoint | undefined;
+}
+
+class Run {
+  readonly #clock = new Stopwatch();
+  #prepared: Prepared | undefined;
+  #metrics: CheckpointMetadata['metrics'] = {};
+  #checkpoint: string | undefined;
+  #firstStep = 0;
+  #secondsBefore = 0;
+
+  constructor(
+    private readonly plan: RunPlan,
+    private readonly tracker: RunTracker,
+    private readonly control: TrainingControl,
+  ) {}
+
+  async train(): Promise<Outcome> {
+    const { plan, tracker, control } = this;
+    const { folder } = tracker;
+    await tracker.update({
+      status: 'preparing',
+      pid: process.pid,
+      queuePosition: undefined,
+      backend: plan.runtime.name,
+      error: undefined,
+    });
+    const prepared = await this.#prepare();
+    if (control.asked() === 'stop') return { status: 'stopped', result: undefined };
+
+    const firstStep = prepared.checkpoint?.metadata.step ?? 0;
+    this.#firstStep = firstStep;
+    if (plan.resume) await folder.mendMetrics();
+    await this.#event(
+      plan.resume ? 'resumed' : 'started',
+      firstStep,
+      `${plan.runtime.name}, ${plan.runtime.device}`,
+    );
+    await tracker.update({
+      status: 'running',
+      step: firstStep,
+      totalSteps: prepared.steps * prepared.config.epochs,
+      epoch: Math.min(prepared.config.epochs, Math.floor(firstStep / prepared.steps) + 1),
+      epochs: prepared.config.epochs,
+    });
+    this.#clock.start();
+    const result = await train({
+      ...prepared,
+      runtime: plan.runtime,
+      control,
+      observer: this.#observer(prepared),
+      finishedSteps: firstStep,
+      clock: this.#clock,
+    });
+    this.#clock.stop();
+    if (result.step % prepared.steps !== 0 && result.step > firstStep)
+      await this.#save(prepared, result.step, stepCheckpointName(result.step));
+    return { status: result.outcome, result };
+  }
+
+  async #prepare(): Promise<Prepared> {
+    const { plan, tracker } = this;
+    const { folder } = tracker;
+    const { config: unchecked } = requireConfig(plan.configText, plan.configFile);
+    const location = locateData(unchecked.data, path.dirname(plan.configFile), plan.mediaDirectory);
+    const data = await plan.dataStore.load(location);
+    const { config, network } = requireConfig(plan.configText, plan.configFile, data.info);
+    if (network === undefined) throw new Error('A config without errors gave no network.');
+    const steps = stepsPerEpoch(data.train.count, config.batch);
+    await folder.makeCheckpointsDirectory();
+
+    const newest = plan.resume ? await folder.newestCheckpoint(steps) : undefined;
+    const checkpoint = newest === undefined ? undefined : await readCheckpoint(newest);
+    if (checkpoint !== undefined) requireSameData(checkpoint, data);
+    if ((await folder.readEnvironment()) === undefined)
+      await folder.writeEnvironment(
+        await describeEnvironment(plan.runtime, data, config.seed, plan.configFile),
+      );
+
+    const model = buildModel(network, { seed: config.seed, averageDecay: config.averageDecay });
+    const optimizer = createOptimizer(config.optimizer, model.trainable);
+    const prepared = { config, network, data, model, optimizer, steps, checkpoint };
+    this.#prepared = prepared;
+    if (checkpoint !== undefined && newest !== undefined) {
+      restoreModel(model, checkpoint);
+      if (checkpoint.metadata.step > 0) optimizer.restore(checkpoint);
+      this.#metrics = checkpoint.metadata.metrics;
+      this.#checkpoint = folder.relative(newest);
+      this.#secondsBefore = secondsAt(await folder.readMetrics(), checkpoint.metadata.step);
+    }
+    return prepared;
+  }
+
+  #observer(prepared: Prepared): TrainingObserver {
+    const { tracker } = this;
+    return {
+      stepped: (report) => this.#stepped(report),
+      epochDone: (report) => this.#epochDone(prepared, report),
+      held: async (step) => {
+        await this.#event('paused', step);
+        await tracker.update({ status: 'paused', step, secondsLeft: undefined });
+      },
+      wentOn: async (step) => {
+        await this.#event('continued', step);
+        await tracker.update({ status: 'running' });
+      },
+    };
+  }
+
+  async #stepped(report: StepReport): Promise<void> {
+    const { tracker } = this;
+    await tracker.folder.appendMetrics({ type: 'step', ...report, seconds: this.#seconds });
+    const { totalSteps } = tracker.state;
+    const secondsAStep = this.#clock.seconds / (report.step - this.#firstStep);
+    await tracker.update({ ...report, secondsLeft: (totalSteps - report.step) * secondsAStep });
+  }
+
+  async #epochDone(prepared: Prepared, { step, epoch, test, layers }: EpochReport): Promise<void> {
+    const { tracker } = this;
+    const isBest = test.accuracy > (this.#metrics.bestTestAccuracy ?? -1);
+    this.#metrics = {
+      ...this.#metrics,
+      testLoss: test.loss,
+      testAccuracy: test.accuracy,
+      ...(isBest ? { bestTestAccuracy: test.accuracy, bestEpoch: epoch } : {}),
+    };
+    const checkpoint = await this.#save(prepared, step, epochCheckpointName(epoch), isBest);
+    await tracker.folder.appendMetrics({
+      type: 'epoch',
+      step,
+      epoch,
+      testLoss: test.loss,
+      testAccuracy: test.accuracy,
+      seconds: this.#seconds,
+      checkpoint,
+      layers: [...layers],
+    });
+    await tracker.update({
+      step,
+      epoch: Math.min(prepared.config.epochs, epoch + 1),
+      testAccuracy: test.accuracy,
+      bestTestAccuracy: this.#metrics.bestTestAccuracy,
+    });
+  }
+
+  /** Write a checkpoint; its path in the run's folder. */
+  async #save(prepared: Prepared, step: number, name: string, isBest = false): Promise<string> {
+    const { folder } = this.tracker;
+    const { config, network, data, model, optimizer, steps } = prepared;
+    const metadata: CheckpointMetadata = {
+      configText: this.plan.configText,
+      config,
+      step,
+      epoch: Math.floor(step / steps),
+      metrics: this.#metrics,
+      data: {
+        name: data.info.name,
+        sha256: data.sha256,
+        shape: data.info.shape,
+        classNames: data.info.classNames,
+      },
+      backend: this.plan.runtime.name,
+    };
+    const tensors = await readTensors(new Map<string, tf.Tensor>([...model.tensors, ...optimizer.state()]));
+    const bytes = encodeCheckpoint(metadata, network, tensors);
+    // The best first: the epoch's own then is the newest file.
+    if (isBest) await writeCheckpoint(folder.checkpointFile(bestCheckpointName), bytes);
+    const file = folder.checkpointFile(name);
+    await writeCheckpoint(file, bytes);
+    this.#checkpoint = folder.relative(file);
+    return this.#checkpoint;
+  }
+
+  async finish(outcome: Outcome): Promise<Summary> {
+    const { tracker, plan } = this;
+    const { folder } = tracker;
+    this.#clock.stop();
+    const error = outcome.status === 'failed' ? outcome.error : undefined;
+    const result = outcome.status === 'failed' ? undefined : outcome.result;
+    const step = result?.step ?? tracker.state.step;
+    await this.#event(outcome.status, step, error?.message);
+    const { bestTestAccuracy, bestEpoch, testAccuracy, testLoss } = this.#metrics;
+    const summary: Summary = {
+      name: folder.name,
+      status: outcome.status,
+      steps: step,
+      epochs: Math.floor(step / (this.#prepared?.steps ?? Number.POSITIVE_INFINITY)),
+      testAccuracy,
+      testLoss,
+      bestTestAccuracy,
+      bestEpoch,
+      trainSeconds: this.#seconds,
+      imagesPerSecond: result === undefined || result.images === 0 ? 0 : result.images / result.stepSeconds,
+      backend: plan.runtime.name,
+      device: plan.runtime.device,
+      checkpoint: this.#checkpoint,
+      bestCheckpoint:
+        bestEpoch === undefined ? undefined : folder.relative(folder.checkpointFile(bestCheckpointName)),
+      parameters: this.#prepared?.model.parameterCount ?? 0,
+      finishedAt: new Date().toISOString(),
+      error: error?.details,
+    };
+    await folder.writeSummary(summary);
+    await tracker.update({
+      status: outcome.status,
+      step,
+      pid: undefined,
+      queuePosition: undefined,
+      secondsLeft: undefined,
+      error: error?.details,
+    });
+    return summary;
+  }
+
+  dispose(): void {
+    this.#prepared?.model.dispose();
+    this.#prepared?.optimizer.dispose();
+  }
+
+  get #seconds(): number {
+    return this.#secondsBefore + this.#clock.seconds;
+  }
+
+  #event(
+    event: Extract<MetricsRecord, { type: 'event' }>['event'],
+    step: number,
+    message?: string,
+  ): Promise<void> {
+    const time = new Date().toISOString();
+    return this.tracker.folder.appendMetrics({ type: 'event', step, event, time, message });
+  }
+}
+
+/**
+ * A training goes on, and a checkpoint is looked into, with the data it was trained on.
+ * @throws DcnetError `data`
+ */
+export function requireSameData({ file, metadata }: Checkpoint, data: DataSet): void {
+  if (metadata.data.sha256 === data.sha256) return;
+  throw new DcnetError({
+    code: 'data',
+    message: `The data set ${data.info.name} is not the one that this checkpoint was trained on: its files have changed.`,
+    remedy: 'Restore the files as they were, or train again.',
+    file,
+  });
+}
+
+/** Seconds of training until a step, as the log has them. */
+function secondsAt(records: readonly MetricsRecord[], step: number): number {
+  const seconds = records.flatMap((record) =>
+    record.type !== 'event' && record.step <= step ? [record.seconds] : [],
+  );
+  return seconds.at(-1) ?? 0;
+}

@@ -1,0 +1,43 @@
+import type { RunState } from '../../core/run/run.js';
+import type { RunFolder } from './runFolder.js';
+
+/** `state.json` is replaced this often at most, but at once when the status changes. */
+const stateFileIntervalMs = 1_000;
+
+/** The state of one run: in memory, told to whoever listens, and in the run's folder. */
+export class RunTracker {
+  #state: RunState;
+  #writtenAt = 0;
+
+  /** @param onChange gets each new snapshot */
+  constructor(
+    readonly folder: RunFolder,
+    initial: Omit<RunState, 'updatedAt' | 'name'>,
+    private readonly onChange: (state: RunState) => void,
+  ) {
+    this.#state = { ...initial, name: folder.name, updatedAt: new Date().toISOString() };
+  }
+
+  get state(): RunState {
+    return this.#state;
+  }
+
+  /**
+   * Change some fields (`undefined` takes one out) and tell.
+   * @throws DcnetError `io`
+   */
+  async update(changes: Partial<RunState>): Promise<RunState> {
+    const before = this.#state;
+    this.#state = { ...before, ...changes, updatedAt: new Date().toISOString() };
+    this.onChange(this.#state);
+    const now = performance.now();
+    if (this.#state.status !== before.status || now - this.#writtenAt >= stateFileIntervalMs)
+      await this.write();
+    return this.#state;
+  }
+
+  async write(): Promise<void> {
+    this.#writtenAt = performance.now();
+    await this.folder.writeState(this.#state);
+  }
+}

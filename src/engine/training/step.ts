@@ -1,0 +1,45 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { DcnetModel } from '../model/model.js';
+
+/** What one forward and backward pass gives. The caller disposes both. */
+export interface PassResult {
+  /** [loss, number of images classified rightly]. */
+  readonly outcome: tf.Tensor1D;
+  /** One gradient of each trainable weight, in the model's order. */
+  readonly gradients: readonly tf.Tensor[];
+}
+
+/**
+ * Loss and gradients of one batch: softmax cross entropy with label smoothing, mean over the batch. The decay
+ * λ‖w‖²/2 enters the gradients of the weights that have it, not the loss that is reported.
+ * @param x [N, H, W, C], normalised
+ * @param labels [N], int32
+ */
+export function pass(
+  model: DcnetModel,
+  x: tf.Tensor4D,
+  labels: tf.Tensor1D,
+  classes: number,
+  { labelSmoothing, weightDecay }: { readonly labelSmoothing: number; readonly weightDecay: number },
+): PassResult {
+  return tf.tidy(() => {
+    const targets = tf.oneHot(labels, classes); // [N, classes]
+    let correct: tf.Scalar | undefined;
+    const { value, grads } = tf.variableGrads(
+      () => {
+        const logits = model.train(x); // [N, classes]
+        // Kept beyond the tape's scope, which ends with the loss.
+        correct = tf.keep(tf.sum<tf.Scalar>(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32')));
+        return tf.losses.softmaxCrossEntropy(targets, logits, undefined, labelSmoothing) as tf.Scalar;
+      },
+      model.trainable.map(({ variable }) => variable),
+    );
+    const outcome = tf.stack([value, correct!]) as tf.Tensor1D;
+    correct!.dispose();
+    const gradients = model.trainable.map(({ variable, decay }) => {
+      const gradient = grads[variable.name] ?? tf.zerosLike(variable);
+      return decay && weightDecay > 0 ? tf.add(gradient, tf.mul(variable, weightDecay)) : gradient;
+    });
+    return { outcome, gradients };
+  });
+}
