@@ -1,0 +1,219 @@
+import type { Inspection, LayerInspection } from '../../src/core/statistics/inspection.js';
+import type { ChartContent, LegendItem } from '../shared/chart/content.js';
+import { baseName, count, exact, fileSafe, percent, short } from '../shared/format.js';
+import type { Cell, DataTable } from '../shared/table.js';
+import { drawHero } from './hero.js';
+import { readOperator } from './operator.js';
+
+const number = (value: number): Cell => ({ text: short(value), value });
+const whole = (value: number): Cell => ({ text: count(value), value });
+const share = (value: number): Cell => ({ text: percent(value), value });
+const degrees = (value: number): Cell => ({ text: `${short(value)}°`, value });
+
+/** Checkpoint without folder and extension: `epoch-0010`. */
+export function checkpointName(checkpoint: string): string {
+  return baseName(checkpoint).replace(/\.dcnet\.safetensors$/, '');
+}
+
+/** The header's trail: run ▸ checkpoint ▸ split · n · backend · accuracy. */
+export function trail(inspection: Inspection): readonly string[] {
+  return [
+    inspection.run === undefined ? inspection.data : baseName(inspection.run),
+    checkpointName(inspection.checkpoint),
+    `${inspection.split} split · n = ${count(inspection.sampleSize)} · ${inspection.backend} · accuracy ${percent(inspection.accuracy)}`,
+  ];
+}
+
+function legend(layer: LayerInspection, filter: number | undefined): readonly LegendItem[] {
+  const operator = readOperator(layer, filter);
+  const whose = filter === undefined ? '' : `, filter ${filter}`;
+  const parameters = (name: string, value: number | undefined): string => {
+    if (value === undefined) return '';
+    return filter === undefined && layer.filters > 1
+      ? ` at mean ${name} = ${short(value)}`
+      : ` at ${name} = ${short(value)}${whose}`;
+  };
+  return [
+    { sign: 'heat', hue: 'plain', text: 'joint density of (patch, filter) pairs, square-root shading' },
+    { sign: 'area', hue: 'norm', text: 'density of ‖x‖ over patches' },
+    {
+      sign: 'line',
+      hue: 'norm',
+      text: `h${parameters('R', operator.radius)}${parameters('‖w‖', operator.weightNorm)}`,
+    },
+    { sign: 'area', hue: 'angle', text: 'density of θ over pairs' },
+    { sign: 'line', hue: 'angle', text: `g${parameters('k', operator.k)}` },
+    ...(operator.radius === undefined
+      ? []
+      : [
+          {
+            sign: 'hairline',
+            hue: 'plain',
+            text: 'radius in use R; band and ticks: R of each filter',
+          } as const,
+        ]),
+  ];
+}
+
+function summary(layer: LayerInspection): string {
+  const { norm, angle, regimes } = layer;
+  const beyond = regimes?.find(({ name }) => name === 'beyond the radius');
+  return [
+    `Norms: median ${short(norm.median)}, 90 % between ${short(norm.p05)} and ${short(norm.p95)}.`,
+    `Angles: median ${short(angle.median)}°, 90 % between ${short(angle.p05)}° and ${short(angle.p95)}°.`,
+    beyond ? `${percent(beyond.share)} of the pairs lie beyond the radius.` : 'The operator has no radius.',
+    'Arrow keys read the cells.',
+  ].join(' ');
+}
+
+/** Put neighbouring bins together until at most `most` are left. */
+function grouped(edges: readonly number[], most: number): readonly (readonly [first: number, end: number])[] {
+  const bins = edges.length - 1;
+  const size = Math.max(1, Math.ceil(bins / most));
+  return Array.from({ length: Math.ceil(bins / size) }, (_, i) => [i * size, Math.min(bins, (i + 1) * size)]);
+}
+
+function jointTable(layer: LayerInspection): DataTable {
+  const { normEdges, angleEdges, counts } = layer.joint;
+  const rows = angleEdges.length - 1;
+  const columns = grouped(normEdges, 8);
+  const lines = grouped(angleEdges, 12);
+  const inside = (column: readonly [number, number], row: readonly [number, number]): number => {
+    let total = 0;
+    for (let i = column[0]; i < column[1]; i++)
+      for (let j = row[0]; j < row[1]; j++) total += counts[i * rows + j]!;
+    return total;
+  };
+  return {
+    caption: 'Pairs by angle (rows) and norm (columns, from that ‖x‖ on), neighbouring bins put together',
+    columns: [
+      { label: 'θ', hue: 'angle' },
+      ...columns.map(([first]) => ({ label: short(normEdges[first]!), hue: 'norm' as const })),
+    ],
+    rows: lines.map((row) => [
+      { text: `${short(angleEdges[row[0]]!)}° to ${short(angleEdges[row[1]]!)}°`, value: angleEdges[row[0]] },
+      ...columns.map((column) => whole(inside(column, row))),
+    ]),
+  };
+}
+
+function heroTables(layer: LayerInspection, filter: number | undefined): readonly DataTable[] {
+  const operator = readOperator(layer, filter);
+  const bins = (kind: 'norm' | 'angle'): DataTable['rows'] => {
+    const { edges, counts } = layer[kind].histogram;
+    const total = counts.reduce((sum, value) => sum + value, 0);
+    const curve = kind === 'norm' ? operator.magnitude : operator.angular;
+    const unit = kind === 'norm' ? number : degrees;
+    return counts.map((value, i) => {
+      const [from, to] = [edges[i]!, edges[i + 1]!];
+      return [
+        unit(from),
+        unit(to),
+        whole(value),
+        share(total > 0 ? value / total : 0),
+        number(curve((from + to) / 2)),
+      ];
+    });
+  };
+  return [
+    {
+      caption: 'Density of ‖x‖ over patches, and h at each bin’s middle',
+      columns: [
+        { label: '‖x‖ from', hue: 'norm' },
+        { label: 'to' },
+        { label: 'patches' },
+        { label: 'share' },
+        { label: 'h' },
+      ],
+      rows: bins('norm'),
+    },
+    {
+      caption: 'Density of θ over (patch, filter) pairs, and g at each bin’s middle',
+      columns: [
+        { label: 'θ from', hue: 'angle' },
+        { label: 'to' },
+        { label: 'pairs' },
+        { label: 'share' },
+        { label: 'g' },
+      ],
+      rows: bins('angle'),
+    },
+    jointTable(layer),
+  ];
+}
+
+/** The hero as a chart. */
+export function heroContent(
+  inspection: Inspection,
+  layer: LayerInspection,
+  filter: number | undefined,
+): ChartContent {
+  return {
+    title: `${layer.name}: what it does to norms and angles`,
+    summary: summary(layer),
+    legend: legend(layer, filter),
+    tables: () => heroTables(layer, filter),
+    source: [...trail(inspection), layer.name].join(' › '),
+    fileName: fileSafe(`${checkpointName(inspection.checkpoint)}-${layer.name}`),
+    draw: (width) => drawHero(layer, width, filter),
+  };
+}
+
+/** Mean, deviation and percentiles of norm and angle. */
+export function statisticsTable(layer: LayerInspection): DataTable {
+  const { norm, angle } = layer;
+  const row = (
+    name: string,
+    key: 'mean' | 'deviation' | 'minimum' | 'p05' | 'median' | 'p95' | 'maximum',
+  ) => [{ text: name, value: name }, number(norm[key]), degrees(angle[key])];
+  return {
+    caption: 'Norms over patches, angles over pairs, both without ε',
+    columns: [{ label: '' }, { label: '‖x‖', hue: 'norm' }, { label: 'θ', hue: 'angle' }],
+    rows: [
+      row('mean', 'mean'),
+      row('standard deviation', 'deviation'),
+      row('least', 'minimum'),
+      row('5th percentile', 'p05'),
+      row('median', 'median'),
+      row('95th percentile', 'p95'),
+      row('greatest', 'maximum'),
+    ],
+  };
+}
+
+/** One row a filter: ‖w‖ and, where there are, ρ, R and k. */
+export function filterTable(layer: LayerInspection): DataTable {
+  const parts = [
+    { label: '‖w‖', values: layer.weightNorms },
+    { label: 'ρ', values: layer.rho, hue: 'norm' as const },
+    { label: 'R', values: layer.radius, hue: 'norm' as const },
+    { label: 'k', values: layer.k, hue: 'angle' as const },
+  ].flatMap((part) => (part.values ? [{ ...part, values: part.values }] : []));
+  return {
+    caption: 'Choose a filter to draw h and g with its own parameters',
+    columns: [{ label: 'filter' }, ...parts.map(({ label, hue }) => (hue ? { label, hue } : { label }))],
+    rows: layer.weightNorms.map((_, i) => [
+      { text: String(i), value: i },
+      ...parts.map(({ values }): Cell => {
+        const value = values[i];
+        return value === undefined ? { text: '', value: undefined } : number(value);
+      }),
+    ]),
+  };
+}
+
+/** What was counted and what was left out. */
+export function countFacts(layer: LayerInspection): readonly (readonly [name: string, value: string])[] {
+  const { patches, weakPatches, floor, filters } = layer;
+  const all = patches + weakPatches;
+  return [
+    ['input', layer.inputShape.join(' × ')],
+    ['output', layer.outputShape.join(' × ')],
+    ['patches measured', count(patches)],
+    [
+      'left out as weak',
+      `${count(weakPatches)} (${percent(all > 0 ? weakPatches / all : 0)}), ‖x‖ under ${exact(floor)}`,
+    ],
+    ['filters', count(filters)],
+  ];
+}

@@ -1,0 +1,166 @@
+import type { LayerInspection } from '../../src/core/statistics/inspection.js';
+import { axis, axisScale } from '../shared/chart/axis.js';
+import type { Picture } from '../shared/chart/content.js';
+import { type DensityBin, densityBins, densityOutline } from '../shared/chart/density.js';
+import { heatmap } from '../shared/chart/heatmap.js';
+import { area, line, type Mark, type Point, rect, roomFor, rule, words } from '../shared/chart/marks.js';
+import { percent, short } from '../shared/format.js';
+import { jointCursor } from './cursor.js';
+import { angularCurve, type HeroLayout, heroLayout, magnitudeCurve } from './layout.js';
+import { type OperatorReading, readOperator } from './operator.js';
+
+/** The radius: a hairline with its value through both pictures of ‖x‖, the band and ticks of the filters' own. */
+function radiusMarks(layer: LayerInspection, operator: OperatorReading, layout: HeroLayout): readonly Mark[] {
+  const { norm, plot, strips } = layout;
+  const { radius } = operator;
+  if (radius === undefined) return [];
+  const inside = (value: number): boolean => value >= norm.domain[0] && value <= norm.domain[1];
+  if (!inside(radius)) {
+    const away = radius > norm.domain[1];
+    const text = away ? `R ${short(radius)} →` : `← R ${short(radius)}`;
+    const anchor = away ? 'end' : 'start';
+    return [words('radius-value', 'value', [away ? plot.right : plot.left, 12], text, { anchor })];
+  }
+  const x = norm(radius);
+  const radii = (layer.radius ?? []).filter(inside);
+  const [low, high] = [Math.min(...radii), Math.max(...radii)];
+  const label = `R ${short(radius)}`;
+  const half = roomFor(label) / 2 + 6;
+  const middle = Math.min(plot.right - half, Math.max(plot.left + half, x));
+  const sides = (layer.regimes ?? []).flatMap((regime) => {
+    const beyond = regime.name === 'beyond the radius';
+    const text = beyond ? `${percent(regime.share)} beyond →` : `← ${percent(regime.share)} below`;
+    const at = beyond ? middle + half : middle - half;
+    const fits = beyond ? at + roomFor(text) < layout.width : at - roomFor(text) > 0;
+    return fits
+      ? [words(`side-${beyond}`, 'label', [at, 12], text, { anchor: beyond ? 'start' : 'end' })]
+      : [];
+  });
+  return [
+    rect('radius-band', 'radius-band', {
+      x: norm(low),
+      y: strips.top,
+      width: norm(high) - norm(low),
+      height: plot.bottom - strips.top,
+    }),
+    ...radii.map((value, i) =>
+      rule(
+        `filter-radius-${i}`,
+        'filter-tick',
+        [norm(value), strips.bottom + 3],
+        [norm(value), strips.bottom + 9],
+      ),
+    ),
+    rule('radius', 'radius', [x, strips.top - 4], [x, plot.bottom], { 'data-value': radius }),
+    words('radius-value', 'value', [middle, 12], label, { anchor: 'middle' }),
+    ...sides,
+  ];
+}
+
+/** The tallest bin's share as the axis of a density; only where every bin has one width on the page. */
+function shareAxis(
+  key: string,
+  at: 'left' | 'bottom',
+  bins: readonly DensityBin[],
+  edge: number,
+  rise: (h: number) => number,
+): readonly Mark[] {
+  const tallest = bins.reduce((best, bin) => (bin.height > best.height ? bin : best), bins[0]!);
+  const scale = axisScale([0, tallest.share || 1], [rise(0), rise(1)]);
+  return axis({
+    key,
+    at,
+    edge,
+    scale,
+    ticks: [0, tallest.share],
+    format: (share) => (share === 0 ? '0' : percent(share)),
+  });
+}
+
+function stripMarks(layer: LayerInspection, operator: OperatorReading, layout: HeroLayout): readonly Mark[] {
+  const { norm, angle, plot, strips, magnitude, angular } = layout;
+  const normBins = densityBins(layer.norm.histogram, norm);
+  const angleBins = densityBins(layer.angle.histogram, angle);
+  const h = magnitudeCurve(operator, norm).map(([x, value]): Point => [norm(x), magnitude(value)]);
+  const g = angularCurve(operator).map(([degrees, value]): Point => [angular(value), angle(degrees)]);
+  const highest = magnitude.domain[1] / 1.08;
+  return [
+    area('norm-density', 'norm', densityOutline(normBins, norm, layout.normRise, 'x'), { y: strips.bottom }),
+    area('angle-density', 'angle', densityOutline(angleBins, angle, layout.angleRise, 'y'), {
+      x: strips.left,
+    }),
+    rule('norm-base', 'frame-line', [plot.left, strips.bottom], [plot.right, strips.bottom]),
+    rule('angle-base', 'frame-line', [strips.left, plot.top], [strips.left, plot.bottom]),
+    rule('g-zero', 'grid', [angular(0), plot.top], [angular(0), plot.bottom]),
+    line('h-line', 'norm', h),
+    line('g-line', 'angle', g),
+    ...shareAxis('norm-share', 'left', normBins, plot.left, layout.normRise),
+    ...shareAxis('angle-share', 'bottom', angleBins, plot.bottom, layout.angleRise),
+    ...axis({ key: 'h', at: 'right', edge: plot.right, scale: magnitude, ticks: [0, highest] }),
+    words('h-title', 'value', [plot.right + 8, (strips.top + strips.bottom) / 2 + 4], 'h(‖x‖)'),
+    ...axis({ key: 'g', at: 'top', edge: plot.top, scale: angular, ticks: [-1, 0, 1] }),
+    words('g-title', 'value', [(strips.left + strips.right) / 2, plot.top - 20], 'g(θ)', {
+      anchor: 'middle',
+    }),
+  ];
+}
+
+/**
+ * The layer panel's hero: joint density of ‖x‖ × θ, on its top edge the density of ‖x‖ under h, on its right edge
+ * the density of θ under g.
+ * @param width of the page's column, pixels
+ * @param filter draw h and g with this filter's parameters
+ */
+export function drawHero(layer: LayerInspection, width: number, filter?: number): Picture {
+  const operator = readOperator(layer, filter);
+  const layout = heroLayout(layer, operator, width);
+  const { norm, angle, plot } = layout;
+  const { normEdges, angleEdges, counts } = layer.joint;
+  const normTitle = `‖x‖, patch norm${norm.logarithmic ? ' (log scale)' : ''}`;
+  const marks: Mark[] = [
+    ...heatmap('joint', normEdges.map(norm), angleEdges.map(angle), counts),
+    rule('right-angle', 'grid', [plot.left, angle(90)], [plot.right, angle(90)]),
+    rect('plot', 'frame-line', {
+      x: plot.left,
+      y: plot.top,
+      width: plot.right - plot.left,
+      height: plot.bottom - plot.top,
+    }),
+    ...stripMarks(layer, operator, layout),
+    ...radiusMarks(layer, operator, layout),
+    ...axis({
+      key: 'norm',
+      at: 'bottom',
+      edge: plot.bottom,
+      scale: norm,
+      ticks: Math.max(3, Math.floor((plot.right - plot.left) / 70)),
+    }),
+    ...axis({
+      key: 'angle',
+      at: 'left',
+      edge: plot.left,
+      scale: angle,
+      ticks: [0, 45, 90, 135, 180],
+      format: (value) => `${value}°`,
+    }),
+    words('norm-title', 'value', [(plot.left + plot.right) / 2, plot.bottom + 31], normTitle, {
+      anchor: 'middle',
+    }),
+    words('angle-title', 'value', [11, (plot.top + plot.bottom) / 2], 'θ, angle to the filter', {
+      anchor: 'middle',
+      turned: true,
+    }),
+    words(
+      'angle-share-title',
+      'label',
+      [(layout.strips.left + layout.strips.right) / 2, plot.bottom + 31],
+      'pairs a bin',
+      { anchor: 'middle' },
+    ),
+    words('norm-share-title', 'label', [11, (layout.strips.top + layout.strips.bottom) / 2], 'a bin', {
+      anchor: 'middle',
+      turned: true,
+    }),
+  ];
+  return { width, height: layout.height, marks, cursor: jointCursor(layer, operator, layout) };
+}

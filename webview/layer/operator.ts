@@ -1,0 +1,108 @@
+import { angularValue } from '../../src/core/operator/angular.js';
+import { magnitudeValue } from '../../src/core/operator/magnitude.js';
+import { operatorName } from '../../src/core/operator/operator.js';
+import type { LayerInspection } from '../../src/core/statistics/inspection.js';
+import { short } from '../shared/format.js';
+
+/** Mean of a filter's parameter over all filters, or the chosen filter's own. */
+function parameter(values: readonly number[] | undefined, filter: number | undefined): number | undefined {
+  if (!values || values.length === 0) return undefined;
+  if (filter !== undefined) return values[filter];
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** A layer's operator with the numbers its curves are drawn with. */
+export interface OperatorReading {
+  /** `TanhConv · square cosine`, or how a plain layer is read. */
+  readonly name: string;
+  /** `h = α·tanh(‖x‖/R), α = 1`. */
+  readonly magnitudeFormula: string;
+  /** `g = cos θ`. */
+  readonly angularFormula: string;
+  /** R the curve of h is drawn with; undefined where the operator has no radius. */
+  readonly radius: number | undefined;
+  /** k the curve of g is drawn with; undefined where g has none. */
+  readonly k: number | undefined;
+  /** ‖w‖ the line of h is drawn with in a plain layer. */
+  readonly weightNorm: number | undefined;
+  /** h(‖x‖). */
+  readonly magnitude: (norm: number) => number;
+  /** g(θ), θ in degrees. */
+  readonly angular: (degrees: number) => number;
+  /** Norms where h has a corner. */
+  readonly corners: readonly number[];
+}
+
+const angularFormulas = {
+  linear: 'g = 1 − 2θ/π',
+  cosine: 'g = cos θ',
+  'square-cosine': 'g = sign(cos θ)·cos²θ',
+  sigmoid: 'g = tanh((π/2 − θ)/2k) / tanh(π/4k)',
+} as const;
+
+const magnitudeFormulas = {
+  sphere: 'h = α',
+  ball: 'h = α·min(‖x‖, R)/R',
+  tanh: 'h = α·tanh(‖x‖/R)',
+  linear: 'h = α‖x‖',
+  seg: 'h = α‖x‖ up to R, slope β beyond',
+  log: 'h = α·ln(1 + ‖x‖)',
+  mix: 'h = α‖x‖ + β·ln(1 + ‖x‖)',
+} as const;
+
+/**
+ * Read a layer's operator in decoupled form.
+ * @param filter use this filter's R, k and ‖w‖ instead of the mean over filters
+ */
+export function readOperator(layer: LayerInspection, filter?: number): OperatorReading {
+  if (layer.operator === 'inner-product') {
+    const weightNorm = parameter(layer.weightNorms, filter) ?? 1;
+    return {
+      name: 'inner product, read as h = ‖w‖‖x‖ and g = cos θ',
+      magnitudeFormula: 'h = ‖w‖‖x‖',
+      angularFormula: angularFormulas.cosine,
+      radius: undefined,
+      k: undefined,
+      weightNorm,
+      magnitude: (norm) => weightNorm * norm,
+      angular: (degrees) => angularValue('cosine', (degrees * Math.PI) / 180, 1),
+      corners: [],
+    };
+  }
+  const { magnitude, angular, alpha, beta } = layer.operator;
+  const radius = parameter(layer.radius, filter);
+  const k = parameter(layer.k, filter);
+  const usesBeta = magnitude === 'seg' || magnitude === 'mix';
+  const parameters = [`α = ${short(alpha)}`, ...(usesBeta ? [`β = ${short(beta)}`] : [])];
+  return {
+    name: `${operatorName(magnitude)} · ${angular.replace('-', ' ')}`,
+    magnitudeFormula: `${magnitudeFormulas[magnitude]}, ${parameters.join(', ')}`,
+    angularFormula: angularFormulas[angular] + (k === undefined ? '' : `, k = ${short(k)}`),
+    radius,
+    k,
+    weightNorm: undefined,
+    magnitude: (norm) => magnitudeValue(magnitude, norm, { alpha, beta, radius: radius ?? 1 }),
+    angular: (degrees) => angularValue(angular, (degrees * Math.PI) / 180, k ?? 1),
+    corners: radius !== undefined && (magnitude === 'ball' || magnitude === 'seg') ? [radius] : [],
+  };
+}
+
+function spread(values: readonly number[]): string {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  if (short(low) === short(high)) return `${short(mean)} in every filter`;
+  return `${short(mean)} in the mean of ${values.length} filters (${short(low)} to ${short(high)})`;
+}
+
+/**
+ * Say which of ρ and R is shown and what it means here. `undefined` where the operator has no radius.
+ */
+export function describeRadius(layer: LayerInspection): string | undefined {
+  const { operator, rho, radius, meanPatchNorm } = layer;
+  if (operator === 'inner-product' || !radius || !rho || radius.length === 0) return undefined;
+  if (operator.radius === 'fixed') {
+    return `Shown is the radius in use R, which is the learned ρ itself (fixed radius): ${spread(radius)}.`;
+  }
+  const scale = meanPatchNorm === undefined ? '' : ` E‖x‖ is ${short(meanPatchNorm)} in the checkpoint.`;
+  return `Shown is the radius in use R = ρ·E‖x‖ (adaptive radius): ${spread(radius)}. ρ is ${spread(rho)}.${scale}`;
+}

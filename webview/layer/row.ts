@@ -1,0 +1,92 @@
+import type { LayerInspection } from '../../src/core/statistics/inspection.js';
+import { axisScale } from '../shared/chart/axis.js';
+import { densityBins, densityOutline } from '../shared/chart/density.js';
+import { drawMarks } from '../shared/chart/draw.js';
+import { area, type Mark, rect, rule } from '../shared/chart/marks.js';
+import { html, setText, svg } from '../shared/dom.js';
+import { percent, short } from '../shared/format.js';
+import type { Row } from '../shared/listbox.js';
+import { normDomain } from './layout.js';
+import { readOperator } from './operator.js';
+
+const spark = { width: 84, height: 22 } as const;
+const bar = { width: 84, height: 9 } as const;
+
+/** Density of ‖x‖ with the radius as a hairline. */
+export function normSparkline(layer: LayerInspection): readonly Mark[] {
+  const scale = axisScale(normDomain(layer), [0, spark.width]);
+  const rise = (height: number): number => spark.height - height * (spark.height - 2);
+  const outline = densityOutline(densityBins(layer.norm.histogram, scale), scale, rise, 'x');
+  const { radius } = readOperator(layer);
+  const shown = radius !== undefined && radius <= scale.domain[1];
+  return [
+    area('density', 'norm', outline, { y: spark.height }),
+    rule('base', 'frame-line', [0, spark.height], [spark.width, spark.height]),
+    ...(shown ? [rule('radius', 'radius', [scale(radius), 0], [scale(radius), spark.height])] : []),
+  ];
+}
+
+/** Density of θ with 90° as a hairline. */
+export function angleSparkline(layer: LayerInspection): readonly Mark[] {
+  const scale = axisScale([0, 180], [0, spark.width]);
+  const rise = (height: number): number => spark.height - height * (spark.height - 2);
+  const outline = densityOutline(densityBins(layer.angle.histogram, scale), scale, rise, 'x');
+  return [
+    area('density', 'angle', outline, { y: spark.height }),
+    rule('base', 'frame-line', [0, spark.height], [spark.width, spark.height]),
+    rule('right-angle', 'grid', [scale(90), 0], [scale(90), spark.height]),
+  ];
+}
+
+/** Shares below (filled) and beyond (hatched) the radius as parts of a bar. */
+export function regimeBar(layer: LayerInspection, width: number, height: number): readonly Mark[] {
+  const below = layer.regimes?.find(({ name }) => name === 'below the radius')?.share ?? 0;
+  const split = 0.5 + (width - 1) * below;
+  return [
+    rect('below', 'below', { x: 0.5, y: 0.5, width: split - 0.5, height: height - 1 }),
+    rect('beyond', 'beyond', { x: split, y: 0.5, width: width - 0.5 - split, height: height - 1 }),
+  ];
+}
+
+function beyondShare(layer: LayerInspection): number | undefined {
+  return layer.regimes?.find(({ name }) => name === 'beyond the radius')?.share;
+}
+
+/** A layer in the list: its name, two sparklines and its regime bar. */
+export function layerRow(): Row<LayerInspection> {
+  const name = html('span', { class: 'row-name' });
+  const operator = html('span', { class: 'row-operator' });
+  const norm = svg('svg', { class: 'spark', ...spark, 'aria-hidden': 'true' });
+  const angle = svg('svg', { class: 'spark', ...spark, 'aria-hidden': 'true' });
+  const regimes = svg('svg', { class: 'regime-bar', ...bar, 'aria-hidden': 'true' });
+  const share = html('span', { class: 'row-share' });
+  return {
+    element: html(
+      'div',
+      { class: 'layer-row' },
+      html('div', { class: 'row-title' }, name, operator),
+      html('div', { class: 'row-sparks' }, norm, angle),
+      html('div', { class: 'row-regimes' }, regimes, share),
+    ),
+    update(layer) {
+      const kind =
+        layer.operator === 'inner-product'
+          ? `plain ${layer.type}`
+          : readOperator(layer).name.split(' · ')[0]!;
+      const beyond = beyondShare(layer);
+      setText(name, layer.name);
+      setText(operator, kind);
+      drawMarks(norm, normSparkline(layer));
+      drawMarks(angle, angleSparkline(layer));
+      regimes.toggleAttribute('hidden', beyond === undefined);
+      if (beyond !== undefined) drawMarks(regimes, regimeBar(layer, bar.width, bar.height));
+      setText(share, beyond === undefined ? 'no radius' : `${percent(beyond)} beyond R`);
+      return [
+        `${layer.name}, ${kind}`,
+        `median norm ${short(layer.norm.median)}`,
+        `median angle ${short(layer.angle.median)}°`,
+        beyond === undefined ? 'no radius' : `${percent(beyond)} beyond the radius`,
+      ].join(', ');
+    },
+  };
+}

@@ -1,0 +1,187 @@
+import type { RunState } from '../../src/core/run/run.js';
+import type { TrainingView } from '../../src/protocol/panels.js';
+import type { ChartContent, LegendItem } from '../shared/chart/content.js';
+import { baseName, count, duration, fileSafe, percent, short } from '../shared/format.js';
+import type { Cell, DataTable } from '../shared/table.js';
+import { drawTraining } from './hero.js';
+import type { LayerHistory, Series } from './series.js';
+
+const number = (value: number | undefined): Cell =>
+  value === undefined ? { text: '', value: undefined } : { text: short(value), value };
+const whole = (value: number): Cell => ({ text: count(value), value });
+const share = (value: number): Cell => ({ text: percent(value), value });
+
+/** A status in words, with the queue's place. */
+export function statusWords(state: RunState): string {
+  if (state.status === 'queued') {
+    return state.queuePosition === undefined ? 'queued' : `queued, place ${state.queuePosition}`;
+  }
+  return state.status;
+}
+
+/** The header's trail: run ▸ status ▸ epoch ▸ backend. */
+export function trail(view: TrainingView): readonly string[] {
+  const { state } = view;
+  const backend = view.backend ?? state.backend;
+  return [
+    state.name,
+    statusWords(state),
+    `epoch ${state.epoch}/${state.epochs}`,
+    ...(backend === undefined ? [] : [view.device ? `${backend} on ${view.device}` : backend]),
+  ];
+}
+
+export interface Fact {
+  readonly name: string;
+  readonly value: string;
+  /** What the number must not be taken for. */
+  readonly note?: string;
+}
+
+/** The numbers of now. */
+export function facts(view: TrainingView, series: Series): readonly Fact[] {
+  const { state, summary } = view;
+  const last = series.epochs.at(-1);
+  const test = last?.testAccuracy ?? state.testAccuracy;
+  const best = state.bestTestAccuracy ?? summary?.bestTestAccuracy;
+  const speed = state.imagesPerSecond ?? summary?.imagesPerSecond;
+  const over = summary !== undefined;
+  return [
+    { name: 'step', value: `${count(state.step)} of ${count(state.totalSteps)}` },
+    ...(state.loss === undefined ? [] : [{ name: 'training loss', value: short(state.loss) }]),
+    ...(state.accuracy === undefined ? [] : [{ name: 'training accuracy', value: percent(state.accuracy) }]),
+    ...(test === undefined
+      ? []
+      : [
+          { name: 'test accuracy', value: percent(test), note: 'after the last epoch: the number to report' },
+        ]),
+    ...(best === undefined
+      ? []
+      : [
+          {
+            name: 'best',
+            value: percent(best),
+            note: `${summary?.bestEpoch === undefined ? '' : `epoch ${summary.bestEpoch}; `}optimistic: chosen on the test split`,
+          },
+        ]),
+    ...(speed === undefined ? [] : [{ name: 'images/s', value: short(speed) }]),
+    ...(!over && state.secondsLeft !== undefined
+      ? [{ name: 'time left', value: duration(state.secondsLeft) }]
+      : []),
+    ...(over ? [{ name: 'training took', value: duration(summary.trainSeconds) }] : []),
+  ];
+}
+
+function summary(view: TrainingView, series: Series): string {
+  const { state } = view;
+  const [first, last] = [series.steps[0], series.steps.at(-1)];
+  if (!first || !last) return 'No steps yet.';
+  const epoch = series.epochs.at(-1);
+  return [
+    `Step ${last.step} of ${state.totalSteps}: training loss went from ${short(first.loss)} to ${short(last.loss)},`,
+    `training accuracy from ${percent(first.accuracy)} to ${percent(last.accuracy)}.`,
+    epoch
+      ? `Test accuracy after epoch ${epoch.epoch} is ${percent(epoch.testAccuracy)}.`
+      : 'No epoch is over yet.',
+    'Left and right walk along the steps.',
+  ].join(' ');
+}
+
+function stepsTable(series: Series): DataTable {
+  return {
+    caption: 'Steps: means since the row before',
+    columns: [
+      { label: 'step' },
+      { label: 'epoch' },
+      { label: 'loss' },
+      { label: 'accuracy' },
+      { label: 'learning rate' },
+      { label: 'images/s' },
+    ],
+    rows: series.steps.map((s) => [
+      whole(s.step),
+      whole(s.epoch),
+      number(s.loss),
+      share(s.accuracy),
+      number(s.learningRate),
+      number(s.imagesPerSecond),
+    ]),
+  };
+}
+
+/** One row an epoch, as in the run folder. */
+export function epochsTable(series: Series): DataTable {
+  return {
+    caption: 'Measured on the whole test split after each epoch',
+    columns: [
+      { label: 'epoch' },
+      { label: 'test loss' },
+      { label: 'test accuracy' },
+      { label: 'seconds' },
+      { label: 'checkpoint', words: true },
+    ],
+    rows: series.epochs.map((e) => [
+      whole(e.epoch),
+      number(e.testLoss),
+      share(e.testAccuracy),
+      number(e.seconds),
+      { text: baseName(e.checkpoint).replace(/\.dcnet\.safetensors$/, ''), value: e.checkpoint },
+    ]),
+  };
+}
+
+/** One row a decoupled layer: how its norm and radius moved. */
+export function layersTable(series: Series): DataTable {
+  return {
+    caption: 'On the last training batch of each epoch; R is the mean over filters',
+    columns: [
+      { label: 'layer' },
+      { label: 'E‖x‖ first', hue: 'norm' },
+      { label: 'now', hue: 'norm' },
+      { label: 'R first' },
+      { label: 'now' },
+      { label: 'R / E‖x‖' },
+    ],
+    rows: series.layers.map(({ name, points }) => {
+      const [first, last] = [points[0], points.at(-1)];
+      const ratio = last?.radius === undefined ? undefined : last.radius / last.meanPatchNorm;
+      return [
+        { text: name, value: name },
+        number(first?.meanPatchNorm),
+        number(last?.meanPatchNorm),
+        number(first?.radius),
+        number(last?.radius),
+        number(ratio),
+      ];
+    }),
+  };
+}
+
+function legend(layer: LayerHistory | undefined): readonly LegendItem[] {
+  const items: LegendItem[] = [
+    { sign: 'line', hue: 'plain', text: 'training, mean over the steps between' },
+    { sign: 'dot', hue: 'plain', text: 'test split, after each epoch' },
+  ];
+  if (layer) items.push({ sign: 'area', hue: 'norm', text: `${layer.name}: mean patch norm E‖x‖` });
+  if (layer?.points.some(({ radius }) => radius !== undefined)) {
+    items.push({ sign: 'hairline', hue: 'plain', text: 'radius in use R, mean over filters' });
+  }
+  return items;
+}
+
+/** The hero as a chart. */
+export function heroContent(
+  view: TrainingView,
+  series: Series,
+  layer: LayerHistory | undefined,
+): ChartContent {
+  return {
+    title: 'Is it learning, and is it healthy?',
+    summary: summary(view, series),
+    legend: legend(layer),
+    tables: () => [stepsTable(series), epochsTable(series)],
+    source: trail(view).join(' › '),
+    fileName: fileSafe(`${view.state.name}-training`),
+    draw: (width) => drawTraining(view.state, series, layer, width),
+  };
+}
