@@ -48,7 +48,7 @@ module.exports = {
       name: 'vscode-in-host-only',
       severity: 'error',
       from: { path: '^(src|webview)/', pathNot: '^src/(host/|extension\\.ts$)' },
-      to: { path: '^vscode$' },
+      to: { path: '^vscode$|node_modules/@types/vscode/' },
     },
     {
       name: 'tensors-in-engine-only',

@@ -13,7 +13,10 @@ export default defineConfig({
   test: {
     projects: [
       {
-        test: { name: 'unit', include: ['test/core/**/*.test.ts', 'test/protocol/**/*.test.ts'] },
+        test: {
+          name: 'unit',
+          include: ['test/core/**/*.test.ts', 'test/protocol/**/*.test.ts', 'test/tools/**/*.test.ts'],
+        },
       },
       {
         resolve: tensorflow.resolve,

@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { contentProblems } from '../../src/tools/package.mjs';
+
+const complete = [
+  'package.json',
+  'README.md',
+  'LICENSE',
+  'CHANGELOG.md',
+  'dist/extension.js',
+  'dist/engine.js',
+  'dist/cli.js',
+  'dist/webview/training.js',
+  'dist/webview/training.css',
+  'dist/webview/layer.js',
+  'dist/webview/layer.css',
+  'dist/webview/codicon.ttf',
+  'dist/wasm/tfjs-backend-wasm-simd.wasm',
+  'media/dcnet.schema.json',
+  'media/sample/fashion.dcnet.json',
+];
+
+describe('the content of the VSIX', () => {
+  it('is right when all is there and nothing else', () => {
+    expect(contentProblems(complete)).toEqual([]);
+  });
+
+  it.each([
+    'src/extension.ts',
+    'dist/extension.js.map',
+    'dist/test/host.js',
+    'node_modules/zod/index.js',
+    'media/sample/runs/fashion/summary.json',
+    '.npmrc',
+  ])('may not have %s', (file) => {
+    expect(contentProblems([...complete, file])).toEqual([`${file} does not belong into the VSIX.`]);
+  });
+
+  it('must have the engine', () => {
+    expect(contentProblems(complete.filter((file) => file !== 'dist/engine.js'))).toEqual([
+      'dist/engine.js is missing from the VSIX.',
+    ]);
+  });
+});
