@@ -51,7 +51,7 @@ export async function attachToEngine(presenceFile: string): Promise<net.Socket |
  */
 export async function launchEngine(program: EngineProgram): Promise<net.Socket> {
   await mkdir(path.dirname(program.presenceFile), { recursive: true });
-  const log = openSync(program.logFile, 'a');
+  const log = openSync(program.logFile, 'w');
   const socket = generateRandomPipeName();
   let ended: string | undefined;
   try {

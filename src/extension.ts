@@ -1,0 +1,61 @@
+import { existsSync } from 'node:fs';
+import * as vscode from 'vscode';
+import { commandIds } from './host/commandIds.js';
+import { isConfig } from './host/config/isConfig.js';
+import { trainingFiles } from './host/engine/engineFiles.js';
+import type { Host } from './host/host.js';
+import { RunsTree } from './host/runs/runsTree.js';
+import { openNewSample } from './host/sample.js';
+
+/** What other extensions (and the tests) can ask. */
+export interface ExtensionApi {
+  /** How long `activate` took. */
+  readonly activationMs: number;
+}
+
+/**
+ * Registers what VS Code must know at once. All the rest is loaded when it is first needed: a command, the view, an
+ * open config, a panel to restore, or an engine that is still training.
+ */
+export function activate(context: vscode.ExtensionContext): ExtensionApi {
+  const started = performance.now();
+  const log = vscode.window.createOutputChannel('DCNet', { log: true });
+  let loading: Promise<Host> | undefined;
+  const load = (): Promise<Host> => {
+    loading ??= import('./host/host.js').then(({ Host }) => {
+      const host = new Host(context, log, () => tree.selected);
+      context.subscriptions.push(host);
+      return host;
+    });
+    return loading;
+  };
+  const tree = new RunsTree(async () => (await load()).runs);
+  const inBackground = (work: Promise<unknown>): void => {
+    work.catch((thrown: unknown) => log.error(thrown instanceof Error ? thrown : String(thrown)));
+  };
+  context.subscriptions.push(
+    log,
+    tree,
+    ...commandIds.map((id) =>
+      vscode.commands.registerCommand(id, async (argument: unknown) => {
+        const [host, { execute }] = await Promise.all([load(), import('./host/commands.js')]);
+        return execute(host, id, argument);
+      }),
+    ),
+    vscode.window.registerWebviewPanelSerializer('dcnet.training', {
+      deserializeWebviewPanel: async (panel, state) => (await load()).panels.restoreTraining(panel, state),
+    }),
+    vscode.window.registerWebviewPanelSerializer('dcnet.layer', {
+      deserializeWebviewPanel: async (panel, state) => (await load()).panels.restoreLayer(panel, state),
+    }),
+    vscode.workspace.onDidOpenTextDocument(({ uri }) => {
+      if (isConfig(uri)) inBackground(load());
+    }),
+  );
+  const left = existsSync(trainingFiles(context).presenceFile);
+  const needed = left || vscode.workspace.textDocuments.some(({ uri }) => isConfig(uri));
+  if (needed)
+    setImmediate(() => inBackground(load().then((host) => (left ? host.attachToEngine() : undefined))));
+  inBackground(openNewSample(context));
+  return { activationMs: performance.now() - started };
+}

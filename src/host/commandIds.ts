@@ -1,0 +1,21 @@
+/** Every command of the extension; `commands.ts` says what each does, `package.json` how it is called. */
+export const commandIds = [
+  'dcnet.train',
+  'dcnet.pauseRun',
+  'dcnet.continueRun',
+  'dcnet.stopRun',
+  'dcnet.resumeRun',
+  'dcnet.inspectLayers',
+  'dcnet.openTrainingPanel',
+  'dcnet.createSample',
+  'dcnet.openConfig',
+  'dcnet.rename',
+  'dcnet.delete',
+  'dcnet.reveal',
+  'dcnet.refreshRuns',
+  'dcnet.showLog',
+  'dcnet.doctor',
+  'dcnet.restartEngine',
+] as const;
+
+export type CommandId = (typeof commandIds)[number];

@@ -1,0 +1,35 @@
+import type { CommandId } from './commandIds.js';
+import { showError } from './errors.js';
+import type { Host } from './host.js';
+
+type Command = (host: Host, argument: unknown) => unknown;
+
+/** What each command does. The argument is a row of the tree, a file, or nothing. */
+const commands: Readonly<Record<CommandId, Command>> = {
+  'dcnet.train': ({ training }, argument) => training.train(argument),
+  'dcnet.pauseRun': ({ training }, argument) => training.pause(argument),
+  'dcnet.continueRun': ({ training }, argument) => training.continue(argument),
+  'dcnet.stopRun': ({ training }, argument) => training.stop(argument),
+  'dcnet.resumeRun': ({ training }, argument) => training.resume(argument),
+  'dcnet.inspectLayers': (host, argument) => host.inspectLayers(argument),
+  'dcnet.openTrainingPanel': (host, argument) => host.openTrainingPanel(argument),
+  'dcnet.createSample': (host) => host.createSample(),
+  'dcnet.openConfig': ({ files }, argument) => files.openConfig(argument),
+  'dcnet.rename': (host, argument) => host.files.rename(argument ?? host.selectedRow()),
+  'dcnet.delete': (host, argument) => host.files.delete(argument ?? host.selectedRow()),
+  'dcnet.reveal': ({ files }, argument) => files.reveal(argument),
+  'dcnet.refreshRuns': ({ runs }) => runs.refresh(),
+  'dcnet.showLog': ({ log }) => log.show(),
+  'dcnet.doctor': ({ doctor }) => doctor.show(),
+  'dcnet.restartEngine': (host) => host.restartEngine(),
+};
+
+/** Run a command; what goes wrong is told to the user. */
+export async function execute(host: Host, id: CommandId, argument: unknown): Promise<unknown> {
+  try {
+    return await commands[id](host, argument);
+  } catch (thrown) {
+    void showError(host.log, thrown); // not waited for: the message stands until the user answers it
+    return undefined;
+  }
+}

@@ -1,0 +1,173 @@
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { DcnetError } from '../core/errors.js';
+import { ConfigLenses } from './config/configLenses.js';
+import { ConfigReader } from './config/configReader.js';
+import { ConfigDiagnostics } from './config/diagnostics.js';
+import { configPattern, isConfig } from './config/isConfig.js';
+import { ConfigQuickFixes } from './config/quickFixes.js';
+import { Doctor } from './doctor.js';
+import { Engines } from './engine/engines.js';
+import { showError } from './errors.js';
+import { Owner } from './lifecycle.js';
+import { LayerCursor } from './panels/layerCursor.js';
+import { Panels } from './panels/panels.js';
+import { FileActions } from './runs/fileActions.js';
+import { choose, latestInspectable, type RunTarget, targetOf } from './runs/pickRun.js';
+import { RunContext } from './runs/runContext.js';
+import { RunStore } from './runs/runStore.js';
+import { createSample } from './sample.js';
+import { notifyEngineDied, notifyFinished } from './training/notifications.js';
+import { requireTrust, Training } from './training/training.js';
+import { TrainingStatus } from './training/trainingStatus.js';
+
+/** Everything behind the commands, put together when it is first needed. */
+export class Host extends Owner {
+  readonly runs: RunStore;
+  readonly training: Training;
+  readonly files: FileActions;
+  readonly doctor: Doctor;
+  readonly panels: Panels;
+  readonly #engines: Engines;
+
+  constructor(
+    private readonly context: vscode.ExtensionContext,
+    readonly log: vscode.LogOutputChannel,
+    /** The tree's selected row: what its keys act on. */
+    readonly selectedRow: () => unknown,
+  ) {
+    super();
+    const runs = this._register(new RunStore(log));
+    this.runs = runs;
+    const engines = this._register(this.#makeEngines());
+    this.#engines = engines;
+    const status = this._register(new TrainingStatus(runs));
+    this._register(new RunContext(runs));
+    this.files = new FileActions(runs);
+    this.training = new Training(engines.training, runs, (runDirectory) =>
+      this.panels.openTraining(runDirectory),
+    );
+    this.doctor = this._register(new Doctor(() => engines.analysis.request('doctor', {})));
+
+    const reader = this._register(
+      new ConfigReader((configFile, configText) =>
+        engines.analysis.request('describeData', { configFile, configText }),
+      ),
+    );
+    this._register(new ConfigDiagnostics(reader, log));
+    const configs: vscode.DocumentFilter = { scheme: 'file', pattern: configPattern };
+    this._register(
+      vscode.languages.registerCodeLensProvider(configs, this._register(new ConfigLenses(runs))),
+    );
+    this._register(
+      vscode.languages.registerCodeActionsProvider(
+        configs,
+        new ConfigQuickFixes(),
+        ConfigQuickFixes.metadata,
+      ),
+    );
+
+    const { training, files } = this;
+    const on = (action: (target: RunTarget) => Promise<unknown>) => (runDirectory: string) =>
+      action({ runDirectory });
+    this.panels = this._register(
+      new Panels(
+        context,
+        log,
+        runs,
+        {
+          pause: on(training.pause),
+          continue: on(training.continue),
+          stop: on(training.stop),
+          resume: on((target) => training.resume(target)),
+          inspect: on((target) => this.inspectLayers(target)),
+          revealConfig: on((target) => files.openConfig(target)),
+          seen: (runDirectory) => status.acknowledge(runDirectory),
+        },
+        {
+          cursor: this._register(new LayerCursor(reader)),
+          inspect: async (checkpoint, options) => {
+            requireTrust();
+            return engines.analysis.request('inspect', { checkpoint, split: 'test' }, options);
+          },
+          configOf: (runDirectory) => files.configOf(runDirectory),
+          runAction: async (command) => vscode.commands.executeCommand(`dcnet.${command}`),
+          log,
+        },
+      ),
+    );
+  }
+
+  /** Find the engine again that an earlier window left running, and show what it does. */
+  async attachToEngine(): Promise<void> {
+    await this.#engines.training.attach();
+  }
+
+  async openTrainingPanel(argument: unknown): Promise<void> {
+    const target = targetOf(argument);
+    if (target !== undefined) return this.panels.openTraining(target.runDirectory);
+    const runs = await this.runs.list();
+    const [active] = runs.filter(({ directory }) => this.runs.isOwned(directory));
+    const run = active ?? (runs.length < 2 ? runs[0] : await choose('Open Training Panel', runs));
+    if (run !== undefined) return this.panels.openTraining(run.directory);
+    if (runs.length > 0) return undefined; // the user chose none
+    throw new DcnetError({
+      code: 'usage',
+      message: 'There is no run in this workspace yet.',
+      remedy: 'Start one: DCNet: Train DCNet.',
+    });
+  }
+
+  /** Open the layer panel on a checkpoint, a run's newest one, or the newest run's of a config. */
+  async inspectLayers(argument: unknown): Promise<void> {
+    if (argument instanceof vscode.Uri && !isConfig(argument)) {
+      const checkpoint = argument.fsPath;
+      return this.panels.openLayers({ runDirectory: path.dirname(path.dirname(checkpoint)), checkpoint });
+    }
+    const target = targetOf(argument);
+    if (target?.checkpoint !== undefined)
+      return this.panels.openLayers({ runDirectory: target.runDirectory, checkpoint: target.checkpoint });
+    const config = argument instanceof vscode.Uri ? argument : undefined;
+    const run =
+      target === undefined
+        ? await latestInspectable(this.runs, config)
+        : await this.runs.get(target.runDirectory);
+    const checkpoint = run?.checkpoints.findLast(({ name }) => name !== 'best') ?? run?.checkpoints.at(-1);
+    return this.panels.openLayers(
+      run && checkpoint && { runDirectory: run.directory, checkpoint: checkpoint.file },
+    );
+  }
+
+  createSample(): Promise<void> {
+    return createSample(this.context);
+  }
+
+  restartEngine(): void {
+    this.#engines.end();
+  }
+
+  #makeEngines(): Engines {
+    const { log, runs } = this;
+    const failed = (thrown: unknown): void => void showError(log, thrown);
+    return new Engines(this.context, log, {
+      events: {
+        runChanged: ({ runDirectory, state }) => runs.engineSays(runDirectory, state),
+        runFinished: ({ runDirectory, summary }) => {
+          notifyFinished(log, runDirectory, summary).catch(failed);
+        },
+      },
+      onConnected: () => {
+        this.#engines.training
+          .request('listRuns', {})
+          .then((list) => {
+            for (const { runDirectory, state } of list) runs.engineSays(runDirectory, state);
+          })
+          .catch(failed);
+      },
+      onGone: (expected) => {
+        const lost = runs.engineGone();
+        if (!expected && lost.length > 0) notifyEngineDied(log, lost).catch(failed);
+      },
+    });
+  }
+}
