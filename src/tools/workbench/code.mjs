@@ -14,7 +14,7 @@ const defaultLimitSeconds = 600;
 
 /** The extension host's console arrives mixed with the workbench's own lines; those are of no use in a test's output. */
 const ownLines =
-  /^(%c|\[|#\d+: https|Creating a socket|Resolv(ing|ed) connection token|Updating additional builtin|Ignoring fetching additional builtin|Timed out waiting for authentication provider|Error( \[ERR_MODULE_NOT_FOUND\])?: (Could not locate the bindings|Cannot find)|Cannot find (module|package)|No permission|An unknown error occurred|WebSocket close)/;
+  /^(%c|\[|#\d+: https|Creating a socket|Resolv(ing|ed) connection token|Updating additional builtin|Ignoring fetching additional builtin|Timed out waiting for authentication provider|Error( \[ERR_MODULE_NOT_FOUND\])?: (Could not locate the bindings|Cannot find)|Cannot find (module|package)|No permission|An unknown error occurred|Creation of workbench contribution|WebSocket close)/;
 
 const { values, positionals } = parseArgs({
   // The desktop takes many more options, which mean nothing here.
