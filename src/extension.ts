@@ -57,5 +57,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
   if (needed)
     setImmediate(() => inBackground(load().then((host) => (left ? host.attachToEngine() : undefined))));
   inBackground(openNewSample(context));
+  if (vscode.workspace.getConfiguration('dcnet').get<boolean>('openNewestRun'))
+    inBackground(import('./host/openNewestRun.js').then(({ openNewestRun }) => openNewestRun()));
   return { activationMs: performance.now() - started };
 }

@@ -2,7 +2,8 @@
 // `npm start`: installs what is missing, builds, trains the sample network in the terminal, prints a summary and opens
 // VS Code on it: the desktop one where there is one, else one served on this machine. `-- --headless` ends after the
 // summary; `--json` makes the last line of the output one JSON object.
-import { cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -59,6 +60,11 @@ async function build() {
 async function makeWorkspace() {
   await mkdir(workspace, { recursive: true });
   await cp(fromRoot('media/sample'), workspace, { recursive: true, force: false });
+  const settings = path.join(workspace, '.vscode/settings.json');
+  if (!existsSync(settings)) {
+    await mkdir(path.dirname(settings), { recursive: true });
+    await writeFile(settings, `${JSON.stringify({ 'dcnet.openNewestRun': true }, null, 2)}\n`);
+  }
   say(`  ${workspace}`);
 }
 
