@@ -3,7 +3,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { Network } from '../../core/config/network.js';
 import { requireConfig } from '../../core/config/parse.js';
 import type { Config } from '../../core/config/schema.js';
-import { asDcnetError, DcnetError } from '../../core/errors.js';
+import { asDcnetError, type DcnetError } from '../../core/errors.js';
 import { epochCheckpointName, stepCheckpointName } from '../../core/run/names.js';
 import type { MetricsRecord, Summary } from '../../core/run/run.js';
 import type { Runtime } from '../backend/backend.js';
@@ -15,6 +15,7 @@ import {
 } from '../checkpoint/checkpoint.js';
 import type { CheckpointMetadata } from '../checkpoint/metadata.js';
 import { readTensors, restoreModel } from '../checkpoint/modelState.js';
+import { requireSameData } from '../checkpoint/openCheckpoint.js';
 import type { DataSet } from '../data/dataSet.js';
 import type { DataStore } from '../data/dataStore.js';
 import { locateData } from '../data/location.js';
@@ -100,6 +101,7 @@ class Run {
   async train(): Promise<Outcome> {
     const { plan, tracker, control } = this;
     const { folder } = tracker;
+    if (control.asked() === 'stop') return { status: 'stopped', result: undefined };
     await tracker.update({
       status: 'preparing',
       pid: process.pid,
@@ -113,11 +115,7 @@ class Run {
     const firstStep = prepared.checkpoint?.metadata.step ?? 0;
     this.#firstStep = firstStep;
     if (plan.resume) await folder.mendMetrics();
-    await this.#event(
-      plan.resume ? 'resumed' : 'started',
-      firstStep,
-      `${plan.runtime.name}, ${plan.runtime.device}`,
-    );
+    await this.#event(plan.resume ? 'resumed' : 'started', firstStep, await this.#whereItRuns());
     await tracker.update({
       status: 'running',
       step: firstStep,
@@ -138,6 +136,13 @@ class Run {
     if (result.step % prepared.steps !== 0 && result.step > firstStep)
       await this.#save(prepared, result.step, stepCheckpointName(result.step));
     return { status: result.outcome, result };
+  }
+
+  /** Another backend rounds differently: a run that changes it is not the one that would have run through. */
+  async #whereItRuns(): Promise<string> {
+    const { name, device } = this.plan.runtime;
+    const before = (await this.tracker.folder.readEnvironment())?.backend;
+    return `${name}, ${device}${before === undefined || before === name ? '' : `; it was started on ${before}`}`;
   }
 
   async #prepare(): Promise<Prepared> {
@@ -311,20 +316,6 @@ class Run {
     const time = new Date().toISOString();
     return this.tracker.folder.appendMetrics({ type: 'event', step, event, time, message });
   }
-}
-
-/**
- * A training goes on, and a checkpoint is looked into, with the data it was trained on.
- * @throws DcnetError `data`
- */
-export function requireSameData({ file, metadata }: Checkpoint, data: DataSet): void {
-  if (metadata.data.sha256 === data.sha256) return;
-  throw new DcnetError({
-    code: 'data',
-    message: `The data set ${data.info.name} is not the one that this checkpoint was trained on: its files have changed.`,
-    remedy: 'Restore the files as they were, or train again.',
-    file,
-  });
 }
 
 /** Seconds of training until a step, as the log has them. */

@@ -1,5 +1,6 @@
 import { appendFile, mkdir, open, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { asDcnetError, DcnetError } from '../../core/errors.js';
 import { parseMetrics } from '../../core/run/metrics.js';
@@ -153,6 +154,11 @@ export class RunFolder {
 
   writeState(state: RunState): Promise<void> {
     return this.#writeJson(runFiles.state, state);
+  }
+
+  /** As `writeState`, for a process that is about to end. */
+  writeStateNow(state: RunState): void {
+    writeFileAtomic.sync(this.path(runFiles.state), `${JSON.stringify(state, null, 2)}\n`);
   }
 
   writeSummary(summary: Summary): Promise<void> {

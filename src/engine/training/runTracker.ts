@@ -1,3 +1,4 @@
+import type { DcnetError } from '../../core/errors.js';
 import type { RunState } from '../../core/run/run.js';
 import type { RunFolder } from './runFolder.js';
 
@@ -34,6 +35,19 @@ export class RunTracker {
     if (this.#state.status !== before.status || now - this.#writtenAt >= stateFileIntervalMs)
       await this.write();
     return this.#state;
+  }
+
+  /** The process is about to end: leave word in the run's folder, without waiting for anything. */
+  abandon(error: DcnetError): void {
+    this.folder.writeStateNow({
+      ...this.#state,
+      status: 'failed',
+      pid: undefined,
+      queuePosition: undefined,
+      secondsLeft: undefined,
+      error: error.details,
+      updatedAt: new Date().toISOString(),
+    });
   }
 
   async write(): Promise<void> {

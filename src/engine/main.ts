@@ -1,0 +1,62 @@
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { asDcnetError, DcnetError } from '../core/errors.js';
+import { backendSchema } from '../protocol/engine.js';
+import { startBackend } from './backend/backend.js';
+import { EngineServer } from './server.js';
+
+/** Without a client and without work the engine ends after this long. */
+const idleLimitMs = 30_000;
+/** Without a client a run goes on for this long, so that a reloaded window finds it; then it is stopped. */
+const orphanLimitMs = 60_000;
+
+/** The engine process: answers the engine contract on a socket until nobody needs it. */
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      socket: { type: 'string' },
+      presence: { type: 'string' },
+      backend: { type: 'string', default: 'auto' },
+      media: { type: 'string', default: fileURLToPath(new URL('../media', import.meta.url)) },
+      'idle-limit-ms': { type: 'string', default: String(idleLimitMs) },
+      'orphan-limit-ms': { type: 'string', default: String(orphanLimitMs) },
+    },
+  });
+  const backend = backendSchema.safeParse(values.backend);
+  const limits = [Number(values['idle-limit-ms']), Number(values['orphan-limit-ms'])] as const;
+  if (values.socket === undefined || !backend.success || !limits.every((limit) => limit >= 0))
+    throw new DcnetError({
+      code: 'usage',
+      message:
+        'The engine is started with --socket <path> [--presence <file>] [--backend auto|wasm|tensorflow|cpu].',
+      remedy: 'The extension does that; by hand, use the command line dcnet.',
+    });
+
+  const server = new EngineServer({
+    runtime: await startBackend(backend.data),
+    mediaDirectory: values.media,
+    socket: values.socket,
+    presenceFile: values.presence,
+    idleLimitMs: limits[0],
+    orphanLimitMs: limits[1],
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => server.end(`it got ${signal}`));
+  const crash = (thrown: unknown): void => {
+    console.error(thrown);
+    server.crash(asDcnetError(thrown));
+    process.exit(1);
+  };
+  process.on('uncaughtException', crash);
+  process.on('unhandledRejection', crash);
+  await server.listen();
+  await server.ended;
+}
+
+main().then(
+  () => process.exit(0),
+  (thrown: unknown) => {
+    console.error(asDcnetError(thrown).describe());
+    process.exit(1);
+  },
+);

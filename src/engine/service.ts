@@ -1,0 +1,224 @@
+import os from 'node:os';
+import path from 'node:path';
+import { requireConfig } from '../core/config/parse.js';
+import type { RunState, Summary } from '../core/run/run.js';
+import type { Inspection } from '../core/statistics/inspection.js';
+import type { Context, Handlers } from '../protocol/channel.js';
+import {
+  type DoctorReport,
+  type EngineContract,
+  type Evaluation,
+  protocolVersion,
+  type WorkProgress,
+} from '../protocol/engine.js';
+import { probeRuntimes, type Runtime } from './backend/backend.js';
+import { checkpointError, checkpointSha256 } from './checkpoint/checkpoint.js';
+import { dataOf, openCheckpoint } from './checkpoint/openCheckpoint.js';
+import { describeData } from './data/dataSet.js';
+import { DataStore } from './data/dataStore.js';
+import { locateData } from './data/location.js';
+import { inspectModel } from './inspection/inspect.js';
+import { inspectionFile, readInspection, writeInspection } from './inspection/store.js';
+import { describeMachine } from './training/environment.js';
+import { evaluateSplit } from './training/evaluate.js';
+import { RunFolder } from './training/runFolder.js';
+import { RunQueue } from './training/runQueue.js';
+
+/** What an engine tells of its own accord. */
+export interface EngineEvents {
+  runChanged(runDirectory: string, state: RunState): void;
+  runFinished(runDirectory: string, summary: Summary): void;
+  log(level: 'info' | 'warn' | 'error', message: string): void;
+}
+
+export interface EngineOptions {
+  readonly runtime: Runtime;
+  /** The extension's `media` folder, where the bundled data sets are. */
+  readonly mediaDirectory: string;
+  readonly events: EngineEvents;
+}
+
+/** Everything the engine does, over the tensors of this process; the process and the command line are its two callers. */
+export class Engine {
+  readonly queue: RunQueue;
+  readonly #dataStore = new DataStore();
+  /** Evaluations and inspections take turns: each would hold its own network and batches. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #looking = 0;
+  /** Aborted when the engine is to end. */
+  readonly #ending = new AbortController();
+
+  constructor(private readonly options: EngineOptions) {
+    const { runtime, mediaDirectory, events } = options;
+    this.queue = new RunQueue({
+      runtime,
+      mediaDirectory,
+      dataStore: this.#dataStore,
+      listener: {
+        changed: (runDirectory, state) => events.runChanged(runDirectory, state),
+        finished: (runDirectory, summary) => events.runFinished(runDirectory, summary),
+        afterCompleted: (runDirectory, summary) => this.#inspectCompleted(runDirectory, summary),
+        failed: (error) => {
+          if (error.details.code !== 'cancelled') events.log('error', error.describe());
+        },
+      },
+    });
+  }
+
+  /** Whether there is work under way or waiting. */
+  get isBusy(): boolean {
+    return this.queue.isBusy || this.#looking > 0;
+  }
+
+  /** Stop all runs, each with a checkpoint, and give up what is measured of its own accord; resolves when it is done. */
+  async stop(): Promise<void> {
+    this.#ending.abort();
+    await this.queue.stopAll();
+  }
+
+  /**
+   * Run a split of the checkpoint's data through its network.
+   * @throws DcnetError `checkpoint`, `data` or `cancelled`
+   */
+  evaluate(
+    { checkpoint: file, split }: { readonly checkpoint: string; readonly split: 'train' | 'test' },
+    { signal, report }: Context<WorkProgress>,
+  ): Promise<Evaluation> {
+    return this.#inTurn(async () => {
+      const { checkpoint, model } = await openCheckpoint(file);
+      try {
+        const data = await dataOf(checkpoint, this.options.mediaDirectory, this.#dataStore);
+        const total = data[split].count;
+        const startedAt = performance.now();
+        const result = await evaluateSplit(model, data, split, {
+          signal,
+          onProgress: (done) => report({ activity: 'Evaluating', done, total }),
+        });
+        if (!Number.isFinite(result.loss))
+          throw checkpointError(file, 'The network’s scores are not finite: its weights are of no use.');
+        return {
+          checkpoint: file,
+          data: data.info.name,
+          split,
+          sampleSize: result.sampleSize,
+          accuracy: result.accuracy,
+          loss: result.loss,
+          imagesPerSecond: result.sampleSize / ((performance.now() - startedAt) / 1000),
+          backend: this.options.runtime.name,
+          perClass: data.info.classNames.map((name, label) => {
+            const images = result.imagesOfClass[label]!;
+            return { name, images, accuracy: images === 0 ? 0 : result.correctOfClass[label]! / images };
+          }),
+        };
+      } finally {
+        model.dispose();
+      }
+    });
+  }
+
+  /**
+   * Norms and angles of every layer over a split. A whole split's are stored in the run's folder, and read from there
+   * as long as the checkpoint's file is the same.
+   * @throws DcnetError `checkpoint`, `data` or `cancelled`
+   */
+  inspect(
+    request: {
+      readonly checkpoint: string;
+      readonly split: 'train' | 'test';
+      readonly limit?: number | undefined;
+    },
+    { signal, report }: Context<WorkProgress>,
+  ): Promise<Inspection> {
+    const { checkpoint: file, split, limit } = request;
+    return this.#inTurn(async () => {
+      const folder = await RunFolder.ofCheckpoint(file);
+      const stored =
+        folder === undefined || limit !== undefined ? undefined : inspectionFile(folder, file, split);
+      if (stored !== undefined) {
+        const known = await readInspection(stored, await checkpointSha256(file));
+        // The folder may have been renamed since.
+        if (known !== undefined) return { ...known, checkpoint: file, run: folder?.name };
+      }
+      const { checkpoint, network, model } = await openCheckpoint(file);
+      try {
+        const data = await dataOf(checkpoint, this.options.mediaDirectory, this.#dataStore);
+        const measured = await inspectModel(model, network, data, split, {
+          limit,
+          signal,
+          onProgress: report,
+        });
+        const inspection: Inspection = {
+          version: 1,
+          run: folder?.name,
+          checkpoint: file,
+          checkpointSha256: checkpoint.sha256,
+          epoch: checkpoint.metadata.epoch,
+          step: checkpoint.metadata.step,
+          data: data.info.name,
+          split,
+          sampleSize: measured.sampleSize,
+          accuracy: measured.accuracy,
+          backend: this.options.runtime.name,
+          layers: [...measured.layers],
+        };
+        if (stored !== undefined) await writeInspection(stored, inspection);
+        return inspection;
+      } finally {
+        model.dispose();
+      }
+    });
+  }
+
+  /** The contract's requests, for a channel. */
+  handlers(): Handlers<EngineContract> {
+    const { runtime, mediaDirectory } = this.options;
+    return {
+      hello: () => ({ protocolVersion, pid: process.pid, backend: runtime.name, device: runtime.device }),
+      doctor: () => doctor(),
+      describeData: ({ configFile, configText }) => {
+        const { config } = requireConfig(configText, configFile);
+        return describeData(locateData(config.data, path.dirname(configFile), mediaDirectory));
+      },
+      startRun: (request) => this.queue.start(request),
+      resumeRun: async ({ runDirectory }) => ({ state: (await this.queue.resume(runDirectory)).state }),
+      pauseRun: async ({ runDirectory }) => ({ state: await this.queue.pause(runDirectory) }),
+      continueRun: async ({ runDirectory }) => ({ state: await this.queue.continue(runDirectory) }),
+      stopRun: async ({ runDirectory }) => ({ state: await this.queue.stop(runDirectory) }),
+      listRuns: () => this.queue.list(),
+      evaluate: (request, context) => this.evaluate(request, context),
+      inspect: (request, context) => this.inspect(request, context),
+    };
+  }
+
+  /** So that the layer panel opens at once. */
+  async #inspectCompleted(runDirectory: string, { checkpoint }: Summary): Promise<void> {
+    if (checkpoint === undefined) return;
+    await this.inspect(
+      { checkpoint: path.join(runDirectory, checkpoint), split: 'test' },
+      { signal: this.#ending.signal, report: () => {} },
+    );
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.#looking++;
+    const mine = this.#turn.then(work, work);
+    this.#turn = mine.catch(() => {});
+    try {
+      return await mine;
+    } finally {
+      this.#looking--;
+    }
+  }
+}
+
+/** What runs here and what does not, each with the reason. */
+export async function doctor(): Promise<DoctorReport> {
+  const runtimes = await probeRuntimes();
+  return {
+    ...describeMachine(),
+    memoryGiB: os.totalmem() / 2 ** 30,
+    runtimes,
+    // They come in the order in which `auto` tries them.
+    chosen: runtimes.find(({ available }) => available)?.name ?? 'none',
+  };
+}
