@@ -79,6 +79,9 @@ type Envelope = z.infer<typeof envelopeSchema>;
 /** JSON-RPC's code for an error that carries `ErrorDetails` as its data. */
 const dcnetErrorCode = -32000;
 
+/** A message that cannot be sent any more: the connection closes, which fails every pending request. */
+const toldByClosing = (): void => {};
+
 function toResponseError(thrown: unknown): ResponseError<unknown> {
   const error = asDcnetError(thrown);
   return new ResponseError(dcnetErrorCode, error.message, error.details);
@@ -128,7 +131,7 @@ export function openChannel<Serves extends Contract, Calls extends Contract>(
         const envelope = parse(envelopeSchema, message, `The request ${name}`);
         const report = (progress: unknown): void => {
           if (envelope.progressToken !== undefined)
-            void connection.sendProgress(progressType, envelope.progressToken, progress);
+            connection.sendProgress(progressType, envelope.progressToken, progress).catch(toldByClosing);
         };
         return await handler(parse(params, envelope.params, `The request ${name}`), {
           signal: abort.signal,
@@ -187,7 +190,7 @@ export function openChannel<Serves extends Contract, Calls extends Contract>(
       }
     },
     notify(name, event) {
-      void connection.sendNotification(notificationType(name), event);
+      connection.sendNotification(notificationType(name), event).catch(toldByClosing);
     },
     dispose: () => connection.dispose(),
   };
