@@ -1,0 +1,224 @@
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { isOver, type MetricsRecord, type RunState, runFiles } from '../../core/run/run.js';
+import { isAlive } from '../engine/presence.js';
+import { Debounce, Owner } from '../lifecycle.js';
+import { MetricsLog } from './metricsLog.js';
+import { listRunFolders, type RunSnapshot, readRunFolder } from './runFolder.js';
+import { workspaceRunsDirectories } from './runsDirectories.js';
+
+/** Changes on disk are gathered for so long before they are read. */
+const gatherMs = 150;
+/** How often the process of a run that another program trains is looked for. */
+const livenessMs = 5_000;
+
+/** All runs, newest first, and which of them are new, different or gone. */
+export interface RunsChange {
+  readonly runs: readonly RunSnapshot[];
+  readonly changed: ReadonlySet<string>;
+}
+
+/**
+ * The runs of the workspace, whoever trains them: read from their folders, kept up to date by watching these and by
+ * what the engine tells. Nothing is read before the first call.
+ */
+export class RunStore extends Owner {
+  readonly #changed = this._register(new vscode.EventEmitter<RunsChange>());
+  readonly onDidChange = this.#changed.event;
+
+  readonly #runs = new Map<string, RunSnapshot>();
+  /** Runs that our engine has in hand, with the newest it said of them. */
+  readonly #owned = new Map<string, RunState>();
+  readonly #metrics = new Map<string, MetricsLog>();
+  readonly #watchers = new Map<string, vscode.Disposable>();
+  /** Runs directories of configs outside the workspace. */
+  readonly #visited = new Set<string>();
+  readonly #dirty = new Set<string>();
+  readonly #gather = this._register(new Debounce(gatherMs, () => this.#readDirty(), 'throttle'));
+  #loaded: Promise<void> | undefined;
+  #liveness: NodeJS.Timeout | undefined;
+
+  constructor(private readonly log: vscode.LogOutputChannel) {
+    super();
+    this._register(vscode.workspace.onDidChangeWorkspaceFolders(() => this.#reload()));
+    this._register(
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration('dcnet.runsDirectory')) this.#reload();
+      }),
+    );
+  }
+
+  /** Every run, newest first. */
+  async list(): Promise<readonly RunSnapshot[]> {
+    await this.#load();
+    return this.#sorted();
+  }
+
+  /** The runs known so far, newest first, without reading anything. */
+  get known(): readonly RunSnapshot[] {
+    return this.#sorted();
+  }
+
+  /** One run; undefined for a folder that is no run. */
+  async get(directory: string): Promise<RunSnapshot | undefined> {
+    await this.#load();
+    if (!this.#runs.has(directory)) await this.#read([directory]);
+    return this.#runs.get(directory);
+  }
+
+  metrics(directory: string): Promise<readonly MetricsRecord[]> {
+    let log = this.#metrics.get(directory);
+    if (log === undefined) {
+      log = new MetricsLog(path.join(directory, runFiles.metrics));
+      this.#metrics.set(directory, log);
+    }
+    return log.read();
+  }
+
+  /** Whether our engine has the run in hand, so that it can be paused and stopped from here. */
+  isOwned(directory: string): boolean {
+    return this.#owned.has(directory);
+  }
+
+  /** What the engine says of a run. */
+  engineSays(directory: string, state: RunState): void {
+    if (isOver(state.status)) this.#owned.delete(directory);
+    else this.#owned.set(directory, state);
+    const run = this.#runs.get(directory);
+    if (run === undefined || isOver(state.status)) this.#touch(directory);
+    if (run !== undefined) {
+      this.#runs.set(directory, { ...run, state: { ...state, name: run.name } });
+      this.#fire([directory]);
+    }
+  }
+
+  /** The engine is gone: the runs it had in hand, which are as their folders say. */
+  engineGone(): readonly string[] {
+    const directories = [...this.#owned.keys()];
+    this.#owned.clear();
+    for (const directory of directories) this.#touch(directory);
+    return directories;
+  }
+
+  /** Read everything again. */
+  async refresh(): Promise<void> {
+    const before = [...this.#runs.keys()];
+    this.#loaded = this.#readAll();
+    await this.#loaded;
+    this.#fire([...before, ...this.#runs.keys()]);
+  }
+
+  override dispose(): void {
+    super.dispose();
+    clearTimeout(this.#liveness);
+    for (const watcher of this.#watchers.values()) watcher.dispose();
+  }
+
+  #load(): Promise<void> {
+    this.#loaded ??= this.#readAll();
+    return this.#loaded;
+  }
+
+  #reload(): void {
+    if (this.#loaded === undefined) return;
+    this.refresh().catch((thrown: unknown) => this.#failed(thrown));
+  }
+
+  async #readAll(): Promise<void> {
+    const directories = new Set([...workspaceRunsDirectories(), ...this.#visited]);
+    this.#watch(directories);
+    const folders = (await Promise.all([...directories].map(listRunFolders))).flat();
+    for (const known of this.#runs.keys()) if (!folders.includes(known)) this.#runs.delete(known);
+    await this.#read(folders);
+  }
+
+  async #read(directories: readonly string[]): Promise<void> {
+    await Promise.all(
+      directories.map(async (directory) => {
+        const run = await readRunFolder(directory);
+        if (run === undefined) {
+          this.#runs.delete(directory);
+          this.#metrics.delete(directory);
+          return;
+        }
+        const owned = this.#owned.get(directory);
+        this.#runs.set(
+          directory,
+          owned === undefined ? run : { ...run, state: { ...owned, name: run.name } },
+        );
+      }),
+    );
+    this.#checkLiveness();
+  }
+
+  #touch(directory: string): void {
+    const parent = path.dirname(directory);
+    if (!this.#watchers.has(parent)) {
+      this.#visited.add(parent);
+      this.#watch(new Set([...this.#watchers.keys(), parent]));
+    }
+    this.#dirty.add(directory);
+    this.#gather.schedule();
+  }
+
+  #readDirty(): void {
+    const directories = [...this.#dirty];
+    this.#dirty.clear();
+    this.#read(directories).then(
+      () => this.#fire(directories),
+      (thrown: unknown) => this.#failed(thrown),
+    );
+  }
+
+  #watch(directories: ReadonlySet<string>): void {
+    for (const [directory, watcher] of this.#watchers) {
+      if (directories.has(directory)) continue;
+      watcher.dispose();
+      this.#watchers.delete(directory);
+    }
+    for (const directory of directories) {
+      if (!this.#watchers.has(directory)) this.#watchers.set(directory, this.#watchOne(directory));
+    }
+  }
+
+  #watchOne(directory: string): vscode.Disposable {
+    const pattern = new vscode.RelativePattern(vscode.Uri.file(directory), '**');
+    const watcher = vscode.workspace.createFileSystemWatcher(pattern);
+    const happened = ({ fsPath }: vscode.Uri): void => {
+      const [folder] = path.relative(directory, fsPath).split(path.sep);
+      if (folder === undefined || folder === '..') return;
+      if (folder === '') this.#reload();
+      else this.#touch(path.join(directory, folder));
+    };
+    watcher.onDidCreate(happened);
+    watcher.onDidChange(happened);
+    watcher.onDidDelete(happened);
+    return watcher;
+  }
+
+  /** A run trained elsewhere (the command line) may die without a word in its folder: its process is looked for. */
+  #checkLiveness(): void {
+    clearTimeout(this.#liveness);
+    const foreign = [...this.#runs.values()].filter(
+      ({ directory, state }) => !isOver(state.status) && !this.#owned.has(directory),
+    );
+    if (foreign.length === 0 || this.isDisposed) return;
+    this.#liveness = setTimeout(() => {
+      const gone = foreign.filter(({ state }) => state.pid === undefined || !isAlive(state.pid));
+      for (const { directory } of gone) this.#touch(directory);
+      if (gone.length === 0) this.#checkLiveness();
+    }, livenessMs);
+  }
+
+  #sorted(): readonly RunSnapshot[] {
+    return [...this.#runs.values()].sort((a, b) => b.startedMs - a.startedMs || b.name.localeCompare(a.name));
+  }
+
+  #fire(directories: readonly string[]): void {
+    if (!this.isDisposed) this.#changed.fire({ runs: this.#sorted(), changed: new Set(directories) });
+  }
+
+  #failed(thrown: unknown): void {
+    this.log.error('The runs could not be read', thrown instanceof Error ? thrown : String(thrown));
+  }
+}
