@@ -1,4 +1,3 @@
-import path from 'node:path';
 import * as vscode from 'vscode';
 import { DcnetError } from '../core/errors.js';
 import { ConfigLenses } from './config/configLenses.js';
@@ -11,6 +10,7 @@ import { Engines } from './engine/engines.js';
 import { showError } from './errors.js';
 import { Owner } from './lifecycle.js';
 import { LayerCursor } from './panels/layerCursor.js';
+import { layerTarget } from './panels/layerPanel.js';
 import { Panels } from './panels/panels.js';
 import { FileActions } from './runs/fileActions.js';
 import { choose, latestInspectable, type RunTarget, targetOf } from './runs/pickRun.js';
@@ -120,10 +120,8 @@ export class Host extends Owner {
 
   /** Open the layer panel on a checkpoint, a run's newest one, or the newest run's of a config. */
   async inspectLayers(argument: unknown): Promise<void> {
-    if (argument instanceof vscode.Uri && !isConfig(argument)) {
-      const checkpoint = argument.fsPath;
-      return this.panels.openLayers({ runDirectory: path.dirname(path.dirname(checkpoint)), checkpoint });
-    }
+    if (argument instanceof vscode.Uri && !isConfig(argument))
+      return this.panels.openLayers(layerTarget(argument.fsPath));
     const target = targetOf(argument);
     if (target?.checkpoint !== undefined)
       return this.panels.openLayers({ runDirectory: target.runDirectory, checkpoint: target.checkpoint });

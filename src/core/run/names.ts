@@ -46,6 +46,11 @@ export function stepCheckpointName(step: number): string {
   return `step-${String(step).padStart(8, '0')}`;
 }
 
+/** File name of the stored inspection of a checkpoint over a split: `epoch-0001.test.json`. */
+export function inspectionFileName(checkpoint: string, split: 'train' | 'test'): string {
+  return `${checkpoint}.${split}.json`;
+}
+
 /**
  * How many steps were finished when a checkpoint was written, told from its name; `undefined` for names that do not
  * say, such as `best`.

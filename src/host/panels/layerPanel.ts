@@ -19,6 +19,11 @@ export interface LayerTarget {
   readonly checkpoint: string;
 }
 
+/** @param checkpoint absolute path of a file in a run's `checkpoints` folder */
+export function layerTarget(checkpoint: string): LayerTarget {
+  return { runDirectory: path.dirname(path.dirname(checkpoint)), checkpoint };
+}
+
 export interface LayerPanelServices {
   readonly cursor: LayerCursor;
   /** Measure a checkpoint on the test split; may take minutes. */

@@ -1,17 +1,12 @@
 import { existsSync } from 'node:fs';
 import * as vscode from 'vscode';
-import { z } from 'zod';
 import { type PanelName, panelStateSchema } from '../../protocol/panels.js';
 import { findConfigs } from '../config/configFiles.js';
 import { Owner } from '../lifecycle.js';
 import type { RunStore } from '../runs/runStore.js';
-import { LayerPanel, type LayerPanelServices, type LayerTarget } from './layerPanel.js';
+import { LayerPanel, type LayerPanelServices, type LayerTarget, layerTarget } from './layerPanel.js';
 import { panelOptions, panelPage } from './panelPage.js';
 import { TrainingPanel, type TrainingPanelActions } from './trainingPanel.js';
-
-/** What the layer panel showed last, for the next window. */
-const layerTargetKey = 'dcnet.layerPanel';
-const layerTargetSchema = z.object({ runDirectory: z.string(), checkpoint: z.string() });
 
 /** Opens panels beside the config, uses again those that are open, and restores those of an earlier window. */
 export class Panels extends Owner {
@@ -41,7 +36,6 @@ export class Panels extends Owner {
       this.#layer.openEmpty((await findConfigs()).length > 0 ? 'train' : 'createSample');
       return;
     }
-    await this.context.workspaceState.update(layerTargetKey, target);
     await this.#layer.open(target);
   }
 
@@ -56,10 +50,10 @@ export class Panels extends Owner {
       panel.dispose();
       return;
     }
-    const { pinned, selectedLayer } = panelStateSchema.safeParse(state).data ?? {};
+    const { pinned, selectedLayer, checkpoint } = panelStateSchema.safeParse(state).data ?? {};
     this.#layer = this.#adoptLayer(panel, pinned, selectedLayer);
-    const target = layerTargetSchema.safeParse(this.context.workspaceState.get(layerTargetKey)).data;
-    await this.openLayers(target !== undefined && existsSync(target.checkpoint) ? target : undefined);
+    const isThere = checkpoint !== undefined && existsSync(checkpoint);
+    await this.openLayers(isThere ? layerTarget(checkpoint) : undefined);
   }
 
   override dispose(): void {

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { inspectionFileName } from '../../core/run/names.js';
 import { checkpointExtension, runFiles } from '../../core/run/run.js';
 import { type Inspection, inspectionSchema } from '../../core/statistics/inspection.js';
 
@@ -14,8 +15,8 @@ export async function readStoredInspection(
   runDirectory: string,
   checkpoint: string,
 ): Promise<{ readonly inspection: Inspection; readonly fresh: boolean } | undefined> {
-  const name = path.basename(checkpoint, checkpointExtension);
-  const file = path.join(runDirectory, runFiles.inspections, `${name}.json`);
+  const name = inspectionFileName(path.basename(checkpoint, checkpointExtension), 'test');
+  const file = path.join(runDirectory, runFiles.inspections, name);
   let inspection: Inspection | undefined;
   try {
     inspection = inspectionSchema.safeParse(JSON.parse(await readFile(file, 'utf8'))).data;
@@ -23,11 +24,18 @@ export async function readStoredInspection(
     return undefined; // none yet, or half of one: it is measured anew
   }
   if (inspection === undefined) return undefined;
-  return { inspection, fresh: (await sha256(checkpoint)) === inspection.checkpointSha256 };
+  const fresh = (await sha256(checkpoint)) === inspection.checkpointSha256;
+  // The folder may have been renamed since.
+  return { inspection: { ...inspection, checkpoint, run: path.basename(runDirectory) }, fresh };
 }
 
-async function sha256(file: string): Promise<string> {
+/** Undefined for a file that cannot be read: the engine says why when it is asked to measure it. */
+async function sha256(file: string): Promise<string | undefined> {
   const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
+  try {
+    await pipeline(createReadStream(file), hash);
+  } catch {
+    return undefined;
+  }
   return hash.digest('hex');
 }

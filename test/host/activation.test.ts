@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { commandIds } from '../../src/host/commandIds.js';
+import { extension } from './support/extension.js';
+
+const manifest = (): { contributes: { commands: { command: string }[] } } => extension().packageJSON;
+
+describe('Activation', () => {
+  it('is quick', async () => {
+    const { activationMs } = await extension().activate();
+    console.log(`activation took ${activationMs.toFixed(1)} ms`);
+    const output = process.env.DCNET_TEST_OUTPUT;
+    if (output !== undefined)
+      writeFileSync(path.join(output, 'activation.json'), JSON.stringify({ activationMs }));
+    assert.ok(activationMs < 50, `activation took ${activationMs} ms, of 50 allowed`);
+  });
+
+  it('registers every command that the manifest names', async () => {
+    const registered = new Set(await vscode.commands.getCommands(true));
+    const named = manifest().contributes.commands.map(({ command }) => command);
+    assert.deepEqual([...named].sort(), [...commandIds].sort());
+    assert.deepEqual(
+      named.filter((command) => !registered.has(command)),
+      [],
+    );
+  });
+});

@@ -1,0 +1,77 @@
+import path from 'node:path';
+import { type Browser, chromium, type Frame, type Locator, type Page } from 'playwright-core';
+import { skip } from './run.js';
+import { until } from './until.js';
+
+/** The workbench as its user sees it, driven over the Chrome DevTools Protocol. */
+export class Workbench {
+  static #connecting: Promise<Workbench> | undefined;
+
+  private constructor(
+    readonly page: Page,
+    private readonly browser: Browser,
+  ) {}
+
+  /** The one that shows this extension host; the test is skipped where it cannot be reached. */
+  static async of(context: Mocha.Context): Promise<Workbench> {
+    const address = process.env.DCNET_TEST_CDP;
+    if (address === undefined) skip(context, 'DCNET_TEST_CDP names no browser to look into');
+    Workbench.#connecting ??= Workbench.#connect(address);
+    return Workbench.#connecting;
+  }
+
+  static async #connect(address: string): Promise<Workbench> {
+    const browser = await chromium.connectOverCDP(address);
+    const page = await until('a page with the workbench', async () => {
+      for (const page of browser.contexts().flatMap((context) => context.pages()))
+        if ((await page.locator('.monaco-workbench').count()) > 0) return page;
+      return undefined;
+    });
+    return new Workbench(page, browser);
+  }
+
+  /** Choose a command in the palette, by its whole title. */
+  async palette(title: string): Promise<void> {
+    await this.page.keyboard.press('F1');
+    const input = this.page.locator('.quick-input-widget input.input').first();
+    await input.waitFor();
+    await input.fill(`>${title}`);
+    const row = this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`).first();
+    await row.waitFor();
+    await row.click();
+  }
+
+  /** The document of a panel that is shown, once its script has run. */
+  async panel(name: 'training' | 'layer'): Promise<Frame> {
+    return until(`the ${name} panel’s document`, async () => {
+      for (const frame of this.page.frames()) {
+        if (frame.isDetached() || !frame.name().includes('active-frame')) continue;
+        const found = await frame.locator(`body[data-panel="${name}"] main`).count();
+        if (found > 0 && (await (await frame.frameElement()).isVisible())) return frame;
+      }
+      return undefined;
+    });
+  }
+
+  /** Rows of the tree of runs, as they read. */
+  get runRows(): Locator {
+    return this.page.locator('.tree-explorer-viewlet-tree-view .monaco-list-row');
+  }
+
+  get statusBar(): Locator {
+    return this.page.locator('.statusbar-item[id*="dcnet.training"]');
+  }
+
+  get notifications(): Locator {
+    return this.page.locator('.notification-toast');
+  }
+
+  async screenshot(name: string): Promise<void> {
+    const folder = process.env.DCNET_TEST_OUTPUT;
+    if (folder !== undefined) await this.page.screenshot({ path: path.join(folder, `${name}.png`) });
+  }
+
+  async close(): Promise<void> {
+    await this.browser.close();
+  }
+}
