@@ -7,6 +7,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import esbuild from 'esbuild';
 import { fromRoot } from './paths.mjs';
+import { runProgram, StepError } from './system.mjs';
 
 /** @typedef {import('esbuild').BuildOptions} BuildOptions */
 
@@ -98,7 +99,7 @@ async function copyWasm() {
   const to = fromRoot('dist/wasm');
   await mkdir(to, { recursive: true });
   const binaries = (await readdir(from)).filter((name) => name.endsWith('.wasm'));
-  if (binaries.length === 0) throw new Error(`No .wasm file in ${from}: run npm ci.`);
+  if (binaries.length === 0) throw new StepError(`There is no .wasm file in ${from}`, 'Run: npm ci');
   await Promise.all(binaries.map((name) => copyFile(path.join(from, name), path.join(to, name))));
 }
 
@@ -127,20 +128,30 @@ function announce() {
   };
 }
 
-await Promise.all([writeConfigSchema(), copyWasm()]);
-
-if (options.watch) {
+async function watch() {
   console.log('[watch] build started');
   const contexts = await Promise.all(
     bundles.map((bundle) => esbuild.context({ ...bundle, logLevel: 'silent', plugins: [announce()] })),
   );
   await Promise.all(contexts.map((context) => context.watch()));
-} else {
-  const built = await Promise.all(bundles.map((bundle) => esbuild.build(bundle)));
+}
+
+async function build() {
+  const built = await Promise.allSettled(bundles.map((bundle) => esbuild.build(bundle)));
+  // esbuild has said why.
+  if (built.some(({ status }) => status === 'rejected'))
+    throw new StepError('Not everything could be bundled', 'The messages above say what and where.');
   if (existsSync(fromRoot('dist/cli.js'))) await chmod(fromRoot('dist/cli.js'), 0o755);
-  for (const { metafile } of built) {
+  for (const bundle of built) {
+    if (bundle.status === 'rejected') continue;
+    const { metafile } = bundle.value;
     if (options.metafile && metafile) console.log(await esbuild.analyzeMetafile(metafile));
     for (const [file, { bytes }] of Object.entries(metafile?.outputs ?? {}))
       console.log(`${file.padEnd(28)} ${(bytes / 1024).toFixed(0).padStart(6)} kB`);
   }
 }
+
+await runProgram(async () => {
+  await Promise.all([writeConfigSchema(), copyWasm()]);
+  await (options.watch ? watch() : build());
+});

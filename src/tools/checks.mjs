@@ -3,10 +3,8 @@
 // code. Run as a program it does those named by its arguments, or all.
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { fromRoot } from './paths.mjs';
-import { runNode } from './system.mjs';
+import { isProgram, runNode, runProgram, StepError } from './system.mjs';
 
 /** @typedef {import('./outcomes.mjs').Outcome} Outcome */
 
@@ -73,8 +71,13 @@ export async function runChecks(kinds = []) {
   return outcomes;
 }
 
-if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+async function main() {
   const failed = (await runChecks(process.argv.slice(2))).filter(({ state }) => state === 'failed');
-  for (const { detail } of failed) console.log(detail);
-  if (failed.length > 0) process.exitCode = 1;
+  if (failed.length > 0)
+    throw new StepError(
+      failed.map(({ detail }) => detail).join('\n'),
+      'npm run format repairs what can be repaired by itself.',
+    );
 }
+
+if (isProgram(import.meta.url)) await runProgram(main);

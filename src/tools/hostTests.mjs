@@ -15,7 +15,7 @@ import {
 import esbuild from 'esbuild';
 import { vsixFile } from './package.mjs';
 import { fromRoot } from './paths.mjs';
-import { run, StepError } from './system.mjs';
+import { run, runProgram, StepError } from './system.mjs';
 import { installVsix } from './workbench/server.mjs';
 
 const { values: options } = parseArgs({
@@ -97,7 +97,7 @@ async function main(scratch) {
 
   const debuggingPort = 9333;
   const profile = [`--extensions-dir=${extensions}`, `--user-data-dir=${path.join(scratch, 'user')}`];
-  return await runTests({
+  await runTests({
     vscodeExecutablePath: desktop ?? fromRoot('src/tools/workbench/code.mjs'),
     extensionDevelopmentPath: developmentPath,
     extensionTestsPath: testsPath,
@@ -116,14 +116,14 @@ async function main(scratch) {
   });
 }
 
-const scratch = await mkdtemp(path.join(tmpdir(), 'dcnet-host-'));
-try {
-  process.exitCode = await main(scratch);
-} catch (error) {
-  // The report has the tests that failed.
-  if (!(error instanceof TestRunFailedError))
-    console.error(error instanceof StepError ? `${error.message}\n${error.remedy}` : error);
-  process.exitCode = 1;
-} finally {
-  await rm(scratch, { recursive: true, force: true, maxRetries: 3 });
-}
+await runProgram(async () => {
+  const scratch = await mkdtemp(path.join(tmpdir(), 'dcnet-host-'));
+  try {
+    await main(scratch);
+  } catch (error) {
+    if (!(error instanceof TestRunFailedError)) throw error;
+    process.exitCode = 1; // the report has the tests that failed
+  } finally {
+    await rm(scratch, { recursive: true, force: true, maxRetries: 3 });
+  }
+});

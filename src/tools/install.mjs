@@ -1,9 +1,7 @@
 // Installs what a bare clone lacks: the packages, and a browser for the tests. Run as a program it installs the packages.
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { fromRoot } from './paths.mjs';
-import { findProgram, run, StepError } from './system.mjs';
+import { findProgram, isProgram, run, runProgram, StepError } from './system.mjs';
 
 /** @typedef {'inherit' | 'stderr'} Output */
 
@@ -104,5 +102,4 @@ export async function findChromium() {
   return undefined;
 }
 
-if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url))
-  await ensurePackages();
+if (isProgram(import.meta.url)) await runProgram(ensurePackages);

@@ -3,10 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createVSIX, listFiles, PackageManager } from '@vscode/vsce';
 import { fromRoot } from './paths.mjs';
-import { runNode, StepError } from './system.mjs';
+import { isProgram, runNode, runProgram, StepError } from './system.mjs';
 
 const { name, version } = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8'));
 
@@ -82,15 +81,17 @@ export async function checkSize() {
       ];
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+async function main() {
   const { code } = await runNode('src/tools/build.mjs', []);
   if (code !== 0) throw new StepError('The build failed', 'Its messages are above.');
   await packVsix();
   const problems = [...(await checkContent()), ...(await checkSize())];
-  for (const problem of problems) console.error(problem);
-  if (problems.length > 0) process.exitCode = 1;
-  else
-    console.log(
-      `${path.relative(process.cwd(), vsixFile)}: ${((await stat(vsixFile)).size / 1e6).toFixed(2)} MB`,
+  if (problems.length > 0)
+    throw new StepError(
+      `The VSIX is not right:\n${problems.join('\n')}`,
+      'See the lists in src/tools/package.mjs and .vscodeignore.',
     );
+  console.log(`${path.basename(vsixFile)}: ${((await stat(vsixFile)).size / 1e6).toFixed(2)} MB`);
 }
+
+if (isProgram(import.meta.url)) await runProgram(main);

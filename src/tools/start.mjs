@@ -9,7 +9,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensurePackages } from './install.mjs';
 import { fromRoot } from './paths.mjs';
-import { findProgram, run, runNode, StepError } from './system.mjs';
+import { findProgram, run, runNode, runProgram, StepError } from './system.mjs';
 import { ensureWorkbench } from './workbench/install.mjs';
 import { installVsix, startServer, workbenchUrl } from './workbench/server.mjs';
 
@@ -192,9 +192,4 @@ async function main() {
   if (options.json) console.log(JSON.stringify(summary));
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error instanceof StepError ? `\n${error.message}.\n${error.remedy}` : error);
-  process.exitCode = 1;
-}
+await runProgram(main);

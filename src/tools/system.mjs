@@ -1,7 +1,9 @@
 // What every tool needs of the system it runs on: child processes, and steps that say what failed and what to do. Only Node's own modules: the tools start on a bare clone.
 import { spawn } from 'node:child_process';
+import { realpathSync } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { fromRoot } from './paths.mjs';
 
 /** A step that could not be done: what happened, and what to do about it. */
@@ -17,6 +19,27 @@ export class StepError extends Error {
     super(message);
     this.remedy = remedy;
   }
+}
+
+/**
+ * Does the work of a program of ours: what goes wrong is told, with what to do, and makes the exit code 1.
+ * @param {() => Promise<void>} work
+ */
+export async function runProgram(work) {
+  try {
+    await work();
+  } catch (error) {
+    console.error(error instanceof StepError ? `${error.message}.\n${error.remedy}` : error);
+    process.exitCode = 1;
+  }
+}
+
+/**
+ * Whether a module is the program that was started, not one that it imports.
+ * @param {string} url the module's `import.meta.url`
+ */
+export function isProgram(url) {
+  return process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(url);
 }
 
 /**

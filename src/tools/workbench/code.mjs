@@ -6,7 +6,7 @@ import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { format, parseArgs } from 'node:util';
 import { findChromium } from '../install.mjs';
-import { StepError } from '../system.mjs';
+import { runProgram, StepError } from '../system.mjs';
 import { startBrowser } from './browser.mjs';
 import { startServer, workbenchUrl } from './server.mjs';
 
@@ -44,7 +44,7 @@ async function main() {
       args: ['--enable-smoke-test-driver'],
     });
     try {
-      return await runTests(browser.page, server, testsPath);
+      process.exitCode = await runTests(browser.page, server, testsPath);
     } finally {
       await server.stop();
     }
@@ -118,9 +118,4 @@ async function brokenOff(page, server) {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
-try {
-  process.exitCode = await main();
-} catch (error) {
-  console.error(error instanceof StepError ? `${error.message}\n${error.remedy}` : error);
-  process.exitCode = 1;
-}
+await runProgram(main);
