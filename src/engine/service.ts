@@ -1,6 +1,9 @@
 import os from 'node:os';
 import path from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Network } from '../core/config/network.js';
 import { requireConfig } from '../core/config/parse.js';
+import { DcnetError } from '../core/errors.js';
 import type { RunState, Summary } from '../core/run/run.js';
 import type { Inspection } from '../core/statistics/inspection.js';
 import type { Context, Handlers } from '../protocol/channel.js';
@@ -16,11 +19,12 @@ import { checkpointError, checkpointSha256 } from './checkpoint/checkpoint.js';
 import { dataOf, openCheckpoint } from './checkpoint/openCheckpoint.js';
 import { describeData } from './data/dataSet.js';
 import { DataStore } from './data/dataStore.js';
+import { type ImageFile, imageFileTensor, readImageFile } from './data/imageFile.js';
 import { locateData } from './data/location.js';
 import { inspectModel } from './inspection/inspect.js';
 import { inspectionFile, readInspection, writeInspection } from './inspection/store.js';
 import { describeMachine } from './training/environment.js';
-import { evaluateSplit } from './training/evaluate.js';
+import { evaluateSplit, evaluationBatch, throwIfCancelled } from './training/evaluate.js';
 import { RunFolder } from './training/runFolder.js';
 import { RunQueue } from './training/runQueue.js';
 
@@ -36,6 +40,12 @@ export interface EngineOptions {
   /** The extension's `media` folder, where the bundled data sets are. */
   readonly mediaDirectory: string;
   readonly events: EngineEvents;
+}
+
+export interface Prediction {
+  readonly classNames: readonly string[];
+  /** [N][classes]. */
+  readonly logits: readonly (readonly number[])[];
 }
 
 /** Everything the engine does, over the tensors of this process; the process and the command line are its two callers. */
@@ -169,6 +179,40 @@ export class Engine {
     });
   }
 
+  /**
+   * Scores of a checkpoint's network for the images of a file.
+   * @throws DcnetError `checkpoint`, `data` or `cancelled`
+   */
+  predict(
+    request: { readonly checkpoint: string; readonly images: string },
+    { signal, report }: Context<WorkProgress>,
+  ): Promise<Prediction> {
+    return this.#inTurn(async () => {
+      const images = await readImageFile(request.images);
+      const { checkpoint, network, model } = await openCheckpoint(request.checkpoint);
+      try {
+        requireShape(images, network, request.images);
+        const logits: number[][] = [];
+        for (let from = 0; from < images.count; from += evaluationBatch) {
+          throwIfCancelled(signal);
+          const to = Math.min(images.count, from + evaluationBatch);
+          const scores = tf.tidy(() => model.predict(imageFileTensor(images, from, to)));
+          logits.push(...(await scores.array()));
+          scores.dispose();
+          report({ activity: 'Predicting', done: to, total: images.count });
+        }
+        if (!logits.every((row) => row.every(Number.isFinite)))
+          throw checkpointError(
+            request.checkpoint,
+            'The network’s scores are not finite: its weights are of no use.',
+          );
+        return { classNames: checkpoint.metadata.data.classNames, logits };
+      } finally {
+        model.dispose();
+      }
+    });
+  }
+
   /** The contract's requests, for a channel. */
   handlers(): Handlers<EngineContract> {
     const { runtime, mediaDirectory } = this.options;
@@ -209,6 +253,16 @@ export class Engine {
       this.#looking--;
     }
   }
+}
+
+function requireShape({ shape }: ImageFile, { inputShape }: Network, file: string): void {
+  if (shape.every((size, i) => size === inputShape[i])) return;
+  throw new DcnetError({
+    code: 'data',
+    message: `The images are ${shape.join('×')}, but the network takes ${inputShape.join('×')}.`,
+    remedy: 'Use images of the size the network was trained on.',
+    file,
+  });
 }
 
 /** What runs here and what does not, each with the reason. */

@@ -139,6 +139,11 @@ export class RunQueue {
         .reverse()
         .map((runDirectory) => this.stop(runDirectory)),
     );
+    await this.whenIdle();
+  }
+
+  /** Resolves when nothing is queued, under way or looked into. */
+  async whenIdle(): Promise<void> {
     await this.#working;
   }
 

@@ -1,0 +1,53 @@
+import { startBackend } from '../engine/backend/backend.js';
+import { Engine, type EngineEvents } from '../engine/service.js';
+import type { Context } from '../protocol/channel.js';
+import type { BackendChoice, WorkProgress } from '../protocol/engine.js';
+import type { Output } from './output.js';
+
+/** Options that every command with a network has. */
+export interface EngineFlags {
+  readonly backend: BackendChoice;
+  readonly media: string;
+}
+
+/** The engine, in this process. */
+export async function startEngine(
+  { backend, media }: EngineFlags,
+  output: Output,
+  events: Partial<EngineEvents> = {},
+): Promise<Engine> {
+  return new Engine({
+    runtime: await startBackend(backend),
+    mediaDirectory: media,
+    events: {
+      runChanged: () => {},
+      runFinished: () => {},
+      log: (level, message) => output.warn(`${level}: ${message}`),
+      ...events,
+    },
+  });
+}
+
+/** Long work on a terminal: a line that says how far it is, and Ctrl-C that ends it. */
+export async function withProgress<T>(
+  output: Output,
+  work: (context: Context<WorkProgress>) => Promise<T>,
+): Promise<T> {
+  const { stream } = output;
+  const abort = new AbortController();
+  const interrupt = (): void => abort.abort();
+  process.once('SIGINT', interrupt);
+  const clear = (): void => void (stream.isTTY && stream.write('\r\x1b[K'));
+  try {
+    return await work({
+      signal: abort.signal,
+      report: ({ activity, done, total }) => {
+        clear();
+        if (stream.isTTY) stream.write(`${activity} ${Math.floor((100 * done) / total)} %`);
+      },
+    });
+  } finally {
+    process.off('SIGINT', interrupt);
+    clear();
+  }
+}

@@ -1,0 +1,109 @@
+import path from 'node:path';
+import { operatorName } from '../core/operator/operator.js';
+import type { LayerInspection } from '../core/statistics/inspection.js';
+import { doctor as examine } from '../engine/service.js';
+import { type EngineFlags, startEngine, withProgress } from './engine.js';
+import { type Output, percent, short, table } from './output.js';
+
+/** Accuracy and loss of a checkpoint on a split. */
+export async function evaluate(
+  checkpoint: string,
+  { split, ...flags }: EngineFlags & { readonly split: 'train' | 'test' },
+  output: Output,
+): Promise<void> {
+  const engine = await startEngine(flags, output);
+  const result = await withProgress(output, (context) =>
+    engine.evaluate({ checkpoint: path.resolve(checkpoint), split }, context),
+  );
+  output.answer(result);
+  output.say(
+    `${result.data}, ${result.split}: accuracy ${percent(result.accuracy)}, loss ${result.loss.toFixed(4)}, n = ${result.sampleSize.toLocaleString('en')}, ${result.imagesPerSecond.toFixed(0)} images/s on ${result.backend}`,
+  );
+  const rows = result.perClass.map(({ name, images, accuracy }) => [name, String(images), percent(accuracy)]);
+  output.say(table([['class', 'images', 'accuracy'], ...rows]));
+}
+
+/** Scores of a checkpoint's network for images of a file. */
+export async function predict(
+  checkpoint: string,
+  images: string,
+  flags: EngineFlags,
+  output: Output,
+): Promise<void> {
+  const engine = await startEngine(flags, output);
+  const { classNames, logits } = await withProgress(output, (context) =>
+    engine.predict({ checkpoint: path.resolve(checkpoint), images: path.resolve(images) }, context),
+  );
+  const labels = logits.map((row) => row.indexOf(Math.max(...row)));
+  output.answer({ checkpoint, images, classNames, labels, logits });
+  if (output.json) return;
+  const rows = logits.map((row, i) => [
+    String(i),
+    classNames[labels[i]!]!,
+    ...row.map((score) => score.toFixed(4)),
+  ]);
+  output.say(table([['image', 'class', ...classNames], ...rows]));
+}
+
+/** Norms and angles of every layer. */
+export async function inspect(
+  checkpoint: string,
+  { split, limit, ...flags }: EngineFlags & { readonly split: 'train' | 'test'; readonly limit?: number },
+  output: Output,
+): Promise<void> {
+  const engine = await startEngine(flags, output);
+  const inspection = await withProgress(output, (context) =>
+    engine.inspect({ checkpoint: path.resolve(checkpoint), split, limit }, context),
+  );
+  output.answer(inspection);
+  const { data, sampleSize, accuracy, backend } = inspection;
+  output.say(
+    `${data}, ${split}: n = ${sampleSize.toLocaleString('en')}, accuracy ${percent(accuracy)}, ${backend}`,
+  );
+  const head = [
+    'layer',
+    'operator',
+    'patches',
+    'weak',
+    '‖x‖ 5 %',
+    'median',
+    '95 %',
+    'θ mean',
+    '±',
+    'R',
+    'beyond R',
+  ];
+  output.say(table([head, ...inspection.layers.map(layerRow)]));
+}
+
+function layerRow(layer: LayerInspection): string[] {
+  const { operator, norm, angle, radius, regimes } = layer;
+  const beyond = regimes?.find(({ name }) => name === 'beyond the radius');
+  return [
+    layer.name,
+    operator === 'inner-product'
+      ? 'inner product'
+      : `${operatorName(operator.magnitude)}, ${operator.angular}`,
+    String(layer.patches),
+    String(layer.weakPatches),
+    short(norm.p05),
+    short(norm.median),
+    short(norm.p95),
+    `${angle.mean.toFixed(1)}°`,
+    `${angle.deviation.toFixed(1)}°`,
+    radius === undefined ? '–' : short(radius.reduce((a, b) => a + b, 0) / radius.length),
+    beyond === undefined ? '–' : percent(beyond.share),
+  ];
+}
+
+/** What runs here and what does not, each with the reason. */
+export async function doctor(output: Output): Promise<void> {
+  const report = await examine();
+  output.answer(report);
+  output.say(`dcnet ${report.dcnetVersion} · Node ${report.node} · ${report.platform}`);
+  output.say(`${report.cpu}, ${report.cores} cores, ${report.memoryGiB.toFixed(1)} GiB`);
+  for (const { name, available, version, device, reason } of report.runtimes) {
+    const chosen = name === report.chosen ? ' (chosen by --backend auto)' : '';
+    output.say(available ? `✓ ${name} ${version ?? ''}: ${device}${chosen}` : `✗ ${name}: ${reason}`);
+  }
+}

@@ -1,0 +1,78 @@
+import { SingleBar } from 'cli-progress';
+import { isOver, type RunState } from '../core/run/run.js';
+import { clockTime, type Output, percent } from './output.js';
+
+/** Where nobody watches a bar, a line says how far it is at every epoch, and this often between. */
+const lineIntervalMs = 10_000;
+
+/** Shows how far a training is. */
+export interface TrainingProgress {
+  show(state: RunState): void;
+  /** Take the bar away. */
+  end(): void;
+}
+
+export function createTrainingProgress(output: Output): TrainingProgress {
+  return output.stream.isTTY ? barProgress(output) : lineProgress(output);
+}
+
+function barProgress({ stream }: Output): TrainingProgress {
+  const bar = new SingleBar({
+    stream,
+    hideCursor: true,
+    fps: 10,
+    barsize: 24,
+    format:
+      'epoch {epoch} {bar} step {value}/{total} · loss {loss} · accuracy {accuracy} · test {test} · {rate} images/s · {left} left',
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+  });
+  let started = false;
+  return {
+    show(state) {
+      if (state.status === 'queued' || state.status === 'preparing' || isOver(state.status)) return;
+      if (!started) bar.start(state.totalSteps, state.step, texts(state));
+      started = true;
+      bar.setTotal(state.totalSteps);
+      bar.update(state.step, texts(state));
+    },
+    end: () => bar.stop(),
+  };
+}
+
+function lineProgress(output: Output): TrainingProgress {
+  let last: RunState | undefined;
+  let saidAt = 0;
+  return {
+    show(state) {
+      const now = performance.now();
+      const isNews =
+        state.status !== last?.status ||
+        state.testAccuracy !== last.testAccuracy ||
+        state.epoch !== last.epoch;
+      if (isNews || now - saidAt >= lineIntervalMs) {
+        saidAt = now;
+        output.say(line(state));
+      }
+      last = state;
+    },
+    end: () => {},
+  };
+}
+
+function line(state: RunState): string {
+  if (state.step === 0 || state.loss === undefined) return state.status;
+  const { epoch, loss, accuracy, test, rate, left } = texts(state);
+  return `${state.status} · epoch ${epoch} · step ${state.step}/${state.totalSteps} · loss ${loss} · accuracy ${accuracy} · test ${test} · ${rate} images/s · ${left} left`;
+}
+
+function texts(state: RunState) {
+  return {
+    epoch: `${Math.min(state.epoch, state.epochs)}/${state.epochs}`,
+    loss: state.loss?.toFixed(3) ?? '–',
+    accuracy: state.accuracy === undefined ? '–' : percent(state.accuracy),
+    test: state.testAccuracy === undefined ? '–' : percent(state.testAccuracy),
+    rate: state.imagesPerSecond?.toFixed(0) ?? '–',
+    left: state.secondsLeft === undefined ? '–' : clockTime(state.secondsLeft),
+  };
+}

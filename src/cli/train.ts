@@ -1,0 +1,129 @@
+import { readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { parseConfig } from '../core/config/parse.js';
+import { DcnetError } from '../core/errors.js';
+import type { Summary } from '../core/run/run.js';
+import { type EngineFlags, startEngine } from './engine.js';
+import { exitCodeOf, type Output, percent, usageError } from './output.js';
+import { createTrainingProgress } from './progress.js';
+
+export interface TrainFlags extends EngineFlags {
+  readonly name?: string;
+  readonly runs?: string;
+  readonly resume?: string;
+}
+
+/** Where runs are kept, beside the config. */
+const runsFolder = 'runs';
+/** As shells report a program that Ctrl-C ended. */
+const interruptedExitCode = 130;
+
+/**
+ * Train a config, or go on with a run, to its end. Ctrl-C stops after the current step, with a checkpoint; a second
+ * one ends at once.
+ * @returns the exit code
+ * @throws DcnetError before the training starts
+ */
+export async function train(config: string | undefined, flags: TrainFlags, output: Output): Promise<number> {
+  const progress = createTrainingProgress(output);
+  let finish = (_: Summary): void => {};
+  const finished = new Promise<Summary>((resolve) => {
+    finish = resolve;
+  });
+  const engine = await startEngine(flags, output, {
+    runChanged: (_, state) => progress.show(state),
+    runFinished: (_, summary) => finish(summary),
+  });
+  const { runDirectory } = await (flags.resume === undefined
+    ? engine.queue.start(await readRequest(config, flags, output))
+    : engine.queue.resume(await findRun(flags.resume, config, flags)));
+  output.say(`Run: ${runDirectory}`);
+
+  let interrupts = 0;
+  const interrupt = (): void => {
+    if (++interrupts > 1) process.exit(interruptedExitCode);
+    output.warn('\nStopping after this step, with a checkpoint; Ctrl-C again ends at once.');
+    void engine.stop();
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  try {
+    const summary = await finished;
+    progress.end();
+    // What follows a completed run: its inspection, for the layer panel.
+    await engine.queue.whenIdle();
+    say(summary, runDirectory, output);
+    output.answer(answer(summary, runDirectory));
+    return summary.error === undefined ? 0 : exitCodeOf(new DcnetError(summary.error));
+  } finally {
+    progress.end();
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
+}
+
+async function readRequest(config: string | undefined, { name, runs }: TrainFlags, output: Output) {
+  if (config === undefined)
+    throw usageError('There is nothing to train.', 'Name a config (*.dcnet.json), or a run with --resume.');
+  const configFile = path.resolve(config);
+  let configText: string;
+  try {
+    configText = await readFile(configFile, 'utf8');
+  } catch (thrown) {
+    throw new DcnetError(
+      {
+        code: 'usage',
+        message: `The config cannot be read (${(thrown as Error).message}).`,
+        remedy: 'Check the path.',
+        file: configFile,
+      },
+      { cause: thrown },
+    );
+  }
+  for (const { severity, line, column, message, remedy } of parseConfig(configText).problems)
+    if (severity === 'warning') output.warn(`warning: ${configFile}:${line}:${column}: ${message} ${remedy}`);
+  return { configFile, configText, name, runsDirectory: runsDirectory(configFile, runs) };
+}
+
+function runsDirectory(configFile: string, runs: string | undefined): string {
+  return path.resolve(runs ?? path.join(path.dirname(configFile), runsFolder));
+}
+
+/** A run by its folder, or by its name in the runs directory. */
+async function findRun(run: string, config: string | undefined, { runs }: TrainFlags): Promise<string> {
+  const candidates = [
+    path.resolve(run),
+    path.join(runsDirectory(path.resolve(config ?? 'config'), runs), run),
+  ];
+  for (const candidate of candidates)
+    if ((await stat(candidate).catch(() => undefined))?.isDirectory()) return candidate;
+  throw usageError(`There is no run ${run}.`, 'Name a run’s folder, or its name with --runs <directory>.');
+}
+
+/** The one object that machines read. */
+function answer(summary: Summary, runDirectory: string) {
+  const absolute = (file: string | undefined): string | undefined =>
+    file === undefined ? undefined : path.resolve(runDirectory, file);
+  return {
+    ...summary,
+    run: runDirectory,
+    checkpoint: absolute(summary.checkpoint),
+    bestCheckpoint: absolute(summary.bestCheckpoint),
+  };
+}
+
+function say(summary: Summary, runDirectory: string, output: Output): void {
+  const { name, status, testAccuracy, bestTestAccuracy, bestEpoch, error } = summary;
+  output.say(`${name}: ${status} after ${summary.steps} steps, ${summary.epochs} epochs.`);
+  if (testAccuracy !== undefined)
+    output.say(
+      `Accuracy on the test images after the last epoch: ${percent(testAccuracy)} (best ${percent(bestTestAccuracy ?? testAccuracy)}, after epoch ${bestEpoch}; chosen on the test images, so optimistic).`,
+    );
+  output.say(
+    `${summary.trainSeconds.toFixed(1)} s, ${summary.imagesPerSecond.toFixed(0)} images/s, ${summary.parameters.toLocaleString('en')} weights, ${summary.backend} on ${summary.device}.`,
+  );
+  if (summary.checkpoint !== undefined)
+    output.say(`Checkpoint: ${path.resolve(runDirectory, summary.checkpoint)}`);
+  if (status === 'stopped') output.say(`Go on with: dcnet train --resume ${runDirectory}`);
+  if (error !== undefined) output.warn(`error: ${new DcnetError(error).describe()}`);
+}
