@@ -23,6 +23,7 @@ export default defineConfig({
         test: {
           name: 'engine',
           include: ['test/engine/**/*.test.ts', 'test/cli/**/*.test.ts'],
+          globalSetup: ['test/engine/compileKernels.ts'],
           server: tensorflow.server,
           // One tensor engine at a time: each would take all the cores.
           fileParallelism: false,

@@ -6,6 +6,7 @@ import { chmod, copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import esbuild from 'esbuild';
+import { compileKernels } from './kernels.mjs';
 import { fromRoot } from './paths.mjs';
 import { runProgram, StepError } from './system.mjs';
 
@@ -152,6 +153,6 @@ async function build() {
 }
 
 await runProgram(async () => {
-  await Promise.all([writeConfigSchema(), copyWasm()]);
+  await Promise.all([writeConfigSchema(), copyWasm(), compileKernels()]);
   await (options.watch ? watch() : build());
 });

@@ -1,10 +1,11 @@
 import '@tensorflow/tfjs-backend-cpu';
+import { version_wasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { DcnetError } from '../../core/errors.js';
 import type { BackendChoice, RuntimeReport } from '../../protocol/engine.js';
 import { loadTensorflow, tensorflowDevice } from './tensorflow.js';
-import { prepareWasm, probeWasm, wasmDevice } from './wasm.js';
+import { completeWasm, prepareWasm, probeWasm, wasmDevice } from './wasm.js';
 
 /** The tensor runtime that computes in this process. */
 export interface Runtime {
@@ -35,9 +36,10 @@ export async function startBackend(choice: BackendChoice): Promise<Runtime> {
       return { name: 'tensorflow', version: tensorflow.version, device: tensorflowDevice() };
     }
     case 'wasm': {
-      const version = prepareWasm();
+      prepareWasm();
       await setBackend('wasm');
-      return { name: 'wasm', version, device: await wasmDevice() };
+      completeWasm();
+      return { name: 'wasm', version: version_wasm, device: await wasmDevice() };
     }
     case 'cpu':
       await setBackend('cpu');

@@ -6,31 +6,39 @@ import { setWasmPaths, version_wasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { DcnetError } from '../../core/errors.js';
 import type { RuntimeReport } from '../../protocol/engine.js';
-import { registerConvolutionGradients } from './convolutionGradients.js';
+import { registerFusedKernels } from './fusedWasm.js';
+import { registerGradientKernels } from './gradientKernels.js';
+import { KernelModule } from './kernelModule.js';
 
 const plainBinary = 'tfjs-backend-wasm.wasm';
-
-let prepared = false;
+const kernelsBinary = 'dcnet-kernels.wasm';
 
 /**
- * Tell tfjs where its binaries are and give it the kernels it lacks; once a process.
- * @returns the backend's version
- * @throws DcnetError `backend` where the binaries are missing
+ * Tell tfjs where its binaries are; before its backend starts.
+ * @throws DcnetError `backend` where a binary is missing
  */
-export function prepareWasm(): string {
-  if (prepared) return version_wasm;
-  const folder = wasmFolder();
-  if (folder === undefined) {
+export function prepareWasm(): void {
+  const missing = [plainBinary, kernelsBinary].find((name) => folderOf(name) === undefined);
+  if (missing !== undefined) {
     throw new DcnetError({
       code: 'backend',
-      message: `The WebAssembly files of the tensor library are missing: ${bundledFolder()} has no ${plainBinary}.`,
+      message: `A WebAssembly file of the tensor library is missing: ${bundledFolder()} has no ${missing}.`,
       remedy: 'Install the extension again, or run npm run build in a clone.',
     });
   }
-  setWasmPaths(`${folder}${path.sep}`);
-  registerConvolutionGradients();
-  prepared = true;
-  return version_wasm;
+  // tfjs refuses a change of paths after a failed start, and keeps the first ones after a good one.
+  if (!completed) setWasmPaths(`${folderOf(plainBinary)}${path.sep}`);
+}
+
+let completed = false;
+
+/** Give the started backend the kernels it lacks or has slowly; once a process. */
+export function completeWasm(): void {
+  if (completed) return;
+  const module = KernelModule.load(path.join(folderOf(kernelsBinary) ?? '', kernelsBinary));
+  registerGradientKernels(module);
+  registerFusedKernels(module);
+  completed = true;
 }
 
 /** What the WebAssembly backend runs on. */
@@ -42,32 +50,31 @@ export async function wasmDevice(): Promise<string> {
 
 export async function probeWasm(): Promise<RuntimeReport> {
   const report = { name: 'wasm', version: version_wasm };
-  if (wasmFolder() === undefined)
-    return {
-      ...report,
-      available: false,
-      reason: `${bundledFolder()} has no ${plainBinary}: install again.`,
-    };
-  return { ...report, available: true, device: await wasmDevice() };
+  const missing = [plainBinary, kernelsBinary].find((name) => folderOf(name) === undefined);
+  if (missing === undefined) return { ...report, available: true, device: await wasmDevice() };
+  const reason = `${bundledFolder()} has no ${missing}: install the extension again, or run npm run build in a clone.`;
+  return { ...report, available: false, reason };
 }
 
 async function hasSimd(): Promise<boolean> {
   return (await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT')) === true;
 }
 
+const here = path.dirname(fileURLToPath(import.meta.url));
+
 /** Beside the bundled engine. */
 function bundledFolder(): string {
-  return path.join(path.dirname(fileURLToPath(import.meta.url)), 'wasm');
+  return path.join(here, 'wasm');
 }
 
-/** Beside the bundle, or in the package when run from source. */
-function wasmFolder(): string | undefined {
+/** The folder that has a binary: beside the bundle; from source, the build's output or tfjs's package. */
+function folderOf(binary: string): string | undefined {
   const folders = [bundledFolder()];
-  try {
-    const main = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
-    folders.push(path.dirname(main));
-  } catch {
-    // An installed extension has no packages beside it: only the bundle's folder counts.
+  if (import.meta.url.endsWith('.ts')) {
+    folders.push(
+      path.join(here, '../../../dist/wasm'),
+      path.dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm')),
+    );
   }
-  return folders.find((folder) => existsSync(path.join(folder, plainBinary)));
+  return folders.find((folder) => existsSync(path.join(folder, binary)));
 }

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { hasFused, runFused } from './fusedKernels.js';
 
 /** ε inside the root of the variance, as in the authors' code. */
 export const batchNormEpsilon = 1e-3;
@@ -28,45 +29,52 @@ export function batchNormalize(
   relu: boolean,
   onStatistics: (statistics: BatchStatistics) => void,
 ): tf.Tensor {
-  const channels = gamma.size;
-  const positions = x.size / channels;
   const operation = tf.customGrad((...parameters) => {
     const save = parameters.pop() as tf.GradSaveFunc;
     const [input, scale, shift] = parameters as [tf.Tensor, tf.Tensor1D, tf.Tensor1D];
-    const flat = tf.reshape(input, [positions, channels]);
-    const mean = tf.mean<tf.Tensor1D>(flat, 0);
-    const variance = tf.mean<tf.Tensor1D>(tf.squaredDifference(flat, mean), 0);
+    const [y, mean, variance, inverse] = forward(input, scale, shift, relu);
     onStatistics({ mean, variance });
-    const inverse = tf.rsqrt(tf.add(variance, batchNormEpsilon)); // 1/σ [C]
-    const slope = tf.mul(scale, inverse);
-    const affine = tf.add(tf.mul(flat, slope), tf.sub(shift, tf.mul(mean, slope)));
-    const value = relu ? tf.relu(affine) : affine;
-    save([flat, scale, mean, inverse, value]);
+    save([input, y, scale, mean, inverse]);
     return {
-      value: tf.reshape(value, x.shape),
+      value: y,
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [input, scale, mean, inverse, output] = saved as [
-          tf.Tensor2D,
-          tf.Tensor1D,
-          tf.Tensor1D,
-          tf.Tensor1D,
-          tf.Tensor2D,
-        ];
-        const flatDy = tf.reshape(dy, input.shape);
-        const passed = relu ? tf.mul(flatDy, tf.step(output)) : flatDy;
-        const normalised = tf.mul(tf.sub(input, mean), inverse);
-        const byShift = tf.sum(passed, 0);
-        const byScale = tf.sum(tf.mul(passed, normalised), 0);
-        const centred = tf.sub(passed, tf.mul(byShift, 1 / positions));
-        const byInput = tf.mul(
-          tf.sub(centred, tf.mul(normalised, tf.mul(byScale, 1 / positions))),
-          tf.mul(scale, inverse),
-        );
-        return [tf.reshape(byInput, x.shape), byScale, byShift];
+        const [x, y, gamma, mean, inverse] = saved as [tf.Tensor, tf.Tensor, ...tf.Tensor1D[]];
+        return gradients({ x, y, dy, gamma, mean, inverse } as GradientInputs, relu);
       },
     };
   });
   return operation(x, gamma, beta);
+}
+
+type Forward = [y: tf.Tensor, mean: tf.Tensor1D, variance: tf.Tensor1D, inverse: tf.Tensor1D];
+
+function forward(x: tf.Tensor, gamma: tf.Tensor1D, beta: tf.Tensor1D, relu: boolean): Forward {
+  if (hasFused('BatchNormalization'))
+    return runFused('BatchNormalization', { x, gamma, beta }, { epsilon: batchNormEpsilon, relu }) as Forward;
+  const flat = tf.reshape(x, [-1, gamma.size]); // [P, C]
+  const mean = tf.mean<tf.Tensor1D>(flat, 0);
+  const variance = tf.mean<tf.Tensor1D>(tf.squaredDifference(flat, mean), 0);
+  const inverse = tf.rsqrt(tf.add<tf.Tensor1D>(variance, batchNormEpsilon)); // 1/σ
+  const slope = tf.mul(gamma, inverse);
+  const affine = tf.add(tf.mul(x, slope), tf.sub(beta, tf.mul(mean, slope)));
+  return [relu ? tf.relu(affine) : affine, mean, variance, inverse];
+}
+
+type GradientInputs = Readonly<Record<'x' | 'y' | 'dy' | 'gamma' | 'mean' | 'inverse', tf.Tensor>>;
+
+/** dx, dγ, dβ. */
+function gradients(inputs: GradientInputs, relu: boolean): tf.Tensor[] {
+  if (hasFused('BatchNormalizationGradient')) return runFused('BatchNormalizationGradient', inputs, { relu });
+  const { x, y, dy, gamma, mean, inverse } = inputs;
+  const flat = (tensor: tf.Tensor): tf.Tensor => tf.reshape(tensor, [-1, gamma.size]); // [P, C]
+  const passed = flat(relu ? tf.mul(dy, tf.step(y)) : dy);
+  const normalised = tf.mul(tf.sub(flat(x), mean), inverse);
+  const byBeta = tf.sum(passed, 0);
+  const byGamma = tf.sum(tf.mul(passed, normalised), 0);
+  const perPosition = gamma.size / x.size;
+  const centred = tf.sub(passed, tf.mul(byBeta, perPosition));
+  const tilted = tf.sub(centred, tf.mul(normalised, tf.mul(byGamma, perPosition)));
+  return [tf.reshape(tf.mul(tilted, tf.mul(gamma, inverse)), x.shape), byGamma, byBeta];
 }
 
 /** Normalise by given statistics (test time): γ(x − mean)/√(variance + ε) + β, cut at 0 if `relu`. */
@@ -78,6 +86,9 @@ export function normalizeWith(
   statistics: BatchStatistics,
 ): tf.Tensor {
   const slope = tf.mul(gamma, tf.rsqrt(tf.add(statistics.variance, batchNormEpsilon)));
-  const affine = tf.add(tf.mul(x, slope), tf.sub(beta, tf.mul(statistics.mean, slope)));
+  const shift = tf.sub(beta, tf.mul(statistics.mean, slope));
+  if (hasFused('ChannelAffine'))
+    return runFused('ChannelAffine', { x, slope, shift }, { relu })[0] as tf.Tensor;
+  const affine = tf.add(tf.mul(x, slope), shift);
   return relu ? tf.relu(affine) : affine;
 }

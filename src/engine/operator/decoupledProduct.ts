@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { AngularName, MagnitudeName } from '../../core/config/schema.js';
 import { angularTerms } from './angularTerms.js';
+import { hasFused, runFused } from './fusedKernels.js';
 import { magnitudeRatio, magnitudeTerms } from './magnitudeTerms.js';
 
 /** The functions of an operator and their constants. */
@@ -29,51 +30,57 @@ export interface ProductInputs {
  * @returns [N, H′, W′, F]
  */
 export function decoupledProduct(inputs: ProductInputs, functions: OperatorFunctions): tf.Tensor4D {
-  const { magnitude, angular, alpha, beta } = functions;
   const hasRadius = inputs.radius !== undefined;
   const hasK = inputs.k !== undefined;
   const given = [inputs.projection, inputs.norms, inputs.radius, inputs.k].filter(
     (input) => input !== undefined,
   );
-  const unpack = (tensors: readonly tf.Tensor[]) => ({
+  const unpack = (tensors: readonly tf.Tensor[]): ProductInputs => ({
     projection: tensors[0] as tf.Tensor4D,
     norms: tensors[1] as tf.Tensor4D,
-    radius: hasRadius ? tensors[2] : undefined,
-    k: hasK ? tensors[hasRadius ? 3 : 2] : undefined,
+    radius: hasRadius ? (tensors[2] as tf.Tensor1D) : undefined,
+    k: hasK ? (tensors[hasRadius ? 3 : 2] as tf.Tensor1D) : undefined,
   });
 
   const operation = tf.customGrad((...parameters) => {
     const save = parameters.pop() as tf.GradSaveFunc;
     const tensors = parameters as tf.Tensor[];
     save(tensors);
-    const { projection, norms, radius, k } = unpack(tensors);
-    const ratio = magnitudeRatio(magnitude, norms, radius, alpha, beta);
-    const value =
-      angular === 'cosine'
-        ? tf.mul(projection, ratio)
-        : tf.mul(tf.mul(ratio, norms), angularTerms(angular, cosines(projection, norms), k).value);
     return {
-      value,
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const s = unpack(saved);
-        const h = magnitudeTerms(magnitude, s.norms, s.radius, alpha, beta);
-        const c = cosines(s.projection, s.norms);
-        const g = angularTerms(angular, c, s.k);
-        const byProjection = tf.mul(dy, tf.mul(h.ratio, g.slope)); // [N, H′, W′, F]
-        const byValue = tf.mul(dy, g.value); // [N, H′, W′, F]
-        const gradients = [
-          byProjection,
-          tf.sum(tf.sub(tf.mul(byValue, h.slope), tf.mul(byProjection, c)), 3, true), // [N, H′, W′, 1]
-        ];
-        if (s.radius !== undefined && h.byRadius !== undefined)
-          gradients.push(sumTo(tf.mul(byValue, h.byRadius), s.radius));
-        if (s.k !== undefined && g.byK !== undefined)
-          gradients.push(sumTo(tf.mul(tf.mul(dy, tf.mul(h.ratio, s.norms)), g.byK), s.k));
-        return gradients;
-      },
+      value: forward(unpack(tensors), functions),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => gradients(unpack(saved), dy, functions),
     };
   });
   return operation(...given) as tf.Tensor4D;
+}
+
+function forward(inputs: ProductInputs, functions: OperatorFunctions): tf.Tensor {
+  if (hasFused('DecoupledProduct'))
+    return runFused('DecoupledProduct', { ...inputs }, functions)[0] as tf.Tensor;
+  const { projection, norms, radius, k } = inputs;
+  const { magnitude, angular, alpha, beta } = functions;
+  const ratio = magnitudeRatio(magnitude, norms, radius, alpha, beta);
+  if (angular === 'cosine') return tf.mul(projection, ratio);
+  return tf.mul(tf.mul(ratio, norms), angularTerms(angular, cosines(projection, norms), k).value);
+}
+
+/** To u, n and, where there are any, R and k. */
+function gradients(inputs: ProductInputs, dy: tf.Tensor, functions: OperatorFunctions): tf.Tensor[] {
+  if (hasFused('DecoupledProductGradient'))
+    return runFused('DecoupledProductGradient', { ...inputs, dy }, functions);
+  const { projection, norms, radius, k } = inputs;
+  const { magnitude, angular, alpha, beta } = functions;
+  const h = magnitudeTerms(magnitude, norms, radius, alpha, beta);
+  const c = cosines(projection, norms);
+  const g = angularTerms(angular, c, k);
+  const byProjection = tf.mul(dy, tf.mul(h.ratio, g.slope)); // [N, H′, W′, F]
+  const byValue = tf.mul(dy, g.value); // [N, H′, W′, F]
+  const byNorms = tf.sum(tf.sub(tf.mul(byValue, h.slope), tf.mul(byProjection, c)), 3, true); // [N, H′, W′, 1]
+  const all = [byProjection, byNorms];
+  if (radius !== undefined && h.byRadius !== undefined) all.push(sumTo(tf.mul(byValue, h.byRadius), radius));
+  if (k !== undefined && g.byK !== undefined)
+    all.push(sumTo(tf.mul(tf.mul(dy, tf.mul(h.ratio, norms)), g.byK), k));
+  return all;
 }
 
 /** c = u/n; 0 at a zero patch. */

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { hasFused, runFused } from './fusedKernels.js';
 
 /** ε inside the square root of ‖w‖ and ‖x‖ in training, as in the authors' code. */
 export const normEpsilon = 1e-4;
@@ -26,30 +27,36 @@ const tiny = 1e-30;
 export function patchNorms(x: tf.Tensor4D, window: Window, epsilon: number): tf.Tensor4D {
   const operation = tf.customGrad((input, save) => {
     const image = input as tf.Tensor4D;
-    const squares = tf.sum<tf.Tensor4D>(tf.square(image), 3, true); // [N, H, W, 1]
-    const box = tf.ones<tf.Rank.R4>([window.kernel, window.kernel, 1, 1]);
-    const sums = tf.conv2d(squares, box, window.stride, window.padding); // [N, H′, W′, 1]
-    const norms = tf.sqrt(tf.add(sums, epsilon));
+    const norms = forward(image, window, epsilon);
     (save as tf.GradSaveFunc)([image, norms]);
     return {
       value: norms,
       gradFunc: (dn: tf.Tensor, saved: tf.Tensor[]) => {
         const [savedImage, savedNorms] = saved as [tf.Tensor4D, tf.Tensor4D];
-        const share = tf.div<tf.Tensor4D>(dn, tf.maximum(savedNorms, tiny)); // [N, H′, W′, 1]
-        const shape: tf.Tensor4D['shape'] = [
-          ...(savedImage.shape.slice(0, 3) as [number, number, number]),
-          1,
-        ];
-        const spread = tf.conv2dTranspose(
-          share,
-          tf.ones<tf.Rank.R4>([window.kernel, window.kernel, 1, 1]),
-          shape,
-          window.stride,
-          window.padding,
-        ); // [N, H, W, 1]
-        return tf.mul(savedImage, spread);
+        return gradient(savedImage, savedNorms, dn, window);
       },
     };
   });
   return operation(x) as tf.Tensor4D;
+}
+
+function forward(x: tf.Tensor4D, window: Window, epsilon: number): tf.Tensor4D {
+  if (hasFused('PatchNorms')) return runFused('PatchNorms', { x }, { ...window, epsilon })[0] as tf.Tensor4D;
+  const squares = tf.sum<tf.Tensor4D>(tf.square(x), 3, true); // [N, H, W, 1]
+  const sums = tf.conv2d(squares, box(window), window.stride, window.padding); // [N, H′, W′, 1]
+  return tf.sqrt(tf.add<tf.Tensor4D>(sums, epsilon));
+}
+
+function gradient(x: tf.Tensor4D, norms: tf.Tensor4D, dn: tf.Tensor, window: Window): tf.Tensor {
+  if (hasFused('PatchNormsGradient'))
+    return runFused('PatchNormsGradient', { x, norms, dn }, window)[0] as tf.Tensor;
+  const share = tf.div<tf.Tensor4D>(dn, tf.maximum(norms, tiny)); // [N, H′, W′, 1]
+  const [batch, height, width] = x.shape;
+  const { stride, padding } = window;
+  const spread = tf.conv2dTranspose(share, box(window), [batch, height, width, 1], stride, padding); // [N, H, W, 1]
+  return tf.mul(x, spread);
+}
+
+function box({ kernel }: Window): tf.Tensor4D {
+  return tf.ones([kernel, kernel, 1, 1]);
 }

@@ -1,0 +1,298 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { backend_util, registerKernel, util } from '@tensorflow/tfjs-core';
+import { angularNames, magnitudeNames } from '../../core/config/schema.js';
+import type { OperatorFunctions } from '../operator/decoupledProduct.js';
+import type { FusedKernel } from '../operator/fusedKernels.js';
+import type { Window } from '../operator/patchNorms.js';
+import type { KernelModule } from './kernelModule.js';
+
+type Inputs = Readonly<Record<string, tf.TensorInfo>>;
+type Shape4D = [number, number, number, number];
+
+/** Register our own kernels for the wasm backend. */
+export function registerFusedKernels(module: KernelModule): void {
+  const register = <A>(name: FusedKernel, kernel: (inputs: Inputs, attributes: A) => tf.TensorInfo[]): void =>
+    registerKernel({
+      kernelName: name,
+      backendName: 'wasm',
+      kernelFunc: ({ inputs, attrs }) => kernel(inputs as Inputs, attrs as unknown as A),
+    });
+  register('DecoupledProduct', (inputs, functions: OperatorFunctions) => product(module, inputs, functions));
+  register('DecoupledProductGradient', (inputs, functions: OperatorFunctions) =>
+    productGradient(module, inputs, functions),
+  );
+  register('PatchNorms', (inputs, attributes: Window & { epsilon: number }) =>
+    patchNorms(module, inputs, attributes),
+  );
+  register('PatchNormsGradient', (inputs, window: Window) => patchNormsGradient(module, inputs, window));
+  register('BatchNormalization', (inputs, attributes: { epsilon: number; relu: boolean }) =>
+    batchNormalization(module, inputs, attributes),
+  );
+  register('BatchNormalizationGradient', (inputs, attributes: { relu: boolean }) =>
+    batchNormalizationGradient(module, inputs, attributes),
+  );
+  register('ChannelAffine', (inputs, { relu }: { relu: boolean }) => channelAffine(module, inputs, relu));
+}
+
+const filledUp = (length: number): number => (length + 3) & ~3;
+
+/** The kernels' numbers of an operator's functions. */
+function codes({ magnitude, angular, alpha, beta }: OperatorFunctions): number[] {
+  return [magnitudeNames.indexOf(magnitude), angularNames.indexOf(angular), alpha, beta];
+}
+
+/** Write R, and what the sigmoid needs of k, one value per filter, filled up with ones. Takes 4 rows of floats. */
+function writeParameters(module: KernelModule, { radius, k }: Inputs, filters: number, to: number): void {
+  const row = filledUp(filters);
+  const table = module.view(to, 4 * row).fill(1);
+  const radii = radius === undefined ? undefined : module.values(radius);
+  const ks = k === undefined ? undefined : module.values(k);
+  for (let filter = 0; filter < filters; filter++) {
+    if (radii !== undefined) table[filter] = radii[radii.length === 1 ? 0 : filter]!;
+    if (ks !== undefined) {
+      const value = ks[ks.length === 1 ? 0 : filter]!;
+      const full = Math.tanh(Math.PI / (4 * value));
+      table[row + filter] = 1 / (2 * value);
+      table[2 * row + filter] = 1 / full;
+      table[3 * row + filter] = ((Math.PI / 4) * (1 - full * full)) / (value * value * full);
+    }
+  }
+}
+
+function product(module: KernelModule, inputs: Inputs, functions: OperatorFunctions): tf.TensorInfo[] {
+  const { projection, norms } = inputs as Record<'projection' | 'norms', tf.TensorInfo>;
+  const filters = projection.shape[3]!;
+  const out = module.output(projection.shape);
+  const row = filledUp(filters);
+  module.withScratch(4 * row, (parameters) => {
+    writeParameters(module, inputs, filters, parameters);
+    module.kernels.productForward(
+      util.sizeFromShape(norms.shape),
+      filters,
+      ...codes(functions),
+      module.address(projection),
+      module.address(norms),
+      parameters,
+      parameters + row * 4,
+      module.address(out),
+    );
+  });
+  return [out];
+}
+
+/** Gradients to the projection, the norms and, where given, R and k, in this order. */
+function productGradient(
+  module: KernelModule,
+  inputs: Inputs,
+  functions: OperatorFunctions,
+): tf.TensorInfo[] {
+  const { projection, norms, dy } = inputs as Record<'projection' | 'norms' | 'dy', tf.TensorInfo>;
+  const { radius, k } = inputs;
+  const filters = projection.shape[3]!;
+  const byProjection = module.output(projection.shape);
+  const byNorms = module.output(norms.shape);
+  const outputs = [byProjection, byNorms];
+  const row = filledUp(filters);
+  module.withScratch(8 * row, (parameters) => {
+    writeParameters(module, inputs, filters, parameters);
+    const sums = parameters + 4 * row * 4;
+    module.view(sums, 4 * row).fill(0);
+    module.kernels.productBackward(
+      util.sizeFromShape(norms.shape),
+      filters,
+      ...codes(functions),
+      module.address(projection),
+      module.address(norms),
+      parameters,
+      parameters + row * 4,
+      module.address(dy),
+      module.address(byProjection),
+      module.address(byNorms),
+      sums,
+    );
+    const totals = module.view(sums, 4 * row).slice();
+    if (radius !== undefined)
+      outputs.push(summedTo(module, totals.subarray(2 * row, 2 * row + filters), radius));
+    if (k !== undefined) outputs.push(summedTo(module, totals.subarray(3 * row, 3 * row + filters), k));
+  });
+  return outputs;
+}
+
+/** Sums per filter as a gradient of a parameter's shape: [F], or [1] where all filters share it. */
+function summedTo(module: KernelModule, perFilter: Float32Array, parameter: tf.TensorInfo): tf.TensorInfo {
+  const gradient = module.output(parameter.shape);
+  const values = module.values(gradient);
+  if (values.length === perFilter.length) values.set(perFilter);
+  else values[0] = perFilter.reduce((sum, value) => sum + value, 0);
+  return gradient;
+}
+
+/** Sizes as the patch norm kernels take them, and the floats of scratch they need. */
+function windowSizes(shape: readonly number[], { kernel, stride, padding }: Window) {
+  const { batchSize, inHeight, inWidth, inChannels, padInfo, outHeight, outWidth } =
+    backend_util.computePool2DInfo([...shape] as Shape4D, kernel, stride, 1, padding);
+  return {
+    sizes: [batchSize, inHeight, inWidth, inChannels, kernel, stride, padInfo.top, padInfo.left],
+    outHeight,
+    outWidth,
+    outShape: [batchSize, outHeight, outWidth, 1],
+    scratch: inHeight * inWidth + inWidth + 2 * kernel + 8,
+  };
+}
+
+function patchNorms(
+  module: KernelModule,
+  { x }: Inputs,
+  { epsilon, ...window }: Window & { epsilon: number },
+): tf.TensorInfo[] {
+  const { sizes, outHeight, outWidth, outShape, scratch } = windowSizes(x!.shape, window);
+  const out = module.output(outShape);
+  module.withScratch(scratch, (address) =>
+    module.kernels.patchNorms(
+      ...sizes,
+      outHeight,
+      outWidth,
+      epsilon,
+      module.address(x!),
+      address,
+      module.address(out),
+    ),
+  );
+  return [out];
+}
+
+function patchNormsGradient(module: KernelModule, inputs: Inputs, window: Window): tf.TensorInfo[] {
+  const { x, norms, dn } = inputs as Record<'x' | 'norms' | 'dn', tf.TensorInfo>;
+  const { sizes, outHeight, outWidth, scratch } = windowSizes(x.shape, window);
+  const dx = module.output(x.shape);
+  module.withScratch(scratch, (address) =>
+    module.kernels.patchNormsGradient(
+      ...sizes,
+      outHeight,
+      outWidth,
+      module.address(x),
+      module.address(norms),
+      module.address(dn),
+      address,
+      module.address(dx),
+    ),
+  );
+  return [dx];
+}
+
+/** [x] as rows of channels. */
+function rowsOf(x: tf.TensorInfo): [rows: number, channels: number] {
+  const channels = x.shape.at(-1)!;
+  return [util.sizeFromShape(x.shape) / channels, channels];
+}
+
+/** y, and each channel's mean, variance and 1/σ. */
+function batchNormalization(
+  module: KernelModule,
+  inputs: Inputs,
+  { epsilon, relu }: { epsilon: number; relu: boolean },
+): tf.TensorInfo[] {
+  const { x, gamma, beta } = inputs as Record<'x' | 'gamma' | 'beta', tf.TensorInfo>;
+  const [rows, channels] = rowsOf(x);
+  const y = module.output(x.shape);
+  const statistics = [1, 2, 3].map(() => module.output([channels]));
+  const row = filledUp(channels);
+  module.withScratch(4 * row, (scratch) => {
+    module.kernels.channelMoments(rows, channels, module.address(x), scratch, scratch + 4 * row);
+    const table = module.view(scratch, 4 * row);
+    const [means, variances, inverses] = statistics.map((tensor) => module.values(tensor));
+    const scales = module.values(gamma);
+    const shifts = module.values(beta);
+    for (let c = 0; c < channels; c++) {
+      const mean = table[c]!;
+      const variance = table[row + c]!;
+      const inverse = 1 / Math.sqrt(variance + epsilon);
+      means![c] = mean;
+      variances![c] = variance;
+      inverses![c] = inverse;
+      table[2 * row + c] = scales[c]! * inverse;
+      table[3 * row + c] = shifts[c]! - mean * scales[c]! * inverse;
+    }
+    module.kernels.channelAffine(
+      rows,
+      channels,
+      module.address(x),
+      scratch + 8 * row,
+      scratch + 12 * row,
+      Number(relu),
+      module.address(y),
+    );
+  });
+  return [y, ...statistics];
+}
+
+/** dx, dγ, dβ. */
+function batchNormalizationGradient(
+  module: KernelModule,
+  inputs: Inputs,
+  { relu }: { relu: boolean },
+): tf.TensorInfo[] {
+  const { x, y, dy, gamma, mean, inverse } = inputs as Record<
+    'x' | 'y' | 'dy' | 'gamma' | 'mean' | 'inverse',
+    tf.TensorInfo
+  >;
+  const [rows, channels] = rowsOf(x);
+  const dx = module.output(x.shape);
+  const byGamma = module.output([channels]);
+  const byBeta = module.output([channels]);
+  const row = filledUp(channels);
+  module.withScratch(7 * row, (scratch) => {
+    const table = module.view(scratch, 7 * row).fill(0);
+    const [means, inverses, sumsBeta, sumsGamma, slopes, meansDy, tilts] = Array.from(
+      { length: 7 },
+      (_, index) => ({
+        at: scratch + 4 * row * index,
+        values: table.subarray(row * index, row * (index + 1)),
+      }),
+    ) as [Row, Row, Row, Row, Row, Row, Row];
+    means.values.set(module.values(mean));
+    inverses.values.set(module.values(inverse));
+    const images = [module.address(x), module.address(y), module.address(dy)];
+    const sizes = [rows, channels, ...images, Number(relu)];
+    module.kernels.normalizationSums(...sizes, means.at, inverses.at, sumsBeta.at, sumsGamma.at);
+    const scales = module.values(gamma);
+    for (let c = 0; c < channels; c++) {
+      slopes.values[c] = scales[c]! * inverses.values[c]!;
+      meansDy.values[c] = sumsBeta.values[c]! / rows;
+      tilts.values[c] = (sumsGamma.values[c]! / rows) * inverses.values[c]!;
+    }
+    module.values(byGamma).set(sumsGamma.values.subarray(0, channels));
+    module.values(byBeta).set(sumsBeta.values.subarray(0, channels));
+    module.kernels.normalizationGradient(
+      ...sizes,
+      means.at,
+      slopes.at,
+      meansDy.at,
+      tilts.at,
+      module.address(dx),
+    );
+  });
+  return [dx, byGamma, byBeta];
+}
+
+interface Row {
+  readonly at: number;
+  readonly values: Float32Array;
+}
+
+/** x·slope + shift per channel. */
+function channelAffine(module: KernelModule, inputs: Inputs, relu: boolean): tf.TensorInfo[] {
+  const { x, slope, shift } = inputs as Record<'x' | 'slope' | 'shift', tf.TensorInfo>;
+  const [rows, channels] = rowsOf(x);
+  const out = module.output(x.shape);
+  module.kernels.channelAffine(
+    rows,
+    channels,
+    module.address(x),
+    module.address(slope),
+    module.address(shift),
+    Number(relu),
+    module.address(out),
+  );
+  return [out];
+}

@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+
+type Kernel = (...parameters: number[]) => void;
+
+/** What src/engine/backend/kernels exports; every parameter is a number, an address or a flag. */
+type KernelExports = Readonly<
+  Record<
+    | 'channelAffine'
+    | 'channelMoments'
+    | 'filterGradient'
+    | 'maxPoolGradient'
+    | 'normalizationGradient'
+    | 'normalizationSums'
+    | 'patchNorms'
+    | 'patchNormsGradient'
+    | 'productBackward'
+    | 'productForward',
+    Kernel
+  >
+>;
+
+/** What we use of tfjs's module, which its types leave out. */
+interface Emscripten {
+  /** The instance's exports. */
+  readonly asm: { readonly memory: WebAssembly.Memory };
+  _malloc(bytes: number): number;
+  _free(address: number): void;
+}
+
+/** Our kernels, working in the memory of tfjs's wasm backend. */
+export class KernelModule {
+  private constructor(
+    private readonly backend: BackendWasm,
+    private readonly emscripten: Emscripten,
+    readonly kernels: KernelExports,
+  ) {}
+
+  /** Load the module of `file` into the wasm backend in use. */
+  static load(file: string): KernelModule {
+    const backend = tf.backend() as BackendWasm;
+    const emscripten = backend.wasm as unknown as Emscripten;
+    const compiled = new WebAssembly.Module(readFileSync(file));
+    const { exports } = new WebAssembly.Instance(compiled, { env: { memory: emscripten.asm.memory } });
+    return new KernelModule(backend, emscripten, exports as unknown as KernelExports);
+  }
+
+  /** A new tensor; its values are whatever the memory held. */
+  output(shape: readonly number[]): tf.TensorInfo {
+    return this.backend.makeOutput([...shape], 'float32');
+  }
+
+  /** A new tensor of zeros. */
+  zeros(shape: readonly number[]): tf.TensorInfo {
+    const tensor = this.output(shape);
+    this.values(tensor).fill(0);
+    return tensor;
+  }
+
+  /** Where a tensor's values begin. */
+  address({ dataId }: tf.TensorInfo): number {
+    return this.backend.dataIdMap.get(dataId).memoryOffset;
+  }
+
+  /** A tensor's values where they lie; not valid any more once memory is allocated. */
+  values(tensor: tf.TensorInfo): Float32Array {
+    return this.backend.typedArrayFromHeap(tensor) as Float32Array;
+  }
+
+  /** Values at an address; not valid any more once memory is allocated. */
+  view(address: number, length: number): Float32Array {
+    return new Float32Array(this.emscripten.asm.memory.buffer, address, length);
+  }
+
+  /** Run `use` with memory for some float32 values, freed afterwards. */
+  withScratch<T>(length: number, use: (address: number) => T): T {
+    const address = this.emscripten._malloc(length * Float32Array.BYTES_PER_ELEMENT) >>> 0;
+    if (address === 0) throw new Error(`The wasm backend is out of memory (${length} float32 values).`);
+    try {
+      return use(address);
+    } finally {
+      this.emscripten._free(address);
+    }
+  }
+}

@@ -1,0 +1,258 @@
+import {
+  asin,
+  laneMask,
+  lanesAt,
+  multiplyAdd,
+  scaled,
+  storeLanes,
+  sumLanes,
+  tanh,
+  tanhRatio,
+} from './vector';
+
+// The numbers of the functions, as the host passes them.
+const sphere = 0;
+const ball = 1;
+const tanhConv = 2;
+const _linear = 3;
+const seg = 4;
+const log = 5;
+const mix = 6;
+
+const linearAngle = 0;
+const cosine = 1;
+const squareCosine = 2;
+
+const tiny: f32 = 1e-30;
+const cosineLimit: f32 = 1 - 1e-7;
+/** Rows after which partial sums are added to the totals: keeps float32 sums of many rows accurate. */
+const block = 256;
+
+/** h(n)/n of the functions that need no radius: one for all filters. */
+function patchRatio(magnitude: i32, n: f32, alpha: f32, beta: f32): f32 {
+  switch (magnitude) {
+    case sphere:
+      return alpha / n;
+    case log:
+      return alpha * log1pRatio(n);
+    case mix:
+      return alpha + beta * log1pRatio(n);
+    default:
+      return alpha;
+  }
+}
+
+function log1pRatio(n: f32): f32 {
+  return <f32>(Math.log1p(<f64>n) / <f64>n);
+}
+
+/** h′(n) of the functions that need no radius. */
+function patchSlope(magnitude: i32, n: f32, alpha: f32, beta: f32): f32 {
+  switch (magnitude) {
+    case sphere:
+      return 0;
+    case log:
+      return alpha / (1 + n);
+    case mix:
+      return alpha + beta / (1 + n);
+    default:
+      return alpha;
+  }
+}
+
+/** h(n)/n of the functions with a radius. */
+function radiusRatio(magnitude: i32, n: v128, R: v128, alpha: v128, beta: f32): v128 {
+  if (magnitude === tanhConv) return f32x4.mul(f32x4.div(alpha, R), tanhRatio(f32x4.div(n, R)));
+  if (magnitude === ball) return f32x4.div(alpha, f32x4.max(n, R));
+  const beyond = f32x4.div(f32x4.mul(f32x4.sub(alpha, f32x4.splat(beta)), R), n);
+  return v128.bitselect(alpha, f32x4.add(beyond, f32x4.splat(beta)), f32x4.le(n, R));
+}
+
+function hasRadius(magnitude: i32): bool {
+  return magnitude === tanhConv || magnitude === ball || magnitude === seg;
+}
+
+function clampedCosine(u: v128, inverse: f32): v128 {
+  const limit = f32x4.splat(cosineLimit);
+  return f32x4.max(f32x4.min(scaled(u, inverse), limit), f32x4.neg(limit));
+}
+
+/**
+ * h(n)·g(θ) in one pass.
+ * @param u projections [rows, filters]
+ * @param norms [rows]
+ * @param radii R [filters], filled up with 1 to a multiple of 4
+ * @param kTable 1/2k, 1/tanh(π/4k) and ∂(1/tanh)/∂k ÷ (1/tanh), each as `radii`
+ * @param out [rows, filters]
+ */
+export function productForward(
+  rows: i32,
+  filters: i32,
+  magnitude: i32,
+  angular: i32,
+  alpha: f32,
+  beta: f32,
+  u: usize,
+  norms: usize,
+  radii: usize,
+  kTable: usize,
+  out: usize,
+): void {
+  const kRow = (<usize>((filters + 3) & ~3)) << 2;
+  const withRadius = hasRadius(magnitude);
+  const alphas = f32x4.splat(alpha);
+  for (let row = 0; row < rows; row++) {
+    const n = max<f32>(f32.load(norms + ((<usize>row) << 2)), tiny);
+    const inverse: f32 = 1 / n;
+    const shared = f32x4.splat(withRadius ? 0 : patchRatio(magnitude, n, alpha, beta));
+    const at = <usize>row * <usize>filters;
+    for (let f = 0; f < filters; f += 4) {
+      const offset = (at + <usize>f) << 2;
+      const column = (<usize>f) << 2;
+      const projection = v128.load(u + offset);
+      const ratio = withRadius
+        ? radiusRatio(magnitude, f32x4.splat(n), v128.load(radii + column), alphas, beta)
+        : shared;
+      let value: v128;
+      if (angular === cosine) {
+        value = f32x4.mul(projection, ratio);
+      } else if (angular === squareCosine) {
+        value = f32x4.mul(f32x4.mul(f32x4.abs(projection), scaled(projection, inverse)), ratio);
+      } else {
+        const complement = asin(clampedCosine(projection, inverse));
+        const g =
+          angular === linearAngle
+            ? scaled(complement, <f32>(2 / Math.PI))
+            : f32x4.mul(
+                tanh(f32x4.mul(complement, v128.load(kTable + column))),
+                v128.load(kTable + kRow + column),
+              );
+        value = f32x4.mul(scaled(ratio, n), g);
+      }
+      storeLanes(out + offset, value, lanesAt(f, filters));
+    }
+  }
+}
+
+/**
+ * Gradients of {@link productForward} in one pass.
+ * @param dy [rows, filters]
+ * @param du [rows, filters], written
+ * @param dn [rows], written
+ * @param sums four rows of `filters`, each filled up to a multiple of 4, all 0 at the start: dR and dk are the third and
+ *   fourth at the end
+ */
+export function productBackward(
+  rows: i32,
+  filters: i32,
+  magnitude: i32,
+  angular: i32,
+  alpha: f32,
+  beta: f32,
+  u: usize,
+  norms: usize,
+  radii: usize,
+  kTable: usize,
+  dy: usize,
+  du: usize,
+  dn: usize,
+  sums: usize,
+): void {
+  const kRow = (<usize>((filters + 3) & ~3)) << 2;
+  const withRadius = hasRadius(magnitude);
+  const withK = angular > squareCosine;
+  const alphas = f32x4.splat(alpha);
+  const one = f32x4.splat(1);
+  for (let row = 0; row < rows; row++) {
+    const n = max<f32>(f32.load(norms + ((<usize>row) << 2)), tiny);
+    const inverse: f32 = 1 / n;
+    const ns = f32x4.splat(n);
+    const sharedRatio = f32x4.splat(withRadius ? 0 : patchRatio(magnitude, n, alpha, beta));
+    const sharedSlope = f32x4.splat(withRadius ? 0 : patchSlope(magnitude, n, alpha, beta));
+    const at = <usize>row * <usize>filters;
+    let byNorm = f32x4.splat(0);
+    for (let f = 0; f < filters; f += 4) {
+      const offset = (at + <usize>f) << 2;
+      const column = (<usize>f) << 2;
+      const lanes = lanesAt(f, filters);
+      const projection = v128.load(u + offset);
+      const upstream = v128.load(dy + offset);
+
+      let ratio = sharedRatio;
+      let slope = sharedSlope;
+      let byRadius = f32x4.splat(0);
+      if (magnitude === tanhConv) {
+        const inverseR = f32x4.div(one, v128.load(radii + column));
+        const z = f32x4.mul(ns, inverseR);
+        const perNorm = tanhRatio(z);
+        const t = f32x4.min(f32x4.mul(z, perNorm), one);
+        const scale = f32x4.mul(alphas, inverseR);
+        ratio = f32x4.mul(scale, perNorm);
+        slope = f32x4.mul(scale, f32x4.sub(one, f32x4.mul(t, t)));
+        byRadius = f32x4.neg(f32x4.mul(z, slope));
+      } else if (magnitude === ball) {
+        const R = v128.load(radii + column);
+        ratio = f32x4.div(alphas, f32x4.max(ns, R));
+        slope = v128.and(f32x4.div(alphas, R), f32x4.le(ns, R));
+        byRadius = f32x4.neg(f32x4.div(f32x4.mul(slope, ns), R));
+      } else if (magnitude === seg) {
+        const R = v128.load(radii + column);
+        ratio = radiusRatio(magnitude, ns, R, alphas, beta);
+        byRadius = v128.and(f32x4.splat(alpha - beta), f32x4.gt(ns, R));
+        slope = f32x4.sub(alphas, byRadius);
+      }
+
+      let g = scaled(projection, inverse);
+      const c = g;
+      let gSlope = one;
+      if (angular === squareCosine) {
+        gSlope = f32x4.abs(c);
+        g = f32x4.mul(gSlope, c);
+        gSlope = f32x4.add(gSlope, gSlope);
+      } else if (angular !== cosine) {
+        const clamped = clampedCosine(projection, inverse);
+        const complement = asin(clamped);
+        const sine = f32x4.sqrt(f32x4.mul(f32x4.sub(one, clamped), f32x4.add(one, clamped)));
+        if (angular === linearAngle) {
+          g = scaled(complement, <f32>(2 / Math.PI));
+          gSlope = f32x4.div(f32x4.splat(<f32>(2 / Math.PI)), sine);
+        } else {
+          const halfInverseK = v128.load(kTable + column);
+          const inverseFull = v128.load(kTable + kRow + column);
+          const t = tanh(f32x4.mul(complement, halfInverseK));
+          g = f32x4.mul(t, inverseFull);
+          // dg/dA with A = π/2 − θ; ∂g/∂k = g·(∂(1/T)/∂k)·T − 2·(1/2k)·A·dg/dA.
+          const fall = f32x4.mul(f32x4.mul(f32x4.sub(one, f32x4.mul(t, t)), halfInverseK), inverseFull);
+          gSlope = f32x4.div(fall, sine);
+          const inverseK = f32x4.add(halfInverseK, halfInverseK);
+          const byK = f32x4.sub(
+            f32x4.mul(g, v128.load(kTable + 2 * kRow + column)),
+            f32x4.mul(f32x4.mul(fall, inverseK), complement),
+          );
+          const share = f32x4.mul(f32x4.mul(upstream, scaled(ratio, n)), byK);
+          v128.store(sums + kRow + column, f32x4.add(v128.load(sums + kRow + column), share));
+        }
+      }
+
+      const byProjection = f32x4.mul(f32x4.mul(upstream, ratio), gSlope);
+      const byValue = f32x4.mul(upstream, g);
+      storeLanes(du + offset, byProjection, lanes);
+      const norm = f32x4.sub(f32x4.mul(byValue, slope), f32x4.mul(byProjection, c));
+      byNorm = f32x4.add(byNorm, lanes === 4 ? norm : v128.and(norm, laneMask(lanes)));
+      if (withRadius) v128.store(sums + column, multiplyAdd(byValue, byRadius, v128.load(sums + column)));
+    }
+    f32.store(dn + ((<usize>row) << 2), sumLanes(byNorm));
+    if ((row & (block - 1)) === block - 1 || row === rows - 1) {
+      if (withRadius) flush(sums, sums + 2 * kRow, kRow);
+      if (withK) flush(sums + kRow, sums + 3 * kRow, kRow);
+    }
+  }
+}
+
+/** Add a row of partial sums to its totals and clear it. */
+function flush(partial: usize, total: usize, bytes: usize): void {
+  for (let at: usize = 0; at < bytes; at += 16) {
+    v128.store(total + at, f32x4.add(v128.load(total + at), v128.load(partial + at)));
+    v128.store(partial + at, f32x4.splat(0));
+  }
+}

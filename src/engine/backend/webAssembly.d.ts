@@ -1,0 +1,14 @@
+/** What the engine uses of WebAssembly: Node has it, but its types come with the DOM's, which the engine lacks. */
+declare namespace WebAssembly {
+  class Memory {
+    private constructor();
+    readonly buffer: ArrayBuffer;
+  }
+  class Module {
+    constructor(bytes: Uint8Array);
+  }
+  class Instance {
+    constructor(module: Module, imports: Record<string, Record<string, Memory>>);
+    readonly exports: Record<string, unknown>;
+  }
+}

@@ -1,0 +1,27 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+/** The kernels of our own that a backend may have: one pass over memory instead of one for each step. */
+export type FusedKernel =
+  | 'DecoupledProduct'
+  | 'DecoupledProductGradient'
+  | 'PatchNorms'
+  | 'PatchNormsGradient'
+  | 'BatchNormalization'
+  | 'BatchNormalizationGradient'
+  | 'ChannelAffine';
+
+/** Whether the backend in use has a kernel of ours; where it has not, the same is composed of tfjs's operations. */
+export function hasFused(name: FusedKernel): boolean {
+  return tf.getKernel(name, tf.getBackend()) !== undefined;
+}
+
+/** Run a kernel of ours on the backend in use. Records nothing for gradients. */
+export function runFused(
+  name: FusedKernel,
+  inputs: Readonly<Record<string, tf.Tensor | undefined>>,
+  attributes: object,
+): tf.Tensor[] {
+  const given = Object.fromEntries(Object.entries(inputs).filter(([, tensor]) => tensor !== undefined));
+  const outputs = tf.engine().runKernel(name, given as tf.NamedTensorMap, attributes as tf.NamedAttrMap);
+  return Array.isArray(outputs) ? outputs : [outputs as tf.Tensor];
+}
