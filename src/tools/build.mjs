@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 // Bundles what ships into dist/: the extension, the engine, the command line and the webviews. `--watch` rebuilds on
 // change, with source maps; `--metafile` prints what each bundle weighs.
-import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -55,15 +54,8 @@ const forWebview = {
   assetNames: '[name]',
 };
 
-/** @param {string} file */
-function isThere(file) {
-  const there = existsSync(fromRoot(file));
-  if (!there) console.log(`(${file} is not there yet: skipped)`);
-  return there;
-}
-
 /** @type {readonly BuildOptions[]} */
-const allBundles = [
+const bundles = [
   { ...forNode, entryPoints: ['src/extension.ts'], outfile: 'dist/extension.js' },
   { ...forNode, entryPoints: ['src/engine/main.ts'], outfile: 'dist/engine.js' },
   {
@@ -72,15 +64,15 @@ const allBundles = [
     outfile: 'dist/cli.js',
     banner: { js: `#!/usr/bin/env node\n${forNode.banner?.js}` },
   },
-  { ...forWebview, entryPoints: ['webview/training/main.ts'], outfile: 'dist/webview/training.js' },
-  { ...forWebview, entryPoints: ['webview/layer/main.ts'], outfile: 'dist/webview/layer.js' },
+  {
+    ...forWebview,
+    entryPoints: { training: 'webview/training/main.ts', layer: 'webview/layer/main.ts' },
+    outdir: 'dist/webview',
+  },
 ];
-
-const bundles = allBundles.filter(({ entryPoints }) => isThere(/** @type {string[]} */ (entryPoints)[0]));
 
 /** The config's JSON Schema, from the zod schema that also checks it: completion and checks cannot drift apart. */
 async function writeConfigSchema() {
-  if (!isThere('src/core/config/jsonSchema.ts')) return;
   const bundled = await esbuild.build({
     ...shared,
     entryPoints: ['src/core/config/jsonSchema.ts'],
@@ -142,7 +134,7 @@ async function build() {
   // esbuild has said why.
   if (built.some(({ status }) => status === 'rejected'))
     throw new StepError('Not everything could be bundled', 'The messages above say what and where.');
-  if (existsSync(fromRoot('dist/cli.js'))) await chmod(fromRoot('dist/cli.js'), 0o755);
+  await chmod(fromRoot('dist/cli.js'), 0o755);
   for (const bundle of built) {
     if (bundle.status === 'rejected') continue;
     const { metafile } = bundle.value;

@@ -1,8 +1,8 @@
 // Compiles the tensor kernels (AssemblyScript) to the WebAssembly module that the engine loads beside tfjs's.
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import asc from 'assemblyscript/asc';
 import { fromRoot } from './paths.mjs';
+import { runNode, StepError } from './system.mjs';
 
 const sources = fromRoot('src/engine/backend/kernels');
 /** What these files export, the module exports; the others there are their helpers. */
@@ -15,17 +15,26 @@ const entries = ['batchNorm.ts', 'filterGradient.ts', 'maxPool.ts', 'patchNorms.
 export async function compileKernels(outFile = fromRoot('dist/wasm/dcnet-kernels.wasm')) {
   if (await isCurrent(outFile)) return;
   await mkdir(path.dirname(outFile), { recursive: true });
-  const { error, stderr } = await asc.main([
-    ...entries.map((entry) => path.relative(fromRoot(), path.join(sources, entry))),
-    '--baseDir',
-    fromRoot(),
-    '--outFile',
-    path.relative(fromRoot(), outFile),
-    ...['-Ospeed', '--noAssert', '--enable', 'simd', '--disableWarning', '112'],
-    // The kernels work in tfjs's memory: they may have no memory, data or allocator of their own.
-    ...['--runtime', 'stub', '--importMemory', '--noExportMemory', '--use', 'abort='],
-  ]);
-  if (error) throw new Error(`The tensor kernels do not compile:\n${stderr.toString()}`, { cause: error });
+  // As a program of its own: its types would declare AssemblyScript's globals for all tools.
+  const { code, stdout, stderr } = await runNode(
+    'node_modules/assemblyscript/bin/asc.js',
+    [
+      ...entries.map((entry) => path.relative(fromRoot(), path.join(sources, entry))),
+      '--baseDir',
+      fromRoot(),
+      '--outFile',
+      path.relative(fromRoot(), outFile),
+      ...['-Ospeed', '--noAssert', '--enable', 'simd', '--disableWarning', '112'],
+      // The kernels work in tfjs's memory: they may have no memory, data or allocator of their own.
+      ...['--runtime', 'stub', '--importMemory', '--noExportMemory', '--use', 'abort='],
+    ],
+    { output: 'capture' },
+  );
+  if (code !== 0)
+    throw new StepError(
+      `The tensor kernels do not compile:\n${stdout}${stderr}`,
+      'The messages say what and where.',
+    );
 }
 
 /** @param {string} outFile */

@@ -3,7 +3,7 @@
 // VS Code on it: the desktop one where there is one, else one served on this machine. `-- --headless` ends after the
 // summary; `--json` makes the last line of the output one JSON object.
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -68,57 +68,42 @@ async function makeWorkspace() {
   say(`  ${workspace}`);
 }
 
-/** @returns {Promise<Set<string>>} the names of the workspace's runs */
-async function listRuns() {
-  try {
-    return new Set(await readdir(path.join(workspace, 'runs')));
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return new Set();
-    throw error;
-  }
-}
-
 /**
- * Trains the sample network.
- * @returns {Promise<string>} its run folder
+ * Trains the sample network; its progress and its summary are the command line's own.
+ * @returns {Promise<string>} what it has to say to machines, with `--json`
  */
 async function train() {
-  const before = await listRuns();
   // Ctrl-C reaches the training too, which then stops with a checkpoint: wait for it.
   let isInterrupted = false;
   const note = () => {
     isInterrupted = true;
   };
   process.on('SIGINT', note);
-  const { code } = await runNode('dist/cli.js', ['train', configName], { cwd: workspace, output });
+  const { code, stdout } = await runNode(
+    'dist/cli.js',
+    ['train', configName, ...(options.json ? ['--json'] : [])],
+    {
+      cwd: workspace,
+      output: options.json ? 'capture-stdout' : 'inherit',
+    },
+  );
   process.removeListener('SIGINT', note);
-  if (isInterrupted) throw new StepError('you stopped it', 'Its checkpoint is kept; npm start trains anew.');
+  if (isInterrupted)
+    throw new StepError('it was interrupted', 'Its checkpoint is kept; npm start trains anew.');
   if (code !== 0)
     throw new StepError(
       `the training ended with exit code ${code}`,
       `Its messages are above. If you changed ${configName}, removing ${workspace} brings the original back.`,
     );
-  const made = [...(await listRuns())].filter((name) => !before.has(name));
-  if (made.length !== 1)
-    throw new StepError(
-      `it left ${made.length} run folders, not one`,
-      'Do not train in this folder meanwhile.',
-    );
-  return path.join(workspace, 'runs', made[0]);
+  return stdout;
 }
 
-/** @param {string} runDirectory */
-async function readSummary(runDirectory) {
+/** @param {string} answer what the command line said last, as JSON */
+function summaryLine(answer) {
   const { testAccuracy, trainSeconds, imagesPerSecond, backend, checkpoint } = JSON.parse(
-    await readFile(path.join(runDirectory, 'summary.json'), 'utf8'),
+    answer.trimEnd().split('\n').at(-1) ?? '',
   );
-  return {
-    testAccuracy,
-    trainSeconds,
-    imagesPerSecond,
-    backend,
-    checkpoint: path.resolve(runDirectory, checkpoint),
-  };
+  return JSON.stringify({ testAccuracy, trainSeconds, imagesPerSecond, backend, checkpoint });
 }
 
 /** The desktop VS Code's command, where it can show a window. */
@@ -178,8 +163,7 @@ async function main() {
   await step('Install what is missing', () => ensurePackages({ output }));
   await step('Build the extension', build);
   await step('Make the sample workspace', makeWorkspace);
-  const runDirectory = await step('Train the sample network', train);
-  const summary = await readSummary(runDirectory);
+  const answer = await step('Train the sample network', train);
   if (!options.headless) {
     const { vsixFile } = await import('./package.mjs');
     const code = await findDesktopCode();
@@ -189,7 +173,7 @@ async function main() {
       await step('Open VS Code', () => serveWorkbench(vsixFile));
     }
   }
-  if (options.json) console.log(JSON.stringify(summary));
+  if (options.json) console.log(summaryLine(answer));
 }
 
 await runProgram(main);

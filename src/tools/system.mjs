@@ -46,16 +46,20 @@ export function isProgram(url) {
  * @typedef {object} RunOptions
  * @property {string} [cwd] the repository where not given
  * @property {NodeJS.ProcessEnv} [env] added to this process's own
- * @property {'inherit' | 'stderr' | 'capture'} [output] where stdout goes; stderr goes where ours goes, or is captured too
+ * @property {'inherit' | 'stderr' | 'capture-stdout' | 'capture'} [output] where stdout goes: where ours does, to our
+ *   stderr, or into the result, with or without stderr
  * @property {AbortSignal} [signal] ends the child
  */
+
+/** @type {Readonly<Record<NonNullable<RunOptions['output']>, 'inherit' | 'pipe' | 2>>} */
+const stdoutOf = { inherit: 'inherit', stderr: 2, 'capture-stdout': 'pipe', capture: 'pipe' };
 
 /**
  * Runs a program to its end. Never goes through a shell, except for npm's script files on Windows.
  * @param {string} program
  * @param {readonly string[]} args
  * @param {RunOptions} [options]
- * @returns {Promise<{ code: number, stdout: string, stderr: string }>} the texts only when captured
+ * @returns {Promise<{ code: number, stdout: string, stderr: string }>} what was captured of its output
  */
 export function run(program, args, { cwd = fromRoot(), env = {}, output = 'inherit', signal } = {}) {
   return new Promise((resolve, reject) => {
@@ -64,11 +68,7 @@ export function run(program, args, { cwd = fromRoot(), env = {}, output = 'inher
       env: { ...process.env, ...env },
       signal,
       shell: process.platform === 'win32' && program.endsWith('.cmd'),
-      stdio: [
-        'ignore',
-        output === 'stderr' ? 2 : output === 'inherit' ? 'inherit' : 'pipe',
-        output === 'capture' ? 'pipe' : 'inherit',
-      ],
+      stdio: ['ignore', stdoutOf[output], output === 'capture' ? 'pipe' : 'inherit'],
     });
     let stdout = '';
     let stderr = '';
