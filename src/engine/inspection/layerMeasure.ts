@@ -73,7 +73,7 @@ export class LayerMeasure {
 
   /** First pass. @param input what the layer sees: [N, H, W, Cin] or [N, features] */
   addRange(input: tf.Tensor): void {
-    const norms = tf.tidy(() => this.#norms(input).dataSync());
+    const norms = valuesOf(() => this.#norms(input));
     for (const norm of norms) {
       this.#normSum += norm;
       if (norm > this.#largest) this.#largest = norm;
@@ -94,9 +94,8 @@ export class LayerMeasure {
     this.#counts ??= this.#newCounts();
     const counts = this.#counts;
     const filters = this.#filters;
-    const [norms, dots] = tf.tidy(
-      () => [this.#norms(input).dataSync(), this.#dots(input).dataSync()] as const,
-    );
+    const norms = valuesOf(() => this.#norms(input));
+    const dots = valuesOf(() => this.#dots(input));
     for (let p = 0; p < norms.length; p++) {
       const norm = norms[p]!;
       if (norm < counts.floor) {
@@ -205,6 +204,14 @@ export class LayerMeasure {
       ? tf.conv2d(input as tf.Tensor4D, this.#unitKernel as tf.Tensor4D, layer.stride, layer.padding)
       : tf.matMul(input as tf.Tensor2D, this.#unitKernel as tf.Tensor2D);
   }
+}
+
+/** The values of a tensor. They do not leave through `tidy`, which would look for tensors in each of them. */
+function valuesOf(compute: () => tf.Tensor): Float32Array {
+  const tensor = tf.tidy(compute);
+  const values = tensor.dataSync() as Float32Array;
+  tensor.dispose();
+  return values;
 }
 
 /** What the second pass counts; joint counts are kept a degree fine and summed to coarser bins at the end. */
