@@ -1,14 +1,14 @@
 import type { Inspection, LayerInspection } from '../../src/core/statistics/inspection.js';
 import type { ChartContent, LegendItem } from '../shared/chart/content.js';
-import { baseName, count, exact, fileSafe, percent, short } from '../shared/format.js';
+import { baseName, count, exact, fileSafe, inColumn, percent, short } from '../shared/format.js';
 import type { Cell, DataTable } from '../shared/table.js';
 import { drawHero } from './hero.js';
 import { readOperator } from './operator.js';
 
-const number = (value: number): Cell => ({ text: short(value), value });
+const number = (value: number): Cell => ({ text: inColumn(value), value });
 const whole = (value: number): Cell => ({ text: count(value), value });
 const share = (value: number): Cell => ({ text: percent(value), value });
-const degrees = (value: number): Cell => ({ text: `${short(value)}°`, value });
+const degrees = (value: number): Cell => ({ text: `${inColumn(value)}°`, value });
 
 /** Checkpoint without folder and extension: `epoch-0010`. */
 export function checkpointName(checkpoint: string): string {
@@ -39,10 +39,10 @@ function legend(layer: LayerInspection, filter: number | undefined): readonly Le
     {
       sign: 'line',
       hue: 'norm',
-      text: `h${parameters('R', operator.radius)}${parameters('‖w‖', operator.weightNorm)}`,
+      text: `h(‖x‖)${parameters('R', operator.radius)}${parameters('‖w‖', operator.weightNorm)}`,
     },
     { sign: 'area', hue: 'angle', text: 'density of θ over pairs' },
-    { sign: 'line', hue: 'angle', text: `g${parameters('k', operator.k)}` },
+    { sign: 'line', hue: 'angle', text: `g(θ)${parameters('k', operator.k)}` },
     ...(operator.radius === undefined
       ? []
       : [

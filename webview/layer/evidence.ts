@@ -33,8 +33,12 @@ export class LayerEvidence {
   constructor(chooseFilter: (filter: number | undefined) => void) {
     this.filters = new TableView({ sortable: true, choose: chooseFilter });
     this.parts = [
-      block('Operator', this.formulas, this.radius, this.bar, this.shares, this.facts),
-      block('Statistics', this.statistics.element),
+      html(
+        'div',
+        { class: 'column' },
+        block('Operator', this.formulas, this.radius, this.bar, this.shares, this.facts),
+        block('Statistics', this.statistics.element),
+      ),
       block('Filters', this.filters.element),
     ];
   }

@@ -41,7 +41,7 @@ function radiusMarks(layer: LayerInspection, operator: OperatorReading, layout: 
       x: norm(low),
       y: strips.top,
       width: norm(high) - norm(low),
-      height: plot.bottom - strips.top,
+      height: strips.bottom - strips.top,
     }),
     ...radii.map((value, i) =>
       rule(
@@ -154,10 +154,10 @@ export function drawHero(layer: LayerInspection, width: number, filter?: number)
       'angle-share-title',
       'label',
       [(layout.strips.left + layout.strips.right) / 2, plot.bottom + 31],
-      'pairs a bin',
+      'per bin',
       { anchor: 'middle' },
     ),
-    words('norm-share-title', 'label', [11, (layout.strips.top + layout.strips.bottom) / 2], 'a bin', {
+    words('norm-share-title', 'label', [11, (layout.strips.top + layout.strips.bottom) / 2], 'per bin', {
       anchor: 'middle',
       turned: true,
     }),

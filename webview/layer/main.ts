@@ -1,3 +1,5 @@
+import '../shared/noEval.js';
+
 import { type LayerView, layerHostContract, layerPanelContract } from '../../src/protocol/panels.js';
 import { joinHost } from '../shared/host.js';
 import { LayerPanel } from './view.js';

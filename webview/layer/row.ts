@@ -81,12 +81,7 @@ export function layerRow(): Row<LayerInspection> {
       regimes.toggleAttribute('hidden', beyond === undefined);
       if (beyond !== undefined) drawMarks(regimes, regimeBar(layer, bar.width, bar.height));
       setText(share, beyond === undefined ? 'no radius' : `${percent(beyond)} beyond R`);
-      return [
-        `${layer.name}, ${kind}`,
-        `median norm ${short(layer.norm.median)}`,
-        `median angle ${short(layer.angle.median)}°`,
-        beyond === undefined ? 'no radius' : `${percent(beyond)} beyond the radius`,
-      ].join(', ');
+      return `median norm ${short(layer.norm.median)}, median angle ${short(layer.angle.median)}°`;
     },
   };
 }

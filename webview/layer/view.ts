@@ -162,7 +162,7 @@ export class LayerPanel {
       pressed: this.pinned,
       description: this.pinned
         ? 'Pinned: stays on this layer'
-        : 'Pin (now the panel follows the cursor in the config)',
+        : 'Follows the cursor in the config: pin it to this layer',
       hidden: this.inspection === undefined,
     } as const;
   }

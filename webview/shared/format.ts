@@ -1,4 +1,9 @@
 const three = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3, useGrouping: true });
+const aligned = new Intl.NumberFormat('en-US', {
+  minimumSignificantDigits: 3,
+  maximumSignificantDigits: 3,
+  useGrouping: true,
+});
 const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
 function withMinus(text: string): string {
@@ -18,6 +23,13 @@ export function short(value: number): string {
     );
   }
   return withMinus(three.format(value));
+}
+
+/** As `short`, with trailing zeros, so that the numbers of a column line up: `1.10`. */
+export function inColumn(value: number): string {
+  const size = Math.abs(value);
+  if (!Number.isFinite(value) || size === 0 || size < 1e-4 || size >= 1e7) return short(value);
+  return withMinus(aligned.format(value));
 }
 
 /** Every digit that float64 has, for tooltips. */

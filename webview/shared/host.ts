@@ -8,12 +8,8 @@ import {
   type MessageReader,
   type MessageWriter,
 } from 'vscode-jsonrpc/browser';
-import { config } from 'zod';
 import { type Contract, type Handlers, openChannel, type Remote } from '../../src/protocol/channel.js';
 import { type PanelState, panelStateSchema } from '../../src/protocol/panels.js';
-
-// The page's content security policy forbids code from strings, which zod would otherwise try.
-config({ jitless: true });
 
 interface VsCodeApi {
   postMessage(message: unknown): void;

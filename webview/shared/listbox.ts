@@ -1,9 +1,9 @@
-import { html, setAttributes, uniqueId } from './dom.js';
+import { html, setAttributes, setText, uniqueId } from './dom.js';
 
 /** A row of the list: a picture of its thing. Kept as long as its key stays. */
 export interface Row<T> {
   readonly element: HTMLElement;
-  /** Redraw for new data; gives the row's accessible name. */
+  /** Redraw for new data; gives what the pictures show, in words for those who do not see them. */
   update(item: T): string;
 }
 
@@ -18,6 +18,7 @@ export interface ListboxOptions<T> {
 interface Entry<T> {
   readonly row: Row<T>;
   readonly option: HTMLElement;
+  readonly words: HTMLElement;
 }
 
 /** A list with one tab stop: arrow keys, Home and End move and choose; Enter chooses again. */
@@ -48,7 +49,7 @@ export class Listbox<T> {
     items.forEach((item, i) => {
       const key = keys[i]!;
       const entry = this.entries.get(key) ?? this.create(key);
-      setAttributes(entry.option, { 'aria-label': entry.row.update(item) });
+      setText(entry.words, entry.row.update(item));
       if (this.element.children[i] !== entry.option) {
         this.element.insertBefore(entry.option, this.element.children[i] ?? null);
       }
@@ -59,13 +60,15 @@ export class Listbox<T> {
 
   private create(key: string): Entry<T> {
     const row = this.options.createRow();
+    const words = html('span', { class: 'for-screen-readers' });
     const option = html(
       'div',
       { class: 'option', role: 'option', id: uniqueId('option'), 'data-key': key },
       row.element,
+      words,
     );
     option.addEventListener('click', () => this.options.choose(key));
-    const entry = { row, option };
+    const entry = { row, option, words };
     this.entries.set(key, entry);
     return entry;
   }

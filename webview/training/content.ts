@@ -1,13 +1,13 @@
 import type { RunState } from '../../src/core/run/run.js';
 import type { TrainingView } from '../../src/protocol/panels.js';
 import type { ChartContent, LegendItem } from '../shared/chart/content.js';
-import { baseName, count, duration, fileSafe, percent, short } from '../shared/format.js';
+import { baseName, count, duration, fileSafe, inColumn, percent, short } from '../shared/format.js';
 import type { Cell, DataTable } from '../shared/table.js';
 import { drawTraining } from './hero.js';
 import type { LayerHistory, Series } from './series.js';
 
 const number = (value: number | undefined): Cell =>
-  value === undefined ? { text: '', value: undefined } : { text: short(value), value };
+  value === undefined ? { text: '', value: undefined } : { text: inColumn(value), value };
 const whole = (value: number): Cell => ({ text: count(value), value });
 const share = (value: number): Cell => ({ text: percent(value), value });
 
@@ -34,8 +34,6 @@ export function trail(view: TrainingView): readonly string[] {
 export interface Fact {
   readonly name: string;
   readonly value: string;
-  /** What the number must not be taken for. */
-  readonly note?: string;
 }
 
 /** The numbers of now. */
@@ -44,32 +42,29 @@ export function facts(view: TrainingView, series: Series): readonly Fact[] {
   const last = series.epochs.at(-1);
   const test = last?.testAccuracy ?? state.testAccuracy;
   const best = state.bestTestAccuracy ?? summary?.bestTestAccuracy;
+  const bestEpoch = summary?.bestEpoch ?? series.epochs.find((epoch) => epoch.testAccuracy === best)?.epoch;
   const speed = state.imagesPerSecond ?? summary?.imagesPerSecond;
-  const over = summary !== undefined;
+  const fact = (
+    name: string,
+    value: number | undefined,
+    format: (value: number) => string,
+  ): readonly Fact[] => (value === undefined ? [] : [{ name, value: format(value) }]);
   return [
     { name: 'step', value: `${count(state.step)} of ${count(state.totalSteps)}` },
-    ...(state.loss === undefined ? [] : [{ name: 'training loss', value: short(state.loss) }]),
-    ...(state.accuracy === undefined ? [] : [{ name: 'training accuracy', value: percent(state.accuracy) }]),
-    ...(test === undefined
-      ? []
-      : [
-          { name: 'test accuracy', value: percent(test), note: 'after the last epoch: the number to report' },
-        ]),
-    ...(best === undefined
-      ? []
-      : [
-          {
-            name: 'best',
-            value: percent(best),
-            note: `${summary?.bestEpoch === undefined ? '' : `epoch ${summary.bestEpoch}; `}optimistic: chosen on the test split`,
-          },
-        ]),
-    ...(speed === undefined ? [] : [{ name: 'images/s', value: short(speed) }]),
-    ...(!over && state.secondsLeft !== undefined
-      ? [{ name: 'time left', value: duration(state.secondsLeft) }]
-      : []),
-    ...(over ? [{ name: 'training took', value: duration(summary.trainSeconds) }] : []),
+    ...fact('training loss', state.loss, short),
+    ...fact('training accuracy', state.accuracy, percent),
+    ...fact('test accuracy, last epoch', test, percent),
+    ...fact(bestEpoch === undefined ? 'best' : `best, epoch ${bestEpoch}`, best, percent),
+    ...fact('images/s', speed, short),
+    ...fact('time left', summary ? undefined : state.secondsLeft, duration),
+    ...fact('training took', summary?.trainSeconds, duration),
   ];
+}
+
+/** What the accuracies may be taken for; undefined while there are none. */
+export function accuracyNote({ state, summary }: TrainingView): string | undefined {
+  if ((state.bestTestAccuracy ?? summary?.bestTestAccuracy) === undefined) return undefined;
+  return 'Report the last epoch’s test accuracy. The best one is optimistic: it was chosen on the test split.';
 }
 
 function summary(view: TrainingView, series: Series): string {
@@ -164,7 +159,7 @@ function legend(layer: LayerHistory | undefined): readonly LegendItem[] {
   ];
   if (layer) items.push({ sign: 'area', hue: 'norm', text: `${layer.name}: mean patch norm E‖x‖` });
   if (layer?.points.some(({ radius }) => radius !== undefined)) {
-    items.push({ sign: 'hairline', hue: 'plain', text: 'radius in use R, mean over filters' });
+    items.push({ sign: 'level', hue: 'plain', text: 'radius in use R, mean over filters' });
   }
   return items;
 }

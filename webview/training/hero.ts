@@ -32,19 +32,21 @@ function trackMarks(track: Track, { y, bottom }: PlacedBand, x: AxisScale): read
   const points = track.values
     .filter(([, value]) => Number.isFinite(value))
     .map(([step, value]): Point => [x(step), y(value)]);
+  // One point makes no line yet.
+  const single = points.length === 1 ? points : [];
   switch (track.look) {
     case 'line':
       return [line(track.key, track.hue, points)];
     case 'hairline':
       return [
         { ...line(track.key, '', points), className: 'radius-history' },
-        ...points.map((at, i) => dot(`${track.key}-${i}`, track.hue, at, 2)),
+        ...single.map((at) => dot(`${track.key}-dot`, track.hue, at, 2.5)),
       ];
     case 'area':
       return [
         area(`${track.key}-area`, track.hue, points, { y: bottom }),
         line(track.key, track.hue, points),
-        ...points.map((at, i) => dot(`${track.key}-${i}`, track.hue, at, 2.5)),
+        ...single.map((at) => dot(`${track.key}-dot`, track.hue, at, 2.5)),
       ];
     case 'points':
       return points.map((at, i) => dot(`${track.key}-${i}`, track.hue, at, 3.5));

@@ -1,3 +1,5 @@
+import '../shared/noEval.js';
+
 import type { ErrorDetails } from '../../src/core/errors.js';
 import { type TrainingView, trainingHostContract, trainingPanelContract } from '../../src/protocol/panels.js';
 import { joinHost } from '../shared/host.js';

@@ -39,7 +39,10 @@ export function healthRow(): Row<LayerHistory> {
       setText(name, layer.name);
       setText(numbers, `E‖x‖ ${norm} · ${radius}`);
       drawMarks(picture, healthSparkline(layer));
-      return `${layer.name}, mean patch norm ${norm}, ${radius.replace('R', 'radius')}`;
+      const first = layer.points[0];
+      return first === undefined
+        ? ''
+        : `mean patch norm ${short(first.meanPatchNorm)} after epoch ${first.epoch}`;
     },
   };
 }

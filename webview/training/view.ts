@@ -10,7 +10,7 @@ import { Listbox } from '../shared/listbox.js';
 import { ErrorBlock, ProgressBlock } from '../shared/message.js';
 import { TableView } from '../shared/table.js';
 import { goOnChoice, inspectChoice, type RunRequest, stopChoice } from './buttons.js';
-import { epochsTable, type Fact, facts, heroContent, layersTable, trail } from './content.js';
+import { accuracyNote, epochsTable, type Fact, facts, heroContent, layersTable, trail } from './content.js';
 import { healthRow } from './row.js';
 import { type LayerHistory, type Series, toSeries } from './series.js';
 
@@ -30,6 +30,7 @@ export class TrainingPanel {
   private readonly error = new ErrorBlock();
   private readonly failure = new ErrorBlock();
   private readonly facts = html('dl', { class: 'run-facts' });
+  private readonly factNote = html('p', { class: 'note fact-note', hidden: true });
   private readonly waiting = html('p', { class: 'note waiting' });
   private readonly listWaiting = html('p', { class: 'note list-waiting' });
   private readonly goOn: ButtonControl;
@@ -79,7 +80,7 @@ export class TrainingPanel {
     frame.actions.append(this.goOn.element, this.stop.element, this.inspect.element, config.element);
     frame.notices.append(this.progress.element, this.error.element, this.failure.element);
     frame.list.append(this.list.element, this.listWaiting);
-    frame.hero.append(this.facts, this.waiting, this.chart.element);
+    frame.hero.append(this.facts, this.factNote, this.waiting, this.chart.element);
     frame.evidence.append(...this.evidence);
     frame.content.hidden = true;
     frame.setTrail(['Training']);
@@ -94,6 +95,9 @@ export class TrainingPanel {
     this.drawButtons(view);
     this.drawProgress(view);
     this.drawFacts(facts(view, this.series));
+    const note = accuracyNote(view);
+    this.factNote.hidden = note === undefined;
+    setText(this.factNote, note ?? '');
     if (view.state.error) {
       this.error.show(view.state.error, {
         look: { label: 'Open the config' },
@@ -151,14 +155,8 @@ export class TrainingPanel {
 
   private drawFacts(list: readonly Fact[]): void {
     this.facts.replaceChildren(
-      ...list.map(({ name, value, note }) =>
-        html(
-          'div',
-          {},
-          html('dt', {}, name),
-          html('dd', { 'data-fact': name }, value),
-          note === undefined ? undefined : html('dd', { class: 'fact-note' }, note),
-        ),
+      ...list.map(({ name, value }) =>
+        html('div', {}, html('dt', {}, name), html('dd', { 'data-fact': name }, value)),
       ),
     );
   }

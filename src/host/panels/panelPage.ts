@@ -15,7 +15,8 @@ export function panelPage(webview: vscode.Webview, extension: vscode.Uri, panel:
   const policy = [
     `default-src 'none'`,
     `script-src 'nonce-${nonce}'`,
-    `style-src ${webview.cspSource}`,
+    // With a nonce, because the toolkit tries a style element of its own when it loads.
+    `style-src ${webview.cspSource} 'nonce-${nonce}'`,
     `img-src ${webview.cspSource} data: blob:`,
     `font-src ${webview.cspSource}`,
   ].join('; ');
@@ -24,6 +25,7 @@ export function panelPage(webview: vscode.Webview, extension: vscode.Uri, panel:
 <head>
   <meta charset="UTF-8">
   <meta http-equiv="Content-Security-Policy" content="${policy}">
+  <meta property="csp-nonce" content="${nonce}">
   <meta name="viewport" content="width=device-width, initial-scale=1">
   <link rel="stylesheet" href="${file(`${panel}.css`)}">
   <title>DCNet</title>

@@ -4,7 +4,7 @@ import type { Mark, Point } from './marks.js';
 export type Hue = 'norm' | 'angle' | 'plain';
 
 export interface LegendItem {
-  readonly sign: 'area' | 'line' | 'hairline' | 'dot' | 'heat';
+  readonly sign: 'area' | 'line' | 'hairline' | 'level' | 'dot' | 'heat';
   readonly hue: Hue;
   readonly text: string;
 }

@@ -26,6 +26,8 @@ export function signMarks(key: string, item: LegendItem, x: number, y: number): 
       ];
     case 'hairline':
       return [rule(`${key}-sign`, 'radius', [x + width / 2, y - 1], [x + width / 2, y + height + 1])];
+    case 'level':
+      return [rule(`${key}-sign`, 'radius', [x, middle], [x + width, middle])];
     case 'dot':
       return [dot(`${key}-sign`, item.hue, [x + width / 2, middle], 3.5)];
   }
