@@ -140,7 +140,17 @@ export class Host extends Owner {
     return createSample(this.context);
   }
 
-  restartEngine(): void {
+  async restartEngine(): Promise<void> {
+    const running = this.runs.known.filter(({ directory }) => this.runs.isOwned(directory));
+    if (running.length > 0) {
+      const restart = 'Stop and Restart';
+      const answer = await vscode.window.showWarningMessage(
+        `Restart the engine? This stops ${running.map(({ name }) => name).join(', ')}.`,
+        { modal: true, detail: 'A checkpoint is written first, and the run can be resumed from it.' },
+        restart,
+      );
+      if (answer !== restart) return;
+    }
     this.#engines.end();
   }
 

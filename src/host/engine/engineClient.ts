@@ -208,12 +208,12 @@ export class EngineClient extends Owner {
   }
 
   async #greet(socket: Socket): Promise<Connection> {
-    const { log, events, name } = this.options;
+    const { log, name } = this.options;
     const rpc = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
     rpc.onError(([error]) => log.warn(`The connection to the ${name} engine: ${error.message}`));
     const handlers: Handlers<EngineEventsContract> = {
-      ...events,
-      log: ({ level, message }) => log[level](message),
+      ...this.options.events,
+      log: () => undefined, // it says the same in its log file, which is followed also while nobody is connected
     };
     const remote = openChannel(rpc, engineEventsContract, handlers, engineContract);
     const hello = await remote.request('hello', {}).catch((thrown: unknown) => {
@@ -255,9 +255,10 @@ export class EngineClient extends Owner {
 
   #follow(logFile: string): void {
     this.#tail?.dispose();
-    this.#tail = new LogTail(logFile, (line) =>
-      this.options.log.info(`${this.options.name} engine: ${line}`),
-    );
+    this.#tail = new LogTail(logFile, (line) => {
+      const [, level = 'info', message = line] = /^(info|warn|error): (.*)$/.exec(line) ?? [];
+      this.options.log[level as keyof EngineLog](`${this.options.name} engine: ${message}`);
+    });
   }
 }
 

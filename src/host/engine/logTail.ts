@@ -1,4 +1,5 @@
-import { closeSync, type FSWatcher, fstatSync, openSync, readSync, watch } from 'node:fs';
+import { closeSync, type FSWatcher, fstatSync, mkdirSync, openSync, readSync, watch } from 'node:fs';
+import path from 'node:path';
 import type { Disposes } from '../lifecycle.js';
 
 /** At most this much of a burst is passed on. */
@@ -18,6 +19,7 @@ export class LogTail implements Disposes {
     file: string,
     private readonly onLine: (line: string) => void,
   ) {
+    mkdirSync(path.dirname(file), { recursive: true });
     this.#descriptor = openSync(file, 'a+');
     this.#offset = fstatSync(this.#descriptor).size;
     this.#watcher = watch(file, () => this.read());

@@ -1,7 +1,18 @@
 import path from 'node:path';
 import { type Browser, chromium, type Frame, type Locator, type Page } from 'playwright-core';
+import * as vscode from 'vscode';
 import { skip } from './run.js';
 import { until } from './until.js';
+
+/** For a suite: a picture of what a failed test saw. */
+export function pictureFailures(): void {
+  afterEach(async function () {
+    const test = this.currentTest;
+    if (test?.state !== 'failed' || process.env.DCNET_TEST_CDP === undefined) return;
+    const workbench = await Workbench.of(this);
+    await workbench.screenshot(`failed ${test.fullTitle()}`.replaceAll(/[^A-Za-z0-9]+/g, '-'));
+  });
+}
 
 /** The workbench as its user sees it, driven over the Chrome DevTools Protocol. */
 export class Workbench {
@@ -62,8 +73,14 @@ export class Workbench {
     return this.page.locator('.statusbar-item[id*="dcnet.training"]');
   }
 
-  get notifications(): Locator {
-    return this.page.locator('.notification-toast');
+  /** A notification with this text, in the list of all: toasts do not show in every test host. */
+  async notification(text: string | RegExp): Promise<Locator> {
+    const found = this.page.locator('.notification-list-item').filter({ hasText: text }).first();
+    await until(`a notification ${text}`, async () => {
+      await vscode.commands.executeCommand('notifications.showList');
+      return found.isVisible();
+    });
+    return found;
   }
 
   async screenshot(name: string): Promise<void> {
