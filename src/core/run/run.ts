@@ -113,6 +113,8 @@ export function isOver(status: RunStatus): boolean {
 export const runStateSchema = z.object({
   name: z.string(),
   status: z.enum(runStatuses),
+  /** Where the config was read: relative data paths start there, also when the run is resumed. */
+  configFile: z.string().optional(),
   /** Process that trains it, while it is not over. */
   pid: z.number().int().optional(),
   /** 1-based place in the queue, while `queued`. */

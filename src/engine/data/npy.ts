@@ -56,7 +56,7 @@ export function parseNpy(bytes: Uint8Array, file: string): NpyArray {
     fail(
       `The array [${shape.join(', ')}] needs ${needed.toLocaleString('en')} bytes, but the file has ${(bytes.length - dataAt).toLocaleString('en')}.`,
     );
-  if (type === '|u1') return { shape, values: bytes.slice(dataAt) };
+  if (type === '|u1') return { shape, values: Uint8Array.from(bytes.subarray(dataAt)) };
   const values = new Float32Array(count);
   for (let i = 0; i < count; i++) {
     const value = view.getFloat32(dataAt + 4 * i, true);

@@ -96,7 +96,7 @@ export class RunQueue {
     if (state?.status === 'completed')
       refuse('This run is complete.', 'Start a new run, with more epochs in the config if you like.');
     const configText = await folder.readConfig();
-    const configFile = (await folder.readEnvironment())?.configFile ?? folder.path(runFiles.config);
+    const configFile = state?.configFile ?? folder.path(runFiles.config);
     const size = await this.#check(configText, configFile);
     return this.#enqueue(
       folder,
@@ -172,7 +172,7 @@ export class RunQueue {
     const { directory } = folder;
     const tracker = new RunTracker(
       folder,
-      { ...known, status: 'queued', pid: process.pid, error: undefined },
+      { ...known, configFile: plan.configFile, status: 'queued', pid: process.pid, error: undefined },
       (state) => this.options.listener.changed(directory, state),
     );
     let markOver = (): void => {};

@@ -1,0 +1,351 @@
+import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { parseMetrics } from '../../../src/core/run/metrics.js';
+import {
+  environmentSchema,
+  type MetricsRecord,
+  type RunState,
+  runStateSchema,
+  summarySchema,
+} from '../../../src/core/run/run.js';
+import { TinyProject } from './support.js';
+
+let project: TinyProject;
+
+beforeEach(async () => {
+  project = await TinyProject.create();
+});
+
+const checkpoint = (run: string, name: string): Promise<Buffer> =>
+  readFile(path.join(run, 'checkpoints', `${name}.dcnet.safetensors`));
+const json = async (run: string, name: string): Promise<unknown> =>
+  JSON.parse(await readFile(path.join(run, name), 'utf8'));
+const metrics = async (run: string): Promise<readonly MetricsRecord[]> =>
+  parseMetrics(await readFile(path.join(run, 'metrics.jsonl'), 'utf8')).records;
+
+/** Steps of the tiny config: 60 images by 16 are 4 steps an epoch. */
+const totalSteps = 12;
+
+/** A clock in which every step takes a second, so that each is reported. */
+function reportEveryStep(): void {
+  let now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => {
+    now += 1000;
+    return now;
+  });
+}
+
+/** Ask to stop when the step is reported: it is the last that is taken. */
+function stopAt(step: number) {
+  return (state: RunState, queue: { stop(run: string): Promise<unknown> }, run: string): void => {
+    if (state.status === 'running' && state.step === step) void queue.stop(run);
+  };
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe('a run', () => {
+  it('learns, leaves its folder in order and no tensor behind', async () => {
+    const states: RunState[] = [];
+    const before = tf.memory().numTensors;
+    const { runDirectory, summary } = await project.train(
+      { epochs: 12 },
+      { onChange: (state) => states.push(state) },
+    );
+    expect(tf.memory().numTensors).toBe(before);
+    expect(summary).toMatchObject({
+      name: 'tiny-001',
+      status: 'completed',
+      steps: 48,
+      epochs: 12,
+      backend: 'wasm',
+    });
+    expect(summary.testAccuracy).toBeGreaterThan(0.7);
+    expect(summary.checkpoint).toBe('checkpoints/epoch-0012.dcnet.safetensors');
+
+    expect(await json(runDirectory, 'summary.json')).toEqual(JSON.parse(JSON.stringify(summary)));
+    summarySchema.parse(await json(runDirectory, 'summary.json'));
+    const state = runStateSchema.parse(await json(runDirectory, 'state.json'));
+    expect(state).toMatchObject({ status: 'completed', step: 48, totalSteps: 48, epoch: 12, epochs: 12 });
+    expect(state.pid).toBeUndefined();
+    const environment = environmentSchema.parse(await json(runDirectory, 'environment.json'));
+    expect(environment).toMatchObject({ backend: 'wasm', seed: 1, data: { name: 'data', trainImages: 60 } });
+    expect(environment.configFile).toBe(path.join(project.directory, 'tiny.dcnet.json'));
+    expect(await readFile(path.join(runDirectory, 'config.dcnet.json'), 'utf8')).toBe(
+      project.request({ epochs: 12 }).configText,
+    );
+
+    const records = await metrics(runDirectory);
+    const epochs = records.filter((record) => record.type === 'epoch');
+    expect(epochs.map(({ epoch, step }) => [epoch, step])).toEqual(
+      Array.from({ length: 12 }, (_, i) => [i + 1, 4 * (i + 1)]),
+    );
+    expect(epochs[0]!.layers.map(({ name }) => name)).toEqual(['conv1', 'conv2']);
+    expect(epochs[11]!.testAccuracy).toBe(summary.testAccuracy);
+    // At least one step record an epoch.
+    const steps = records.filter((record) => record.type === 'step');
+    expect(new Set(steps.map(({ epoch }) => epoch)).size).toBe(12);
+    expect(steps.at(-1)!.loss).toBeLessThan(steps[0]!.loss);
+    expect(records.flatMap((record) => (record.type === 'event' ? [record.event] : []))).toEqual([
+      'started',
+      'completed',
+    ]);
+    expect(new Set(states.map(({ status }) => status))).toEqual(
+      new Set(['preparing', 'running', 'completed']),
+    );
+  });
+
+  it('keeps a checkpoint of each epoch, and the best', async () => {
+    const { runDirectory, summary } = await project.train();
+    expect((await readdir(path.join(runDirectory, 'checkpoints'))).sort()).toEqual(
+      ['best', 'epoch-0001', 'epoch-0002', 'epoch-0003'].map((name) => `${name}.dcnet.safetensors`),
+    );
+    const best = `epoch-${String(summary.bestEpoch).padStart(4, '0')}`;
+    expect((await checkpoint(runDirectory, 'best')).equals(await checkpoint(runDirectory, best))).toBe(true);
+  });
+
+  it('gives the same bytes for the same seed, and others for another', async () => {
+    const [a, b] = [await project.train({}, { name: 'a' }), await project.train({}, { name: 'b' })];
+    for (const name of ['epoch-0001', 'epoch-0003', 'best'])
+      expect((await checkpoint(a.runDirectory, name)).equals(await checkpoint(b.runDirectory, name))).toBe(
+        true,
+      );
+    const c = await project.train({ seed: 2 });
+    expect(
+      (await checkpoint(a.runDirectory, 'epoch-0001')).equals(await checkpoint(c.runDirectory, 'epoch-0001')),
+    ).toBe(false);
+  });
+
+  it('takes the next free name, and refuses one that is taken or cannot be', async () => {
+    expect((await project.train({ epochs: 1 })).summary.name).toBe('tiny-001');
+    expect((await project.train({ epochs: 1 })).summary.name).toBe('tiny-002');
+    const queue = project.queue();
+    for (const [name, message] of [
+      ['tiny-001', /already/],
+      ['a/b', /letters/],
+    ] as const)
+      await expect(queue.start(project.request({}, name))).rejects.toMatchObject({
+        details: { code: 'usage', message: expect.stringMatching(message) },
+      });
+  });
+
+  it('checks config and data before anything is written', async () => {
+    const queue = project.queue();
+    await expect(
+      queue.start(project.request({ layers: [{ type: 'dense', units: 4 }] })),
+    ).rejects.toMatchObject({
+      details: { code: 'config', file: project.request().configFile, line: 1, field: 'layers[0].type' },
+    });
+    await expect(queue.start(project.request({ data: { idx: 'nowhere' } }))).rejects.toMatchObject({
+      details: { code: 'data', file: path.join(project.directory, 'nowhere') },
+    });
+    await expect(
+      queue.start(project.request({ layers: [{ type: 'flatten' }, { type: 'dense', units: 7 }] })),
+    ).rejects.toMatchObject({ details: { code: 'config' } });
+    expect(await readdir(project.directory)).not.toContain('runs');
+  });
+});
+
+describe('a run that is stopped', () => {
+  it.each([
+    [1, 'step-00000001'],
+    [4, 'epoch-0001'],
+    [7, 'step-00000007'],
+  ])(
+    'after %i steps leaves %s, and goes on to the same weights as one that ran through',
+    async (step, name) => {
+      reportEveryStep();
+      const whole = await project.train();
+      const { runDirectory, summary } = await project.train({}, { onChange: stopAt(step) });
+      expect(summary).toMatchObject({
+        status: 'stopped',
+        steps: step,
+        checkpoint: `checkpoints/${name}.dcnet.safetensors`,
+      });
+      expect(await json(runDirectory, 'state.json')).toMatchObject({ status: 'stopped', step });
+      await checkpoint(runDirectory, name);
+
+      const resumed = await project.resume(runDirectory);
+      expect(resumed).toMatchObject({ status: 'completed', steps: totalSteps });
+      expect(resumed.trainSeconds).toBeGreaterThan(summary.trainSeconds);
+      for (const later of ['epoch-0002', 'epoch-0003'])
+        expect(
+          (await checkpoint(runDirectory, later)).equals(await checkpoint(whole.runDirectory, later)),
+        ).toBe(true);
+      const events = (await metrics(runDirectory)).flatMap((r) =>
+        r.type === 'event' ? [[r.event, r.step]] : [],
+      );
+      expect(events).toEqual([
+        ['started', 0],
+        ['stopped', step],
+        ['resumed', step],
+        ['completed', totalSteps],
+      ]);
+    },
+  );
+
+  it('before its first step leaves no checkpoint, and starts over', async () => {
+    const { runDirectory, summary } = await project.train({}, { onChange: stopAt(0) });
+    expect(summary).toMatchObject({ status: 'stopped', steps: 0 });
+    expect(await readdir(path.join(runDirectory, 'checkpoints'))).toEqual([]);
+    expect(await project.resume(runDirectory)).toMatchObject({ status: 'completed', steps: totalSteps });
+  });
+
+  it('while it waits leaves the queue without a step', async () => {
+    const queue = project.queue();
+    const first = await queue.start(project.request({}, 'first'));
+    const second = await queue.start(project.request({}, 'second'));
+    const third = await queue.start(project.request({}, 'third'));
+    expect([second, third].map(({ state }) => [state.status, state.queuePosition])).toEqual([
+      ['queued', 1],
+      ['queued', 2],
+    ]);
+    expect(await queue.stop(second.runDirectory)).toMatchObject({ status: 'stopped', step: 0 });
+    expect(queue.list().map(({ state }) => [state.name, state.queuePosition])).toEqual([
+      ['first', undefined],
+      ['third', 1],
+    ]);
+    await queue.whenIdle();
+    for (const [run, status] of [
+      [first, 'completed'],
+      [second, 'stopped'],
+      [third, 'completed'],
+    ] as const)
+      expect(await json(run.runDirectory, 'state.json')).toMatchObject({ status });
+    expect(await project.resume(second.runDirectory)).toMatchObject({
+      status: 'completed',
+      steps: totalSteps,
+    });
+  });
+
+  it('by the end of its process goes on from its newest checkpoint, over the steps that were lost', async () => {
+    const whole = await project.train({}, { name: 'whole' });
+    const { runDirectory } = await project.train({}, { name: 'killed' });
+    // As a process killed in the third epoch leaves it: a half-written line, a state that says running.
+    await rm(path.join(runDirectory, 'checkpoints', 'epoch-0003.dcnet.safetensors'));
+    await appendFile(path.join(runDirectory, 'metrics.jsonl'), '{"type":"step","st');
+    const state = (await json(runDirectory, 'state.json')) as RunState;
+    await writeFile(
+      path.join(runDirectory, 'state.json'),
+      JSON.stringify({ ...state, status: 'running', pid: 2 ** 22 + 1 }),
+    );
+    expect(await project.resume(runDirectory)).toMatchObject({ status: 'completed', steps: totalSteps });
+    expect(
+      (await checkpoint(runDirectory, 'epoch-0003')).equals(
+        await checkpoint(whole.runDirectory, 'epoch-0003'),
+      ),
+    ).toBe(true);
+    const steps = (await metrics(runDirectory)).map(({ step }) => step);
+    expect(steps).toEqual([...steps].sort((a, b) => a - b));
+  });
+});
+
+describe('a run that is held', () => {
+  it('takes no step until it goes on, and its seconds stand still', async () => {
+    const seen: string[] = [];
+    const { runDirectory, summary } = await project.train(
+      {},
+      {
+        onChange: (state, queue, run) => {
+          if (state.status !== seen.at(-1)) seen.push(state.status);
+          if (state.status === 'running' && !seen.includes('paused')) void queue.pause(run);
+          if (state.status === 'paused') setTimeout(() => void queue.continue(run), 300);
+        },
+      },
+    );
+    expect(seen).toEqual(['preparing', 'running', 'paused', 'running', 'completed']);
+    expect(summary.steps).toBe(totalSteps);
+    const events = (await metrics(runDirectory)).flatMap((r) => (r.type === 'event' ? [r] : []));
+    expect(events.map(({ event, step }) => [event, step])).toEqual([
+      ['started', 0],
+      ['paused', 0],
+      ['continued', 0],
+      ['completed', totalSteps],
+    ]);
+    const wall = (Date.parse(events[3]!.time) - Date.parse(events[0]!.time)) / 1000;
+    expect(wall - summary.trainSeconds).toBeGreaterThan(0.25);
+  });
+
+  it('can be stopped while it holds', async () => {
+    const { summary } = await project.train(
+      {},
+      {
+        onChange: (state, queue, run) => {
+          if (state.status === 'running') void queue.pause(run);
+          if (state.status === 'paused') void queue.stop(run);
+        },
+      },
+    );
+    expect(summary.status).toBe('stopped');
+  });
+});
+
+describe('a run that cannot go on', () => {
+  it('diverges with the step, the layer where it shows first, and what to try', async () => {
+    const { runDirectory, summary } = await project.train({
+      layers: [
+        { type: 'conv', filters: 4, batchNorm: false, operator: 'inner-product' },
+        {
+          type: 'conv',
+          filters: 4,
+          batchNorm: false,
+          operator: { magnitude: 'linear', angular: 'square-cosine' },
+        },
+        { type: 'global-average-pool' },
+        { type: 'dense', units: 4 },
+      ],
+      optimizer: { type: 'sgd', learningRate: 100, momentum: 0.9 },
+      projection: undefined,
+      weightDecay: 1,
+      epochs: 20,
+    });
+    expect(summary).toMatchObject({ status: 'failed', error: { code: 'diverged' } });
+    expect(summary.error!.message).toMatch(/^Training diverged at step \d+: /);
+    expect(summary.error!.remedy).toMatch(
+      /lower learning rate \(100 → 10\).*batchNorm.*square-cosine.*bounded/,
+    );
+    expect(await json(runDirectory, 'state.json')).toMatchObject({
+      status: 'failed',
+      error: { code: 'diverged' },
+    });
+    expect((await metrics(runDirectory)).at(-1)).toMatchObject({ type: 'event', event: 'failed' });
+  });
+
+  it('fails by name when its data change before it is resumed', async () => {
+    const { runDirectory } = await project.train({}, { onChange: stopAt(4) });
+    const labels = path.join(project.directory, 'data', 'train-labels-idx1-ubyte');
+    const bytes = await readFile(labels);
+    bytes[8] = (bytes[8]! + 1) % 4;
+    await writeFile(labels, bytes);
+    expect(await project.resume(runDirectory)).toMatchObject({
+      status: 'failed',
+      error: {
+        code: 'data',
+        message: expect.stringMatching(/not the one that this checkpoint was trained on/),
+      },
+    });
+  });
+
+  it('is not resumed when it is complete, or when another process has it', async () => {
+    const { runDirectory } = await project.train({ epochs: 1 });
+    const queue = project.queue();
+    await expect(queue.resume(runDirectory)).rejects.toMatchObject({
+      details: { code: 'usage', message: /complete/ },
+    });
+    const state = (await json(runDirectory, 'state.json')) as RunState;
+    await writeFile(
+      path.join(runDirectory, 'state.json'),
+      JSON.stringify({ ...state, status: 'running', pid: process.pid }),
+    );
+    await expect(queue.resume(runDirectory)).rejects.toMatchObject({
+      details: { code: 'usage', message: /under way/ },
+    });
+    await expect(queue.resume(project.directory)).rejects.toMatchObject({
+      details: { code: 'usage', message: /no run/ },
+    });
+  });
+});

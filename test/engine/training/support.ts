@@ -1,0 +1,118 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { RunState, Summary } from '../../../src/core/run/run.js';
+import { type Runtime, startBackend } from '../../../src/engine/backend/backend.js';
+import { DataStore } from '../../../src/engine/data/dataStore.js';
+import { RunQueue, type RunQueueListener } from '../../../src/engine/training/runQueue.js';
+import { type TinyData, temporaryFolder, writeTinyData } from '../data/tinyData.js';
+
+export const mediaDirectory = path.resolve('media');
+
+/** A network that trains in a moment on the tiny data. */
+export const tinyConfig = {
+  data: { idx: 'data' },
+  operator: { magnitude: 'tanh', angular: 'sigmoid', learnK: 'per-filter' },
+  layers: [
+    { type: 'conv', filters: 4 },
+    {
+      type: 'conv',
+      filters: 6,
+      stride: 2,
+      operator: { magnitude: 'ball', angular: 'cosine', radius: 'fixed' },
+    },
+    { type: 'global-average-pool' },
+    { type: 'dense', units: 4 },
+  ],
+  optimizer: { type: 'adam', learningRate: 0.01 },
+  schedule: { type: 'cosine', warmupSteps: 3 },
+  epochs: 3,
+  batch: 16,
+  averageDecay: 0.9,
+  labelSmoothing: 0.05,
+  weightDecay: 0.001,
+  projection: { every: 5 },
+};
+
+/** A folder with data, a config and room for runs. */
+export class TinyProject {
+  private constructor(
+    readonly directory: string,
+    readonly runtime: Runtime,
+  ) {}
+
+  static async create(backend: 'wasm' | 'cpu' = 'wasm', data: TinyData = {}): Promise<TinyProject> {
+    const directory = await temporaryFolder();
+    await mkdir(path.join(directory, 'data'));
+    await writeTinyData(path.join(directory, 'data'), data);
+    return new TinyProject(directory, await startBackend(backend));
+  }
+
+  get runsDirectory(): string {
+    return path.join(this.directory, 'runs');
+  }
+
+  request(changes: object = {}, name?: string) {
+    return {
+      configFile: path.join(this.directory, 'tiny.dcnet.json'),
+      configText: JSON.stringify({ ...tinyConfig, ...changes }),
+      runsDirectory: this.runsDirectory,
+      name,
+    };
+  }
+
+  /** Write a config's file. */
+  async writeConfig(changes: object = {}): Promise<string> {
+    const { configFile, configText } = this.request(changes);
+    await writeFile(configFile, configText);
+    return configFile;
+  }
+
+  queue(listener: Partial<RunQueueListener> = {}): RunQueue {
+    return new RunQueue({
+      runtime: this.runtime,
+      mediaDirectory,
+      dataStore: new DataStore(),
+      listener: {
+        changed: () => {},
+        finished: () => {},
+        afterCompleted: async () => {},
+        failed: (error) => {
+          throw error;
+        },
+        ...listener,
+      },
+    });
+  }
+
+  /** Carry out one run, and do something at each change of its state. */
+  async train(
+    changes: object = {},
+    {
+      name,
+      onChange,
+    }: { name?: string; onChange?: (state: RunState, queue: RunQueue, run: string) => void } = {},
+  ): Promise<{ readonly runDirectory: string; readonly summary: Summary }> {
+    let summary: Summary | undefined;
+    const queue = this.queue({
+      changed: (runDirectory, state) => onChange?.(state, queue, runDirectory),
+      finished: (_, finished) => {
+        summary = finished;
+      },
+    });
+    const { runDirectory } = await queue.start(this.request(changes, name));
+    await queue.whenIdle();
+    return { runDirectory, summary: summary! };
+  }
+
+  async resume(runDirectory: string): Promise<Summary> {
+    let summary: Summary | undefined;
+    const queue = this.queue({
+      finished: (_, finished) => {
+        summary = finished;
+      },
+    });
+    await queue.resume(runDirectory);
+    await queue.whenIdle();
+    return summary!;
+  }
+}
