@@ -31,7 +31,10 @@ describe('The main job', function () {
     await untilStatus(run, 'completed');
     const summary = readSummary(run);
     assert.equal(summary.epochs, 3);
-    assert.ok(summary.testAccuracy !== undefined && summary.testAccuracy > 0.9, `${summary.testAccuracy}`);
+    assert.ok(
+      summary.testAccuracy !== undefined && summary.testAccuracy > 0.8 && summary.testAccuracy < 0.95,
+      `${summary.testAccuracy}`,
+    );
     assert.ok(existsSync(path.join(runsDirectory(), run, 'checkpoints', 'best.dcnet.safetensors')));
   });
 
@@ -63,7 +66,7 @@ describe('The main job', function () {
     const { testAccuracy } = readSummary(run);
     const text = await until('the accuracy in the panel', async () => {
       const text = await panel.locator('main').innerText();
-      return text.includes((testAccuracy! * 100).toFixed(1)) && text;
+      return text.includes(`${Number((testAccuracy! * 100).toPrecision(3))} %`) && text;
     });
     assert.match(text, new RegExp(run));
     assert.ok((await panel.locator('svg path').count()) > 0, 'curves are drawn');
@@ -81,7 +84,8 @@ describe('The main job', function () {
       await panel.locator('[role="option"]').filter({ hasText: name }).waitFor();
 
     // the cursor leads
-    const lineOf = (text: string): number => editor.document.positionAt(editor.document.getText().indexOf(text)).line;
+    const lineOf = (text: string): number =>
+      editor.document.positionAt(editor.document.getText().indexOf(text)).line;
     const conv2 = lineOf('"filters": 6');
     editor.selection = new vscode.Selection(conv2, 8, conv2, 8);
     await until('conv2 is selected', async () => (await selected.innerText()).includes('conv2'));
@@ -101,7 +105,10 @@ describe('The main job', function () {
     const titles = lenses.map(({ command }) => command?.title ?? '');
     const { testAccuracy } = readSummary(run);
     assert.ok(titles.some((title) => title.endsWith('Train')));
-    assert.ok(titles.some((title) => title.includes(`${run}, ${(testAccuracy! * 100).toFixed(1)} %`)), `${titles}`);
+    assert.ok(
+      titles.some((title) => title.includes(`${run}, ${(testAccuracy! * 100).toFixed(1)} %`)),
+      `${titles}`,
+    );
     assert.ok(titles.some((title) => title.includes('Inspect layers')));
   });
 });

@@ -1,6 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { isOver, type RunState, runFiles, runStateSchema, type Summary, summarySchema } from '../../../src/core/run/run.js';
+import {
+  isOver,
+  type RunState,
+  runFiles,
+  runStateSchema,
+  type Summary,
+  summarySchema,
+} from '../../../src/core/run/run.js';
 import { inWorkspace } from './extension.js';
 import { until } from './until.js';
 
@@ -15,7 +22,9 @@ export function runNames(): string[] {
 }
 
 export function readState(run: string): RunState {
-  return runStateSchema.parse(JSON.parse(readFileSync(path.join(runsDirectory(), run, runFiles.state), 'utf8')));
+  return runStateSchema.parse(
+    JSON.parse(readFileSync(path.join(runsDirectory(), run, runFiles.state), 'utf8')),
+  );
 }
 
 export function readSummary(run: string): Summary {
@@ -31,7 +40,11 @@ export async function newRun(start: () => Promise<unknown>): Promise<string> {
   return until('a new run', () => runNames().find((name) => !before.has(name)));
 }
 
-export async function untilStatus(run: string, status: RunState['status'], limitMs?: number): Promise<RunState> {
+export async function untilStatus(
+  run: string,
+  status: RunState['status'],
+  limitMs?: number,
+): Promise<RunState> {
   return until(
     `${run} is ${status}`,
     () => {

@@ -56,7 +56,7 @@ export class Workbench {
   async panel(name: 'training' | 'layer'): Promise<Frame> {
     return until(`the ${name} panel’s document`, async () => {
       for (const frame of this.page.frames()) {
-        if (frame.isDetached() || !frame.name().includes('active-frame')) continue;
+        if (frame === this.page.mainFrame() || frame.isDetached()) continue;
         const found = await frame.locator(`body[data-panel="${name}"] main`).count();
         if (found > 0 && (await (await frame.frameElement()).isVisible())) return frame;
       }
