@@ -13,7 +13,7 @@ export const serverDirectory = path.join(here, 'node_modules/code-server/lib/vsc
 export const serverNode = path.join(here, `node_modules/node-linux-${process.arch}/bin/node`);
 
 /** Whether the served VS Code can run on this machine at all. */
-export function isWorkbenchSupported() {
+function isWorkbenchSupported() {
   return process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
 }
 
