@@ -3,12 +3,13 @@ import type { ChartContent, LegendItem } from '../shared/chart/content.js';
 import { baseName, count, exact, fileSafe, inColumn, percent, short } from '../shared/format.js';
 import type { Cell, DataTable } from '../shared/table.js';
 import { drawHero } from './hero.js';
-import { readOperator } from './operator.js';
+import { radiusWords, readOperator } from './operator.js';
 
 const number = (value: number): Cell => ({ text: inColumn(value), value });
 const whole = (value: number): Cell => ({ text: count(value), value });
 const share = (value: number): Cell => ({ text: percent(value), value });
-const degrees = (value: number): Cell => ({ text: `${inColumn(value)}°`, value });
+const degrees = (value: number): Cell => ({ text: `${value.toFixed(1)}°`, value });
+const edge = (value: number, unit = ''): Cell => ({ text: `${short(value)}${unit}`, value });
 
 /** Checkpoint without folder and extension: `epoch-0010`. */
 export function checkpointName(checkpoint: string): string {
@@ -30,8 +31,8 @@ function legend(layer: LayerInspection, filter: number | undefined): readonly Le
   const parameters = (name: string, value: number | undefined): string => {
     if (value === undefined) return '';
     return filter === undefined && layer.filters > 1
-      ? ` at mean ${name} = ${short(value)}`
-      : ` at ${name} = ${short(value)}${whose}`;
+      ? ` at mean ${name} = ${inColumn(value)}`
+      : ` at ${name} = ${inColumn(value)}${whose}`;
   };
   return [
     { sign: 'heat', hue: 'plain', text: 'joint density of (patch, filter) pairs, square-root shading' },
@@ -49,7 +50,7 @@ function legend(layer: LayerInspection, filter: number | undefined): readonly Le
           {
             sign: 'hairline',
             hue: 'plain',
-            text: 'radius in use R; band and ticks: R of each filter',
+            text: `${radiusWords(layer)}; band and ticks: each filter’s`,
           } as const,
         ]),
   ];
@@ -103,12 +104,12 @@ function heroTables(layer: LayerInspection, filter: number | undefined): readonl
     const { edges, counts } = layer[kind].histogram;
     const total = counts.reduce((sum, value) => sum + value, 0);
     const curve = kind === 'norm' ? operator.magnitude : operator.angular;
-    const unit = kind === 'norm' ? number : degrees;
+    const unit = kind === 'norm' ? '' : '°';
     return counts.map((value, i) => {
       const [from, to] = [edges[i]!, edges[i + 1]!];
       return [
-        unit(from),
-        unit(to),
+        edge(from, unit),
+        edge(to, unit),
         whole(value),
         share(total > 0 ? value / total : 0),
         number(curve((from + to) / 2)),
@@ -149,7 +150,7 @@ export function heroContent(
   filter: number | undefined,
 ): ChartContent {
   return {
-    title: `${layer.name}: what it does to norms and angles`,
+    title: `${layer.name}: ${readOperator(layer, filter).name}`,
     summary: summary(layer),
     legend: legend(layer, filter),
     tables: () => heroTables(layer, filter),

@@ -4,7 +4,7 @@ import type { Picture } from '../shared/chart/content.js';
 import { type DensityBin, densityBins, densityOutline } from '../shared/chart/density.js';
 import { heatmap } from '../shared/chart/heatmap.js';
 import { area, line, type Mark, type Point, rect, roomFor, rule, words } from '../shared/chart/marks.js';
-import { percent, short } from '../shared/format.js';
+import { inColumn, percent } from '../shared/format.js';
 import { jointCursor } from './cursor.js';
 import { angularCurve, type HeroLayout, heroLayout, magnitudeCurve } from './layout.js';
 import { type OperatorReading, readOperator } from './operator.js';
@@ -17,14 +17,14 @@ function radiusMarks(layer: LayerInspection, operator: OperatorReading, layout: 
   const inside = (value: number): boolean => value >= norm.domain[0] && value <= norm.domain[1];
   if (!inside(radius)) {
     const away = radius > norm.domain[1];
-    const text = away ? `R ${short(radius)} →` : `← R ${short(radius)}`;
+    const text = away ? `R ${inColumn(radius)} →` : `← R ${inColumn(radius)}`;
     const anchor = away ? 'end' : 'start';
     return [words('radius-value', 'value', [away ? plot.right : plot.left, 12], text, { anchor })];
   }
   const x = norm(radius);
   const radii = (layer.radius ?? []).filter(inside);
   const [low, high] = [Math.min(...radii), Math.max(...radii)];
-  const label = `R ${short(radius)}`;
+  const label = `R ${inColumn(radius)}`;
   const half = roomFor(label) / 2 + 6;
   const middle = Math.min(plot.right - half, Math.max(plot.left + half, x));
   const sides = (layer.regimes ?? []).flatMap((regime) => {

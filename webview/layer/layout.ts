@@ -69,9 +69,9 @@ export function heroLayout(layer: LayerInspection, operator: OperatorReading, wi
   const narrow = width < 480;
   const stripHeight = narrow ? 64 : 88;
   const stripWidth = narrow ? 64 : 104;
-  const left = narrow ? 44 : 52;
+  const left = 52;
   const right = width - stripWidth - 14;
-  const top = 22 + stripHeight + 20;
+  const top = 22 + stripHeight + 28;
   const plotHeight = Math.round(Math.min(360, Math.max(190, (right - left) * 0.6)));
   const bottom = top + plotHeight;
   const norm = axisScale(normDomain(layer), [left, right], areLogarithmic(layer.joint.normEdges));

@@ -2,7 +2,7 @@ import { angularValue } from '../../src/core/operator/angular.js';
 import { magnitudeValue } from '../../src/core/operator/magnitude.js';
 import { operatorName } from '../../src/core/operator/operator.js';
 import type { LayerInspection } from '../../src/core/statistics/inspection.js';
-import { short } from '../shared/format.js';
+import { inColumn, short } from '../shared/format.js';
 
 /** Mean of a filter's parameter over all filters, or the chosen filter's own. */
 function parameter(values: readonly number[] | undefined, filter: number | undefined): number | undefined {
@@ -77,7 +77,7 @@ export function readOperator(layer: LayerInspection, filter?: number): OperatorR
   return {
     name: `${operatorName(magnitude)} · ${angular.replace('-', ' ')}`,
     magnitudeFormula: `${magnitudeFormulas[magnitude]}, ${parameters.join(', ')}`,
-    angularFormula: angularFormulas[angular] + (k === undefined ? '' : `, k = ${short(k)}`),
+    angularFormula: angularFormulas[angular] + (k === undefined ? '' : `, k = ${inColumn(k)}`),
     radius,
     k,
     weightNorm: undefined,
@@ -87,11 +87,17 @@ export function readOperator(layer: LayerInspection, filter?: number): OperatorR
   };
 }
 
+/** Which radius is drawn, in a few words. */
+export function radiusWords({ operator }: LayerInspection): string {
+  const adaptive = operator !== 'inner-product' && operator.radius === 'adaptive';
+  return adaptive ? 'radius in use R = ρ·E‖x‖ (adaptive)' : 'radius in use R = ρ (fixed)';
+}
+
 function spread(values: readonly number[]): string {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  if (short(low) === short(high)) return `${short(mean)} in every filter`;
-  return `${short(mean)} in the mean of ${values.length} filters (${short(low)} to ${short(high)})`;
+  if (inColumn(low) === inColumn(high)) return `${inColumn(mean)} in every filter`;
+  return `${inColumn(mean)} in the mean of ${values.length} filters (${inColumn(low)} to ${inColumn(high)})`;
 }
 
 /**
@@ -103,6 +109,6 @@ export function describeRadius(layer: LayerInspection): string | undefined {
   if (operator.radius === 'fixed') {
     return `Shown is the radius in use R, which is the learned ρ itself (fixed radius): ${spread(radius)}.`;
   }
-  const scale = meanPatchNorm === undefined ? '' : ` E‖x‖ is ${short(meanPatchNorm)} in the checkpoint.`;
+  const scale = meanPatchNorm === undefined ? '' : ` E‖x‖ is ${inColumn(meanPatchNorm)} in the checkpoint.`;
   return `Shown is the radius in use R = ρ·E‖x‖ (adaptive radius): ${spread(radius)}. ρ is ${spread(rho)}.${scale}`;
 }

@@ -43,9 +43,7 @@ export function buildFrame(listLabel: string): Frame {
       if (key === shown) return;
       shown = key;
       trail.replaceChildren(
-        ...parts
-          .flatMap((part, i): Child[] => [i > 0 ? icon('chevron-right') : undefined, html('span', {}, part)])
-          .filter((child) => child !== undefined),
+        ...parts.map((part, i) => html('span', {}, i > 0 ? icon('chevron-right') : undefined, part)),
       );
     },
   };

@@ -134,14 +134,14 @@ function layerBand(layer: LayerHistory): Band {
   const tracks: readonly Track[] = [
     {
       key: 'patch-norm',
-      name: 'E‖x‖',
+      name: 'mean patch norm E‖x‖',
       hue: 'norm',
       look: 'area',
       values: layer.points.map((p) => [p.step, p.meanPatchNorm]),
     },
     {
       key: 'radius',
-      name: 'R',
+      name: 'radius in use R',
       hue: 'plain',
       look: 'hairline',
       values: layer.points.flatMap((p) => (p.radius === undefined ? [] : [[p.step, p.radius] as const])),
@@ -149,7 +149,7 @@ function layerBand(layer: LayerHistory): Band {
   ];
   return {
     key: 'layer',
-    title: `${layer.name}: mean patch norm E‖x‖ and radius in use R`,
+    title: layer.name,
     height: 84,
     tracks: tracks.filter(({ values }) => values.length > 0),
     domain: above(tracks, 1),

@@ -43,6 +43,7 @@ export function facts(view: TrainingView, series: Series): readonly Fact[] {
   const test = last?.testAccuracy ?? state.testAccuracy;
   const best = state.bestTestAccuracy ?? summary?.bestTestAccuracy;
   const bestEpoch = summary?.bestEpoch ?? series.epochs.find((epoch) => epoch.testAccuracy === best)?.epoch;
+  const stopped = state.status === 'stopped' || state.status === 'failed';
   const speed = state.imagesPerSecond ?? summary?.imagesPerSecond;
   const fact = (
     name: string,
@@ -50,13 +51,12 @@ export function facts(view: TrainingView, series: Series): readonly Fact[] {
     format: (value: number) => string,
   ): readonly Fact[] => (value === undefined ? [] : [{ name, value: format(value) }]);
   return [
-    { name: 'step', value: `${count(state.step)} of ${count(state.totalSteps)}` },
+    ...(stopped ? [{ name: 'step', value: `${count(state.step)} of ${count(state.totalSteps)}` }] : []),
     ...fact('training loss', state.loss, short),
     ...fact('training accuracy', state.accuracy, percent),
     ...fact('test accuracy, last epoch', test, percent),
     ...fact(bestEpoch === undefined ? 'best' : `best, epoch ${bestEpoch}`, best, percent),
     ...fact('images/s', speed, short),
-    ...fact('time left', summary ? undefined : state.secondsLeft, duration),
     ...fact('training took', summary?.trainSeconds, duration),
   ];
 }

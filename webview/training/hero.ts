@@ -62,8 +62,8 @@ function bandMarks(placed: PlacedBand, x: AxisScale, width: number): readonly Ma
     ? `${band.title} ${newest(band, band.tracks[0]!)}`
     : `${band.title}: ${values.join(' · ')}`;
   const shortTitle = single || roomFor(title) < width ? title : band.title;
-  const tall = band.height > 60;
-  const ticks = tall ? 4 : band.logarithmic ? [band.domain[0], band.domain[1]] : 2;
+  const ticks =
+    band.height > 100 ? 4 : band.height > 60 ? 3 : band.logarithmic ? [band.domain[0], band.domain[1]] : 2;
   return [
     ...(typeof ticks === 'number' ? y.ticks(ticks) : ticks).map((value) =>
       rule(`${band.key}-grid-${value}`, 'grid', [left, y(value)], [right, y(value)]),

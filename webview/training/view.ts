@@ -4,7 +4,7 @@ import type { TrainingView } from '../../src/protocol/panels.js';
 import { Chart, type FileToSave } from '../shared/chart/chart.js';
 import { type ButtonControl, button } from '../shared/controls.js';
 import { html, setText } from '../shared/dom.js';
-import { count } from '../shared/format.js';
+import { count, duration } from '../shared/format.js';
 import { block, buildFrame } from '../shared/frame.js';
 import { Listbox } from '../shared/listbox.js';
 import { ErrorBlock, ProgressBlock } from '../shared/message.js';
@@ -148,7 +148,8 @@ export class TrainingPanel {
       running: 'Training',
       paused: 'Paused: holds after this step',
     }[state.status as 'queued' | 'preparing' | 'running' | 'paused'];
-    const counted = `${count(state.step)} of ${count(state.totalSteps)} steps`;
+    const left = state.secondsLeft === undefined ? '' : ` · ${duration(state.secondsLeft)} left`;
+    const counted = `${count(state.step)} of ${count(state.totalSteps)} steps${left}`;
     const known = state.status !== 'preparing';
     this.progress.show(activity, known ? counted : '', known ? state.step : undefined, state.totalSteps);
   }

@@ -1,6 +1,6 @@
 import { type ScaleContinuousNumeric, scaleLinear, scaleLog } from 'd3';
 import { short } from '../format.js';
-import { type Mark, roomFor, rule, words } from './marks.js';
+import { type Mark, type Point, roomFor, rule, words } from './marks.js';
 
 /** A position on an axis; `logarithmic` charts must say so. */
 export interface AxisScale {
@@ -53,44 +53,53 @@ interface Side {
   readonly format?: (value: number) => string;
 }
 
+interface Label {
+  readonly at: number;
+  readonly anchor: 'start' | 'middle' | 'end';
+  /** What it takes up of the axis, pixels. */
+  readonly span: readonly [number, number];
+}
+
+/** A label under or over a tick. At the axis' ends it leans inwards, so that it never leaves the chart. */
+function labelBeside(place: number, label: string, scale: AxisScale): Label {
+  const [low, high] = [Math.min(...scale.range), Math.max(...scale.range)];
+  const room = roomFor(label);
+  if (place - low < 2) return { at: place - 3, anchor: 'start', span: [place - 3, place - 3 + room] };
+  if (high - place < 2) return { at: place + 3, anchor: 'end', span: [place + 3 - room, place + 3] };
+  return { at: place, anchor: 'middle', span: [place - room / 2, place + room / 2] };
+}
+
+/** A label left or right of a tick. */
+function labelBefore(place: number, side: Side['at']): Label {
+  return { at: place + 4, anchor: side === 'left' ? 'end' : 'start', span: [place - 7, place + 7] };
+}
+
 /** Ticks and their labels; labels that would touch the one before are left out. */
 export function axis({ key, at, edge, scale, ticks, format = short }: Side): readonly Mark[] {
   const values = typeof ticks === 'number' ? scale.ticks(ticks) : ticks;
   const upright = at === 'bottom' || at === 'top';
   const outward = at === 'bottom' || at === 'right' ? 1 : -1;
   const marks: Mark[] = [];
-  let last = Number.NEGATIVE_INFINITY;
-  const ordered = [...values].sort((a, b) => scale(a) - scale(b));
-  for (const value of ordered) {
+  let taken = Number.NEGATIVE_INFINITY;
+  for (const value of [...values].sort((a, b) => scale(a) - scale(b))) {
     const place = scale(value);
     const label = format(value);
-    const half = upright ? roomFor(label) / 2 : 7;
-    const data = { 'data-value': value };
     const tip = edge + 4 * outward;
-    marks.push(
-      upright
-        ? rule(`${key}-tick-${value}`, 'tick', [place, edge], [place, tip], data)
-        : rule(`${key}-tick-${value}`, 'tick', [edge, place], [tip, place], data),
-    );
-    if (place - half < last + 2) continue;
-    last = place + half;
-    const [low, high] = scale.range[0] < scale.range[1] ? scale.range : [scale.range[1], scale.range[0]];
-    if (upright) {
-      // Labels at the ends lean inwards, so that they never leave the chart or meet a neighbour's.
-      const anchor = place - low < 2 ? 'start' : high - place < 2 ? 'end' : 'middle';
-      const nudge = anchor === 'start' ? -3 : anchor === 'end' ? 3 : 0;
-      marks.push(
-        words(`${key}-label-${value}`, 'label', [place + nudge, edge + (at === 'bottom' ? 15 : -6)], label, {
-          anchor,
-        }),
-      );
-    } else {
-      marks.push(
-        words(`${key}-label-${value}`, 'label', [edge + 7 * outward, place + 4], label, {
-          anchor: at === 'left' ? 'end' : 'start',
-        }),
-      );
-    }
+    const [from, to]: readonly [Point, Point] = upright
+      ? [
+          [place, edge],
+          [place, tip],
+        ]
+      : [
+          [edge, place],
+          [tip, place],
+        ];
+    marks.push(rule(`${key}-tick-${value}`, 'tick', from, to, { 'data-value': value }));
+    const { at: spot, anchor, span } = upright ? labelBeside(place, label, scale) : labelBefore(place, at);
+    if (span[0] < taken + 2) continue;
+    taken = span[1];
+    const where: Point = upright ? [spot, edge + (at === 'bottom' ? 15 : -6)] : [edge + 7 * outward, spot];
+    marks.push(words(`${key}-label-${value}`, 'label', where, label, { anchor }));
   }
   return marks;
 }
