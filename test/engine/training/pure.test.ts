@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ScheduleConfig } from '../../../src/core/config/schema.js';
 import { batchOf, epochOrder, stepsPerEpoch } from '../../../src/engine/training/batches.js';
 import { isDiverged } from '../../../src/engine/training/diverged.js';
 import { learningRateAt } from '../../../src/engine/training/schedule.js';
@@ -33,7 +34,7 @@ describe('batches', () => {
 describe('the learning rate', () => {
   it('is constant, falls in steps, or follows a cosine after a warm-up', () => {
     expect(learningRateAt({ type: 'constant' }, 0.1, 77, 100)).toBe(0.1);
-    const step = { type: 'step', at: [10, 20], factor: 0.1 } as const;
+    const step: ScheduleConfig = { type: 'step', at: [10, 20], factor: 0.1 };
     expect(learningRateAt(step, 1, 9, 100)).toBe(1);
     expect(learningRateAt(step, 1, 10, 100)).toBeCloseTo(0.1, 15);
     expect(learningRateAt(step, 1, 99, 100)).toBeCloseTo(0.01, 15);
