@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { DcnetError } from '../../core/errors.js';
 import type { BackendChoice, RuntimeReport } from '../../protocol/engine.js';
+import { repairAveragePoolGradient } from './repairs.js';
 import { loadTensorflow, tensorflowDevice } from './tensorflow.js';
 import { completeWasm, prepareWasm, probeWasm, wasmDevice } from './wasm.js';
 
@@ -43,6 +44,7 @@ export async function startBackend(choice: BackendChoice): Promise<Runtime> {
     }
     case 'cpu':
       await setBackend('cpu');
+      completeCpu();
       return { name: 'cpu', version: tf.version_core, device: cpuDevice };
   }
 }
@@ -59,9 +61,19 @@ export async function probeRuntimes(): Promise<RuntimeReport[]> {
   ];
 }
 
+let cpuCompleted = false;
+
+function completeCpu(): void {
+  if (cpuCompleted) return;
+  repairAveragePoolGradient('cpu');
+  cpuCompleted = true;
+}
+
 const cpuDevice = 'CPU (plain JavaScript: the reference, some hundred times slower)';
 
 async function setBackend(name: 'wasm' | 'tensorflow' | 'cpu'): Promise<void> {
+  // Else tfjs advises, on every start, to install another backend.
+  tf.enableProdMode();
   let reason = 'it did not initialise.';
   try {
     if (await tf.setBackend(name)) {

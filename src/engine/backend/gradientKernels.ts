@@ -1,11 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { KernelModule } from './kernelModule.js';
+import { poolWindow, type WindowAttributes } from './repairs.js';
 
-interface ConvolutionAttributes {
-  readonly strides: [number, number] | number;
-  readonly pad: 'same' | 'valid' | number | tf.backend_util.ExplicitPadding;
+interface ConvolutionAttributes extends WindowAttributes {
   readonly dataFormat: 'NHWC' | 'NCHW';
-  readonly dimRoundingMode?: 'floor' | 'round' | 'ceil';
 }
 
 type Shape4D = [number, number, number, number];
@@ -15,37 +13,24 @@ type Shape4D = [number, number, number, number];
  * max pooling. The input's is a forward convolution, which XNNPACK runs fast.
  */
 export function registerGradientKernels(module: KernelModule): void {
-  replaceKernel('Conv2DBackpropFilter', (inputs, attributes) => {
+  registerOver('Conv2DBackpropFilter', (inputs, attributes) => {
     const { x, dy } = inputs as Record<'x' | 'dy', tf.TensorInfo>;
     const { filterShape, ...rest } = attributes as ConvolutionAttributes & { filterShape: Shape4D };
     return filterGradient(module, x, dy, windowOf(x.shape as Shape4D, filterShape, rest));
   });
-  replaceKernel('Conv2DBackpropInput', (inputs, attributes) => {
+  registerOver('Conv2DBackpropInput', (inputs, attributes) => {
     const { dy, filter } = inputs as Record<'dy' | 'filter', tf.Tensor4D>;
     const { inputShape, ...rest } = attributes as ConvolutionAttributes & { inputShape: Shape4D };
     return tf.tidy(() => inputGradient(dy, filter, inputShape, windowOf(inputShape, filter.shape, rest)));
   });
-  replaceKernel('MaxPoolGrad', (inputs, attributes) => {
+  registerOver('MaxPoolGrad', (inputs, attributes) => {
     const { dy, input, output } = inputs as Record<'dy' | 'input' | 'output', tf.TensorInfo>;
-    const { filterSize, strides, pad, dimRoundingMode } = attributes as {
-      filterSize: [number, number] | number;
-      strides: [number, number] | number;
-      pad: ConvolutionAttributes['pad'];
-      dimRoundingMode?: 'floor' | 'round' | 'ceil';
-    };
-    const window = tf.backend_util.computePool2DInfo(
-      input.shape as Shape4D,
-      filterSize,
-      strides,
-      1,
-      pad,
-      dimRoundingMode,
-    );
+    const window = poolWindow(input.shape, attributes as Parameters<typeof poolWindow>[1]);
     return maxPoolGradient(module, { dy, x: input, y: output }, window);
   });
 }
 
-function replaceKernel(
+function registerOver(
   kernelName: string,
   kernel: (inputs: Readonly<Record<string, tf.TensorInfo>>, attributes: object) => tf.TensorInfo,
 ): void {

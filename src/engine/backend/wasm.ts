@@ -9,6 +9,7 @@ import type { RuntimeReport } from '../../protocol/engine.js';
 import { registerFusedKernels } from './fusedWasm.js';
 import { registerGradientKernels } from './gradientKernels.js';
 import { KernelModule } from './kernelModule.js';
+import { repairAveragePoolGradient, repairConvolutionPadding } from './repairs.js';
 
 const plainBinary = 'tfjs-backend-wasm.wasm';
 const kernelsBinary = 'dcnet-kernels.wasm';
@@ -36,6 +37,8 @@ let completed = false;
 export function completeWasm(): void {
   if (completed) return;
   const module = KernelModule.load(path.join(folderOf(kernelsBinary) ?? '', kernelsBinary));
+  repairConvolutionPadding();
+  repairAveragePoolGradient('wasm');
   registerGradientKernels(module);
   registerFusedKernels(module);
   completed = true;

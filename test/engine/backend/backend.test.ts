@@ -1,0 +1,92 @@
+import util from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, test } from 'vitest';
+import { DcnetError } from '../../../src/core/errors.js';
+import { probeRuntimes, startBackend } from '../../../src/engine/backend/backend.js';
+import { loadTensorflow, tryTensorflow } from '../../../src/engine/backend/tensorflow.js';
+
+const notFound = Object.assign(new Error("Cannot find module '@tensorflow/tfjs-node-gpu/package.json'"), {
+  code: 'MODULE_NOT_FOUND',
+});
+
+describe('startBackend', () => {
+  test('wasm: sets the backend and says what it runs on', async () => {
+    const runtime = await startBackend('wasm');
+    expect(runtime).toEqual({
+      name: 'wasm',
+      version: '4.22.0',
+      device: 'CPU (WebAssembly SIMD, one thread)',
+    });
+    expect(tf.getBackend()).toBe('wasm');
+  });
+
+  test('can be called again, and for another backend', async () => {
+    await startBackend('cpu');
+    expect(tf.getBackend()).toBe('cpu');
+    await startBackend('wasm');
+    await startBackend('wasm');
+    expect(tf.getBackend()).toBe('wasm');
+    expect(tf.sum(tf.ones([5])).dataSync()[0]).toBe(5);
+  });
+
+  test.skipIf(loadTensorflow().available)(
+    'tensorflow, where it is not installed: an error with the reason and what to do; auto is wasm',
+    async () => {
+      const failure = await startBackend('tensorflow').catch((thrown: unknown) => thrown);
+      expect(failure).toBeInstanceOf(DcnetError);
+      const { code, message, remedy } = (failure as DcnetError).details;
+      expect(code).toBe('backend');
+      expect(message).toContain('@tensorflow/tfjs-node-gpu');
+      expect(remedy).toContain('wasm');
+      expect((await startBackend('auto')).name).toBe('wasm');
+    },
+  );
+});
+
+describe('probeRuntimes', () => {
+  test('reports each runtime once, with a version or a reason, and changes no backend', async () => {
+    await startBackend('cpu');
+    const reports = await probeRuntimes();
+    expect(tf.getBackend()).toBe('cpu');
+    expect(reports.map(({ name }) => name)).toEqual(['tensorflow', 'wasm', 'cpu']);
+    for (const { available, version, device, reason } of reports) {
+      if (available) expect([version, device]).not.toContain(undefined);
+      else expect(reason).toBeTruthy();
+    }
+    expect(reports[1]).toMatchObject({ available: true, device: expect.stringContaining('SIMD') });
+  });
+});
+
+describe('loading TensorFlow', () => {
+  test('absent: says that it is not installed', () => {
+    const result = tryTensorflow(() => {
+      throw notFound;
+    });
+    expect(result).toEqual({ available: false, reason: expect.stringContaining('is not installed') });
+  });
+
+  test('installed without its native library: says that it does not load, and the first line of why', () => {
+    const result = tryTensorflow((name) => {
+      if (name.endsWith('package.json')) return { version: '4.22.0' };
+      throw new Error('The specified module could not be found.\nRequire stack: …');
+    });
+    expect(result).toEqual({
+      available: false,
+      reason: expect.stringContaining('does not load (The specified module could not be found.)'),
+    });
+  });
+
+  test('loads: gives the version, and restores what newer Nodes took from util before that', () => {
+    const seen: string[] = [];
+    const removed = util as { isNullOrUndefined?: (value: unknown) => boolean };
+    removed.isNullOrUndefined = undefined as never;
+    const result = tryTensorflow((name) => {
+      seen.push(name);
+      expect(removed.isNullOrUndefined?.(null)).toBe(true);
+      expect(removed.isNullOrUndefined?.(0)).toBe(false);
+      return { version: '4.22.0' };
+    });
+    expect(result).toEqual({ available: true, version: '4.22.0' });
+    expect(seen).toEqual(['@tensorflow/tfjs-node-gpu/package.json', '@tensorflow/tfjs-node-gpu']);
+  });
+});

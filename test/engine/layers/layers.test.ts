@@ -1,0 +1,229 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { models, type Sequential, sequential } from '@tensorflow/tfjs-layers';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { OperatorInput } from '../../../src/core/config/schema.js';
+import { resolveOperator } from '../../../src/core/operator/operator.js';
+import { startBackend } from '../../../src/engine/backend/backend.js';
+import { DebiasedBatchNormalization } from '../../../src/engine/layers/batchNormalization.js';
+import {
+  DecoupledConv2D,
+  type DecoupledConv2DArgs,
+} from '../../../src/engine/layers/decoupledConv2dLayer.js';
+import { expectClose, expectNoLeak, randomValues, sizeOf, tensorOf } from '../tensors.js';
+
+const xShape = [4, 6, 5, 2];
+
+function image(seed: number): tf.Tensor4D {
+  return tensorOf<tf.Rank.R4>(randomValues(seed, sizeOf(xShape)), xShape);
+}
+
+function layerOf(operator: OperatorInput, more: Partial<DecoupledConv2DArgs> = {}): DecoupledConv2D {
+  const layer = new DecoupledConv2D({
+    filters: 3,
+    kernelSize: 3,
+    strides: 2,
+    padding: 'same',
+    operator: resolveOperator(operator),
+    averageDecay: 0.9,
+    seed: 5,
+    ...more,
+  });
+  layer.build([null, 6, 5, 2]);
+  return layer;
+}
+
+/** Mean of the ε-norms of all patches, in float64, for the 3×3 window of stride 2 with 'same' padding. */
+function meanNorm(seed: number): number {
+  const x = randomValues(seed, sizeOf(xShape));
+  const norms: number[] = [];
+  for (let n = 0; n < 4; n++)
+    for (let row = 0; row < 3; row++)
+      for (let column = 0; column < 3; column++) {
+        let sum = 1e-4;
+        for (let i = 0; i < 3; i++)
+          for (let j = 0; j < 3; j++) {
+            // 6 rows need 1 zero row after them, 5 columns one on either side.
+            const [r, c] = [row * 2 + i, column * 2 + j - 1];
+            if (r > 5 || c < 0 || c > 4) continue;
+            for (let channel = 0; channel < 2; channel++) sum += x[((n * 6 + r) * 5 + c) * 2 + channel]! ** 2;
+          }
+        norms.push(Math.sqrt(sum));
+      }
+  return norms.reduce((total, norm) => total + norm, 0) / norms.length;
+}
+
+const valueOf = (variable: tf.Tensor): number => variable.dataSync()[0]!;
+
+beforeAll(async () => {
+  await startBackend('wasm');
+});
+
+describe('DecoupledConv2D', () => {
+  test('weights: names, shapes, initial values, and which are trained', () => {
+    const weightsOf = (operator: OperatorInput) =>
+      layerOf(operator).weights.map((weight) => [
+        weight.originalName.split('/').at(-1),
+        weight.shape,
+        weight.trainable,
+      ]);
+    expect(weightsOf({ angular: 'sigmoid', learnK: 'per-layer' })).toEqual([
+      ['kernel', [3, 3, 2, 3], true],
+      ['rho_root', [3], true],
+      ['k_root', [1], true],
+      ['mean_patch_norm', [], false],
+      ['mean_patch_norm_weight', [], false],
+    ]);
+    expect(weightsOf({ magnitude: 'ball', radius: 'fixed', learnRho: false, angular: 'sigmoid' })).toEqual([
+      ['kernel', [3, 3, 2, 3], true],
+      ['rho_root', [1], false],
+      ['k_root', [1], false],
+    ]);
+    expect(weightsOf({ magnitude: 'linear' })).toEqual([['kernel', [3, 3, 2, 3], true]]);
+    const layer = layerOf({ rho: 2.5, angular: 'sigmoid', k: 0.7, learnK: 'per-filter' });
+    tf.tidy(() => {
+      expectClose(layer.rho()!, Float64Array.of(2.5, 2.5, 2.5), 1e-6, 'ρ');
+      expectClose(layer.k()!, Float64Array.of(0.7, 0.7, 0.7), 1e-6, 'k');
+    });
+  });
+
+  test('initial filters are He normal', () => {
+    const layer = layerOf({}, { filters: 2000 });
+    const values = layer.kernel.dataSync<'float32'>();
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+    expect(mean).toBeCloseTo(0, 2);
+    expect(Math.sqrt(variance)).toBeCloseTo(Math.sqrt(2 / 18), 2);
+  });
+
+  test('adaptive radius: a batch mean in training, its zero-debiased average at test time', () => {
+    const layer = layerOf({ magnitude: 'ball', rho: 0.8 });
+    tf.tidy(() => {
+      const fixedAt = (mean: number, x: tf.Tensor): Float64Array => {
+        const fixed = layerOf({ magnitude: 'ball', radius: 'fixed', rho: 0.8 * mean });
+        return Float64Array.from((fixed.call(x, {}) as tf.Tensor).dataSync());
+      };
+      const [first, second] = [meanNorm(1), meanNorm(2)];
+      const trained = layer.call(image(1), { training: true }) as tf.Tensor;
+      expectClose(trained, fixedAt(first, image(1)), 1e-5, 'training');
+      expect(valueOf(layer.meanPatchNorm)).toBeCloseTo(first, 5);
+
+      layer.call(image(2), { training: true });
+      const average = (0.9 * 0.1 * first + 0.1 * second) / (1 - 0.9 ** 2);
+      expect(valueOf(layer.meanPatchNorm)).toBeCloseTo(average, 5);
+      expectClose(layer.call(image(1), {}) as tf.Tensor, fixedAt(average, image(1)), 1e-5, 'test');
+      expect(valueOf(layer.meanPatchNorm)).toBeCloseTo(average, 5);
+    });
+  });
+
+  test('adaptive radius: the gradient flows through the batch mean', () => {
+    const layer = layerOf({ magnitude: 'ball', rho: 1.1 });
+    tf.tidy(() => {
+      const loss = (x: tf.Tensor): tf.Tensor => tf.sum(layer.call(x, { training: true }) as tf.Tensor);
+      const direction = tensorOf(randomValues(9, sizeOf(xShape)), xShape);
+      const slope = valueOf(tf.sum(tf.mul(tf.grad(loss)(image(3)), direction)));
+      const moved = (by: number): number => valueOf(loss(tf.add(image(3), tf.mul(direction, by))));
+      expect(slope).toBeCloseTo((moved(0.002) - moved(-0.002)) / 0.004, 2);
+      // ball beyond its radius is scale-invariant, and so is ball with a radius that follows the scale.
+      const along = valueOf(tf.sum(tf.mul(tf.grad(loss)(image(3)), image(3))));
+      expect(Math.abs(along)).toBeLessThan(1e-3);
+    });
+  });
+
+  test('leaves no tensor behind, in training and at test time', () => {
+    const layer = layerOf({ angular: 'sigmoid', learnK: 'per-filter' });
+    const x = image(1);
+    const variables = layer.trainableWeights.map((weight) => weight.read() as tf.Variable);
+    expectNoLeak(() => {
+      (layer.call(x, {}) as tf.Tensor).dispose();
+      (layer.call(x, { training: true }) as tf.Tensor).dispose();
+      const { value, grads } = tf.variableGrads(
+        () => tf.sum(layer.call(x, { training: true }) as tf.Tensor),
+        variables,
+      );
+      expect(Object.keys(grads)).toHaveLength(3);
+      tf.dispose([value, grads]);
+    });
+    x.dispose();
+  });
+});
+
+describe('DebiasedBatchNormalization', () => {
+  test('trains with batch statistics and tests with zero-debiased averages', () => {
+    const layer = new DebiasedBatchNormalization({ activation: 'none', averageDecay: 0.75 });
+    layer.build([null, 1]);
+    tf.tidy(() => {
+      const one = tf.tensor2d([[1], [3]]);
+      const trained = layer.call(one, { training: true }) as tf.Tensor;
+      expectClose(trained, Float64Array.of(-1 / Math.sqrt(1.001), 1 / Math.sqrt(1.001)), 1e-6, 'training');
+      layer.call(tf.tensor2d([[4], [10]]), { training: true });
+      // Means 2 and 7, variances 1 and 9, weights .75·.25 and .25.
+      const debiased = (first: number, second: number): number =>
+        (0.75 * 0.25 * first + 0.25 * second) / (1 - 0.75 ** 2);
+      const tested = layer.call(one, {}) as tf.Tensor;
+      const expected = [1, 3].map((x) => (x - debiased(2, 7)) / Math.sqrt(debiased(1, 9) + 1e-3));
+      expectClose(tested, Float64Array.from(expected), 1e-5, 'test');
+    });
+  });
+
+  test('leaves no tensor behind', () => {
+    const layer = new DebiasedBatchNormalization({ activation: 'relu', averageDecay: 0.75 });
+    layer.build([null, 6, 5, 2]);
+    const x = image(1);
+    const variables = layer.trainableWeights.map((weight) => weight.read() as tf.Variable);
+    expectNoLeak(() => {
+      (layer.call(x, {}) as tf.Tensor).dispose();
+      const { value, grads } = tf.variableGrads(
+        () => tf.sum(layer.call(x, { training: true }) as tf.Tensor),
+        variables,
+      );
+      tf.dispose([value, grads]);
+    });
+    x.dispose();
+  });
+});
+
+describe('serialisation', () => {
+  test.each([
+    { magnitude: 'tanh', angular: 'square-cosine', learnRho: 'per-layer' },
+    {
+      magnitude: 'seg',
+      angular: 'sigmoid',
+      radius: 'fixed',
+      learnK: 'per-filter',
+      beta: 0.25,
+      learnRho: false,
+    },
+  ] as OperatorInput[])(
+    'toJSON → modelFromJSON gives the same layers: $magnitude × $angular',
+    async (operator) => {
+      const model = sequential({
+        layers: [
+          new DecoupledConv2D({
+            name: 'first',
+            batchInputShape: [null, 6, 5, 2],
+            filters: 3,
+            kernelSize: 2,
+            strides: 1,
+            padding: 'valid',
+            operator: resolveOperator(operator),
+            averageDecay: 0.99,
+            seed: 8,
+          }),
+          new DebiasedBatchNormalization({ name: 'second', activation: 'relu', averageDecay: 0.99 }),
+        ],
+      });
+      const json = JSON.parse(model.toJSON() as string);
+      const copy = (await models.modelFromJSON(json)) as Sequential;
+      expect(copy.layers.map((layer) => layer.getConfig())).toEqual(
+        model.layers.map((layer) => layer.getConfig()),
+      );
+      expect(copy.outputs[0]!.shape).toEqual([null, 5, 4, 3]);
+      tf.tidy(() => {
+        copy.setWeights(model.getWeights());
+        const x = image(4);
+        const expected = Float64Array.from((model.predict(x) as tf.Tensor).dataSync());
+        expectClose(copy.predict(x) as tf.Tensor, expected, 1e-7, 'prediction');
+      });
+    },
+  );
+});
