@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // `npm start`: installs what is missing, builds, trains the sample network in the terminal, prints a summary and opens
-// VS Code on it: the desktop one where there is one, else one served on this machine. `-- --headless` ends after the
-// summary; `--json` makes the last line of the output one JSON object.
+// VS Code on it: the desktop one where there is one, else one served on this machine (`-- --serve` always serves).
+// `--headless` ends after the summary; `--json` makes the last line of the output one JSON object; `--folder` puts the
+// sample elsewhere; `--port` is the served VS Code's.
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,6 +18,8 @@ const { values: options } = parseArgs({
   options: {
     headless: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    serve: { type: 'boolean', default: false },
+    folder: { type: 'string', default: fromRoot('.dcnet-sample') },
     port: { type: 'string', default: '0' },
   },
 });
@@ -26,7 +29,7 @@ const output = options.json ? 'stderr' : 'inherit';
 const say = options.json ? console.error : console.log;
 
 /** Where the sample network lives: a copy, to be changed at will. */
-const workspace = fromRoot('.dcnet-sample');
+const workspace = path.resolve(options.folder);
 const configName = 'fashion.dcnet.json';
 
 /**
@@ -166,7 +169,7 @@ async function main() {
   const answer = await step('Train the sample network', train);
   if (!options.headless) {
     const { vsixFile } = await import('./package.mjs');
-    const code = await findDesktopCode();
+    const code = options.serve ? undefined : await findDesktopCode();
     if (code !== undefined) await step('Open VS Code', () => openDesktop(code, vsixFile));
     else {
       await step('Install VS Code (some 500 MB, once)', () => ensureWorkbench({ output }));

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 // `npm test`: installs what is missing, then runs every test there is and ends with `N passed, N failed`.
-// `-- --only checks|unit|engine|webview|host` (repeatable) runs a part; `--desktop` takes the desktop VS Code.
-import { mkdir, readFile, rm } from 'node:fs/promises';
+// `-- --only checks|unit|engine|webview|start|host` (repeatable) runs a part; `--desktop` takes the desktop VS Code.
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureChromium, ensurePackages } from './install.mjs';
@@ -13,8 +15,11 @@ import { ensureWorkbench } from './workbench/install.mjs';
 /** @typedef {import('./outcomes.mjs').Outcome} Outcome */
 
 const vitestProjects = ['unit', 'engine', 'webview'];
-const parts = ['checks', ...vitestProjects, 'host'];
+const parts = ['checks', ...vitestProjects, 'start', 'host'];
 const outputDirectory = fromRoot('.test-output');
+
+/** What the sample network must reach on its 1,000 test images. */
+const sampleAccuracy = 0.85;
 
 /** A failed set-up may be met with a skip on a developer's machine, never where the result counts. */
 const isCi = process.env.CI === 'true';
@@ -147,7 +152,36 @@ async function main() {
     ]);
   }
 
+  if (isWanted('start')) {
+    announce('npm start');
+    await check('npm start -- --headless trains the sample network', testStart);
+  }
   if (isWanted('host')) await testHost(noBrowser, isPacked);
+}
+
+/** @returns {Promise<string[]>} what is wrong with what `npm start -- --headless --json` says */
+async function testStart() {
+  const folder = await mkdtemp(path.join(tmpdir(), 'dcnet-start-'));
+  try {
+    const args = ['--headless', '--json', '--folder', folder];
+    const { code, stdout } = await runNode('src/tools/start.mjs', args, { output: 'capture-stdout' });
+    if (code !== 0) return [`It ended with exit code ${code}; its messages are above.`];
+    console.log(stdout);
+    const { testAccuracy, trainSeconds, imagesPerSecond, backend, checkpoint } = JSON.parse(
+      stdout.trimEnd().split('\n').at(-1) ?? '',
+    );
+    return [
+      ...(testAccuracy >= sampleAccuracy
+        ? []
+        : [`The test accuracy is ${testAccuracy}, not at least ${sampleAccuracy}.`]),
+      ...(trainSeconds > 0 && imagesPerSecond > 0 && typeof backend === 'string'
+        ? []
+        : ['The JSON object lacks something.']),
+      ...(existsSync(checkpoint) ? [] : [`There is no checkpoint ${checkpoint}.`]),
+    ];
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /**
