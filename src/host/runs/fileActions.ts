@@ -6,6 +6,7 @@ import { runNameProblem } from '../../core/run/names.js';
 import { checkpointExtension, isOver, runFiles } from '../../core/run/run.js';
 import { targetOf } from './pickRun.js';
 import type { RunStore } from './runStore.js';
+import { configFileOf } from './runsOfConfig.js';
 
 /** What a command on a row works on: a run's folder or a checkpoint's file. */
 interface Place {
@@ -88,7 +89,8 @@ export class FileActions {
   }
 
   async configOf(runDirectory: string): Promise<vscode.Uri> {
-    const original = (await this.runs.get(runDirectory))?.environment?.configFile;
+    const run = await this.runs.get(runDirectory);
+    const original = run && configFileOf(run);
     const file =
       original !== undefined && (await exists(original))
         ? original

@@ -6,10 +6,15 @@ import type { RunSnapshot } from './runFolder.js';
 export function runsOf(config: vscode.Uri, runs: readonly RunSnapshot[]): readonly RunSnapshot[] {
   const file = path.resolve(config.fsPath);
   const folder = path.dirname(file);
-  return runs.filter(({ directory, environment }) => {
-    if (directory === folder) return true;
-    return environment?.configFile !== undefined && samePath(environment.configFile, file);
+  return runs.filter((run) => {
+    const trained = configFileOf(run);
+    return run.directory === folder || (trained !== undefined && samePath(trained, file));
   });
+}
+
+/** The config that a run was trained from: told as soon as it is queued, its environment when it starts. */
+export function configFileOf({ state, environment }: RunSnapshot): string | undefined {
+  return state.configFile ?? environment?.configFile;
 }
 
 /** Windows and macOS do not tell cases apart. */

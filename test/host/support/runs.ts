@@ -34,7 +34,7 @@ export function readSummary(run: string): Summary {
 }
 
 /** The run that appears while `start` does what makes it. */
-export async function newRun(start: () => Promise<unknown>): Promise<string> {
+export async function newRun(start: () => PromiseLike<unknown>): Promise<string> {
   const before = new Set(runNames());
   await start();
   return until('a new run', () => runNames().find((name) => !before.has(name)));
