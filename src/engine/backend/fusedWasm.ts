@@ -41,20 +41,26 @@ function codes({ magnitude, angular, alpha, beta }: OperatorFunctions): number[]
   return [magnitudeNames.indexOf(magnitude), angularNames.indexOf(angular), alpha, beta];
 }
 
-/** Write R, and what the sigmoid needs of k, one value per filter, filled up with ones. Takes 4 rows of floats. */
+const parameterRows = 5;
+
+/** Write R, 1/R and what the sigmoid needs of k, one value per filter each, filled up with ones. */
 function writeParameters(module: KernelModule, { radius, k }: Inputs, filters: number, to: number): void {
   const row = filledUp(filters);
-  const table = module.view(to, 4 * row).fill(1);
+  const table = module.view(to, parameterRows * row).fill(1);
   const radii = radius === undefined ? undefined : module.values(radius);
   const ks = k === undefined ? undefined : module.values(k);
   for (let filter = 0; filter < filters; filter++) {
-    if (radii !== undefined) table[filter] = radii[radii.length === 1 ? 0 : filter]!;
+    if (radii !== undefined) {
+      const value = radii[radii.length === 1 ? 0 : filter]!;
+      table[filter] = value;
+      table[row + filter] = 1 / value;
+    }
     if (ks !== undefined) {
       const value = ks[ks.length === 1 ? 0 : filter]!;
       const full = Math.tanh(Math.PI / (4 * value));
-      table[row + filter] = 1 / (2 * value);
-      table[2 * row + filter] = 1 / full;
-      table[3 * row + filter] = ((Math.PI / 4) * (1 - full * full)) / (value * value * full);
+      table[2 * row + filter] = 1 / (2 * value);
+      table[3 * row + filter] = 1 / full;
+      table[4 * row + filter] = ((Math.PI / 4) * (1 - full * full)) / (value * value * full);
     }
   }
 }
@@ -64,7 +70,7 @@ function product(module: KernelModule, inputs: Inputs, functions: OperatorFuncti
   const filters = projection.shape[3]!;
   const out = module.output(projection.shape);
   const row = filledUp(filters);
-  module.withScratch(4 * row, (parameters) => {
+  module.withScratch(parameterRows * row, (parameters) => {
     writeParameters(module, inputs, filters, parameters);
     module.kernels.productForward(
       util.sizeFromShape(norms.shape),
@@ -73,7 +79,7 @@ function product(module: KernelModule, inputs: Inputs, functions: OperatorFuncti
       module.address(projection),
       module.address(norms),
       parameters,
-      parameters + row * 4,
+      parameters + 2 * row * 4,
       module.address(out),
     );
   });
@@ -93,9 +99,9 @@ function productGradient(
   const byNorms = module.output(norms.shape);
   const outputs = [byProjection, byNorms];
   const row = filledUp(filters);
-  module.withScratch(8 * row, (parameters) => {
+  module.withScratch((parameterRows + 4) * row, (parameters) => {
     writeParameters(module, inputs, filters, parameters);
-    const sums = parameters + 4 * row * 4;
+    const sums = parameters + parameterRows * row * 4;
     module.view(sums, 4 * row).fill(0);
     module.kernels.productBackward(
       util.sizeFromShape(norms.shape),
@@ -104,7 +110,7 @@ function productGradient(
       module.address(projection),
       module.address(norms),
       parameters,
-      parameters + row * 4,
+      parameters + 2 * row * 4,
       module.address(dy),
       module.address(byProjection),
       module.address(byNorms),

@@ -52,7 +52,7 @@ function meanNorm(seed: number): number {
   return norms.reduce((total, norm) => total + norm, 0) / norms.length;
 }
 
-const valueOf = (variable: tf.Tensor): number => variable.dataSync()[0]!;
+const scalarOf = (variable: tf.Tensor): number => variable.dataSync()[0]!;
 
 beforeAll(async () => {
   await startBackend('wasm');
@@ -105,13 +105,13 @@ describe('DecoupledConv2D', () => {
       const [first, second] = [meanNorm(1), meanNorm(2)];
       const trained = layer.call(image(1), { training: true }) as tf.Tensor;
       expectClose(trained, fixedAt(first, image(1)), 1e-5, 'training');
-      expect(valueOf(layer.meanPatchNorm)).toBeCloseTo(first, 5);
+      expect(scalarOf(layer.meanPatchNorm)).toBeCloseTo(first, 5);
 
       layer.call(image(2), { training: true });
       const average = (0.9 * 0.1 * first + 0.1 * second) / (1 - 0.9 ** 2);
-      expect(valueOf(layer.meanPatchNorm)).toBeCloseTo(average, 5);
+      expect(scalarOf(layer.meanPatchNorm)).toBeCloseTo(average, 5);
       expectClose(layer.call(image(1), {}) as tf.Tensor, fixedAt(average, image(1)), 1e-5, 'test');
-      expect(valueOf(layer.meanPatchNorm)).toBeCloseTo(average, 5);
+      expect(scalarOf(layer.meanPatchNorm)).toBeCloseTo(average, 5);
     });
   });
 
@@ -120,11 +120,11 @@ describe('DecoupledConv2D', () => {
     tf.tidy(() => {
       const loss = (x: tf.Tensor): tf.Tensor => tf.sum(layer.call(x, { training: true }) as tf.Tensor);
       const direction = tensorOf(randomValues(9, sizeOf(xShape)), xShape);
-      const slope = valueOf(tf.sum(tf.mul(tf.grad(loss)(image(3)), direction)));
-      const moved = (by: number): number => valueOf(loss(tf.add(image(3), tf.mul(direction, by))));
+      const slope = scalarOf(tf.sum(tf.mul(tf.grad(loss)(image(3)), direction)));
+      const moved = (by: number): number => scalarOf(loss(tf.add(image(3), tf.mul(direction, by))));
       expect(slope).toBeCloseTo((moved(0.002) - moved(-0.002)) / 0.004, 2);
       // ball beyond its radius is scale-invariant, and so is ball with a radius that follows the scale.
-      const along = valueOf(tf.sum(tf.mul(tf.grad(loss)(image(3)), image(3))));
+      const along = scalarOf(tf.sum(tf.mul(tf.grad(loss)(image(3)), image(3))));
       expect(Math.abs(along)).toBeLessThan(1e-3);
     });
   });

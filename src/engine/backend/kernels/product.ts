@@ -7,7 +7,7 @@ import {
   storeLanes,
   sumLanes,
   tanh,
-  tanhRatio,
+  tanhOfPositive,
 } from './vector';
 
 // The numbers of the functions, as the host passes them.
@@ -60,9 +60,8 @@ function patchSlope(magnitude: i32, n: f32, alpha: f32, beta: f32): f32 {
   }
 }
 
-/** h(n)/n of the functions with a radius. */
-function radiusRatio(magnitude: i32, n: v128, R: v128, alpha: v128, beta: f32): v128 {
-  if (magnitude === tanhConv) return f32x4.mul(f32x4.div(alpha, R), tanhRatio(f32x4.div(n, R)));
+/** h(n)/n of ball and seg. */
+function cornerRatio(magnitude: i32, n: v128, R: v128, alpha: v128, beta: f32): v128 {
   if (magnitude === ball) return f32x4.div(alpha, f32x4.max(n, R));
   const beyond = f32x4.div(f32x4.mul(f32x4.sub(alpha, f32x4.splat(beta)), R), n);
   return v128.bitselect(alpha, f32x4.add(beyond, f32x4.splat(beta)), f32x4.le(n, R));
@@ -81,7 +80,7 @@ function clampedCosine(u: v128, inverse: f32): v128 {
  * h(n)·g(θ) in one pass.
  * @param u projections [rows, filters]
  * @param norms [rows]
- * @param radii R [filters], filled up with 1 to a multiple of 4
+ * @param radii R and 1/R, [filters] each, filled up with 1 to a multiple of 4
  * @param kTable 1/2k, 1/tanh(π/4k) and ∂(1/tanh)/∂k ÷ (1/tanh), each as `radii`
  * @param out [rows, filters]
  */
@@ -98,21 +97,23 @@ export function productForward(
   kTable: usize,
   out: usize,
 ): void {
-  const kRow = (<usize>((filters + 3) & ~3)) << 2;
+  const row4 = (<usize>((filters + 3) & ~3)) << 2;
   const withRadius = hasRadius(magnitude);
   const alphas = f32x4.splat(alpha);
   for (let row = 0; row < rows; row++) {
     const n = max<f32>(f32.load(norms + ((<usize>row) << 2)), tiny);
     const inverse: f32 = 1 / n;
     const shared = f32x4.splat(withRadius ? 0 : patchRatio(magnitude, n, alpha, beta));
+    const ns = f32x4.splat(n);
     const at = <usize>row * <usize>filters;
     for (let f = 0; f < filters; f += 4) {
       const offset = (at + <usize>f) << 2;
       const column = (<usize>f) << 2;
       const projection = v128.load(u + offset);
-      const ratio = withRadius
-        ? radiusRatio(magnitude, f32x4.splat(n), v128.load(radii + column), alphas, beta)
-        : shared;
+      let ratio = shared;
+      if (magnitude === tanhConv)
+        ratio = scaled(tanhOfPositive(f32x4.mul(ns, v128.load(radii + row4 + column))), alpha * inverse);
+      else if (withRadius) ratio = cornerRatio(magnitude, ns, v128.load(radii + column), alphas, beta);
       let value: v128;
       if (angular === cosine) {
         value = f32x4.mul(projection, ratio);
@@ -125,7 +126,7 @@ export function productForward(
             ? scaled(complement, <f32>(2 / Math.PI))
             : f32x4.mul(
                 tanh(f32x4.mul(complement, v128.load(kTable + column))),
-                v128.load(kTable + kRow + column),
+                v128.load(kTable + row4 + column),
               );
         value = f32x4.mul(scaled(ratio, n), g);
       }
@@ -158,7 +159,7 @@ export function productBackward(
   dn: usize,
   sums: usize,
 ): void {
-  const kRow = (<usize>((filters + 3) & ~3)) << 2;
+  const row4 = (<usize>((filters + 3) & ~3)) << 2;
   const withRadius = hasRadius(magnitude);
   const withK = angular > squareCosine;
   const alphas = f32x4.splat(alpha);
@@ -182,13 +183,11 @@ export function productBackward(
       let slope = sharedSlope;
       let byRadius = f32x4.splat(0);
       if (magnitude === tanhConv) {
-        const inverseR = f32x4.div(one, v128.load(radii + column));
+        const inverseR = v128.load(radii + row4 + column);
         const z = f32x4.mul(ns, inverseR);
-        const perNorm = tanhRatio(z);
-        const t = f32x4.min(f32x4.mul(z, perNorm), one);
-        const scale = f32x4.mul(alphas, inverseR);
-        ratio = f32x4.mul(scale, perNorm);
-        slope = f32x4.mul(scale, f32x4.sub(one, f32x4.mul(t, t)));
+        const t = tanhOfPositive(z);
+        ratio = scaled(t, alpha * inverse);
+        slope = f32x4.mul(f32x4.mul(alphas, inverseR), f32x4.sub(one, f32x4.mul(t, t)));
         byRadius = f32x4.neg(f32x4.mul(z, slope));
       } else if (magnitude === ball) {
         const R = v128.load(radii + column);
@@ -197,7 +196,7 @@ export function productBackward(
         byRadius = f32x4.neg(f32x4.div(f32x4.mul(slope, ns), R));
       } else if (magnitude === seg) {
         const R = v128.load(radii + column);
-        ratio = radiusRatio(magnitude, ns, R, alphas, beta);
+        ratio = cornerRatio(magnitude, ns, R, alphas, beta);
         byRadius = v128.and(f32x4.splat(alpha - beta), f32x4.gt(ns, R));
         slope = f32x4.sub(alphas, byRadius);
       }
@@ -218,7 +217,7 @@ export function productBackward(
           gSlope = f32x4.div(f32x4.splat(<f32>(2 / Math.PI)), sine);
         } else {
           const halfInverseK = v128.load(kTable + column);
-          const inverseFull = v128.load(kTable + kRow + column);
+          const inverseFull = v128.load(kTable + row4 + column);
           const t = tanh(f32x4.mul(complement, halfInverseK));
           g = f32x4.mul(t, inverseFull);
           // dg/dA with A = π/2 − θ; ∂g/∂k = g·(∂(1/T)/∂k)·T − 2·(1/2k)·A·dg/dA.
@@ -226,11 +225,11 @@ export function productBackward(
           gSlope = f32x4.div(fall, sine);
           const inverseK = f32x4.add(halfInverseK, halfInverseK);
           const byK = f32x4.sub(
-            f32x4.mul(g, v128.load(kTable + 2 * kRow + column)),
+            f32x4.mul(g, v128.load(kTable + 2 * row4 + column)),
             f32x4.mul(f32x4.mul(fall, inverseK), complement),
           );
           const share = f32x4.mul(f32x4.mul(upstream, scaled(ratio, n)), byK);
-          v128.store(sums + kRow + column, f32x4.add(v128.load(sums + kRow + column), share));
+          v128.store(sums + row4 + column, f32x4.add(v128.load(sums + row4 + column), share));
         }
       }
 
@@ -243,8 +242,8 @@ export function productBackward(
     }
     f32.store(dn + ((<usize>row) << 2), sumLanes(byNorm));
     if ((row & (block - 1)) === block - 1 || row === rows - 1) {
-      if (withRadius) flush(sums, sums + 2 * kRow, kRow);
-      if (withK) flush(sums + kRow, sums + 3 * kRow, kRow);
+      if (withRadius) flush(sums, sums + 2 * row4, row4);
+      if (withK) flush(sums + row4, sums + 3 * row4, row4);
     }
   }
 }
