@@ -37,6 +37,7 @@ const required = [
   'dist/webview/training.css',
   'dist/webview/layer.js',
   'dist/webview/layer.css',
+  'dist/wasm/dcnet-kernels.wasm',
   'dist/wasm/tfjs-backend-wasm-simd.wasm',
   'media/dcnet.schema.json',
 ];

@@ -14,6 +14,7 @@ const complete = [
   'dist/webview/layer.js',
   'dist/webview/layer.css',
   'dist/webview/codicon.ttf',
+  'dist/wasm/dcnet-kernels.wasm',
   'dist/wasm/tfjs-backend-wasm-simd.wasm',
   'media/dcnet.schema.json',
   'media/sample/fashion.dcnet.json',
