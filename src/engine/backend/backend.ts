@@ -37,10 +37,10 @@ export async function startBackend(choice: BackendChoice): Promise<Runtime> {
       return { name: 'tensorflow', version: tensorflow.version, device: tensorflowDevice() };
     }
     case 'wasm': {
-      prepareWasm();
+      await prepareWasm();
       await setBackend('wasm');
       completeWasm();
-      return { name: 'wasm', version: version_wasm, device: await wasmDevice() };
+      return { name: 'wasm', version: version_wasm, device: wasmDevice };
     }
     case 'cpu':
       await setBackend('cpu');

@@ -15,7 +15,12 @@ export function registerFusedKernels(module: KernelModule): void {
     registerKernel({
       kernelName: name,
       backendName: 'wasm',
-      kernelFunc: ({ inputs, attrs }) => kernel(inputs as Inputs, attrs as unknown as A),
+      kernelFunc: ({ inputs, attrs }) => {
+        // A tensor of another backend is moved here when it is first asked for, which may move all the memory: do it
+        // before anything looks into it.
+        for (const input of Object.values(inputs)) module.address(input as tf.TensorInfo);
+        return kernel(inputs as Inputs, attrs as unknown as A);
+      },
     });
   register('DecoupledProduct', (inputs, functions: OperatorFunctions) => product(module, inputs, functions));
   register('DecoupledProductGradient', (inputs, functions: OperatorFunctions) =>

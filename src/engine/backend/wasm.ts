@@ -14,26 +14,30 @@ import { repairAveragePoolGradient, repairConvolutionPadding } from './repairs.j
 const plainBinary = 'tfjs-backend-wasm.wasm';
 const kernelsBinary = 'dcnet-kernels.wasm';
 
+/** What the WebAssembly backend runs on. */
+export const wasmDevice = 'CPU (WebAssembly SIMD, one thread)';
+
 /**
  * Tell tfjs where its binaries are; before its backend starts.
- * @throws DcnetError `backend` where a binary is missing
+ * @throws DcnetError `backend` where it cannot run
  */
-export function prepareWasm(): void {
-  const missing = [plainBinary, kernelsBinary].find((name) => folderOf(name) === undefined);
-  if (missing !== undefined) {
+export async function prepareWasm(): Promise<void> {
+  const obstacle = await findObstacle();
+  if (obstacle !== undefined) {
+    const { reason, remedy } = obstacle;
     throw new DcnetError({
       code: 'backend',
-      message: `A WebAssembly file of the tensor library is missing: ${bundledFolder()} has no ${missing}.`,
-      remedy: 'Install the extension again, or run npm run build in a clone.',
+      message: `The wasm backend does not run here: ${reason}.`,
+      remedy: `${remedy}.`,
     });
   }
-  // tfjs refuses a change of paths after a failed start, and keeps the first ones after a good one.
+  // tfjs keeps the paths of its first start.
   if (!completed) setWasmPaths(`${folderOf(plainBinary)}${path.sep}`);
 }
 
 let completed = false;
 
-/** Give the started backend the kernels it lacks or has slowly; once a process. */
+/** Give the started backend the kernels it lacks, has slowly or has wrong; once a process. */
 export function completeWasm(): void {
   if (completed) return;
   const module = KernelModule.load(path.join(folderOf(kernelsBinary) ?? '', kernelsBinary));
@@ -44,23 +48,29 @@ export function completeWasm(): void {
   completed = true;
 }
 
-/** What the WebAssembly backend runs on. */
-export async function wasmDevice(): Promise<string> {
-  return (await hasSimd())
-    ? 'CPU (WebAssembly SIMD, one thread)'
-    : 'CPU (WebAssembly without SIMD, one thread)';
-}
-
 export async function probeWasm(): Promise<RuntimeReport> {
   const report = { name: 'wasm', version: version_wasm };
-  const missing = [plainBinary, kernelsBinary].find((name) => folderOf(name) === undefined);
-  if (missing === undefined) return { ...report, available: true, device: await wasmDevice() };
-  const reason = `${bundledFolder()} has no ${missing}: install the extension again, or run npm run build in a clone.`;
-  return { ...report, available: false, reason };
+  const obstacle = await findObstacle();
+  if (obstacle === undefined) return { ...report, available: true, device: wasmDevice };
+  return { ...report, available: false, reason: `${obstacle.reason}. ${obstacle.remedy}.` };
 }
 
-async function hasSimd(): Promise<boolean> {
-  return (await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT')) === true;
+/** Why the backend cannot run here, and what to do. */
+async function findObstacle(): Promise<{ reason: string; remedy: string } | undefined> {
+  const missing = [plainBinary, kernelsBinary].find((name) => folderOf(name) === undefined);
+  if (missing !== undefined) {
+    return {
+      reason: `${bundledFolder()} has no ${missing}`,
+      remedy: 'Install the extension again, or run npm run build in a clone',
+    };
+  }
+  if ((await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT')) !== true) {
+    return {
+      reason: 'this Node or processor has no WebAssembly SIMD',
+      remedy: 'Use Node 20 or newer on a processor with SSE4.1 or NEON',
+    };
+  }
+  return undefined;
 }
 
 const here = path.dirname(fileURLToPath(import.meta.url));

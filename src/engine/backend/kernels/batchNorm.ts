@@ -69,7 +69,7 @@ export function channelAffine(
         v128.load(slope + column),
         v128.load(shift + column),
       );
-      storeLanes(to + column, f32x4.max(value, floor), lanesAt(c, channels));
+      storeLanes(to + column, f32x4.pmax(value, floor), lanesAt(c, channels));
     }
   }
 }

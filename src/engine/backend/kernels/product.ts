@@ -62,7 +62,7 @@ function patchSlope(magnitude: i32, n: f32, alpha: f32, beta: f32): f32 {
 
 /** h(n)/n of ball and seg. */
 function cornerRatio(magnitude: i32, n: v128, R: v128, alpha: v128, beta: f32): v128 {
-  if (magnitude === ball) return f32x4.div(alpha, f32x4.max(n, R));
+  if (magnitude === ball) return f32x4.div(alpha, f32x4.pmax(n, R));
   const beyond = f32x4.div(f32x4.mul(f32x4.sub(alpha, f32x4.splat(beta)), R), n);
   return v128.bitselect(alpha, f32x4.add(beyond, f32x4.splat(beta)), f32x4.le(n, R));
 }
@@ -73,7 +73,7 @@ function hasRadius(magnitude: i32): bool {
 
 function clampedCosine(u: v128, inverse: f32): v128 {
   const limit = f32x4.splat(cosineLimit);
-  return f32x4.max(f32x4.min(scaled(u, inverse), limit), f32x4.neg(limit));
+  return f32x4.pmax(f32x4.pmin(scaled(u, inverse), limit), f32x4.neg(limit));
 }
 
 /**
@@ -191,7 +191,7 @@ export function productBackward(
         byRadius = f32x4.neg(f32x4.mul(z, slope));
       } else if (magnitude === ball) {
         const R = v128.load(radii + column);
-        ratio = f32x4.div(alphas, f32x4.max(ns, R));
+        ratio = f32x4.div(alphas, f32x4.pmax(ns, R));
         slope = v128.and(f32x4.div(alphas, R), f32x4.le(ns, R));
         byRadius = f32x4.neg(f32x4.div(f32x4.mul(slope, ns), R));
       } else if (magnitude === seg) {

@@ -49,7 +49,7 @@ function step(v: v128, coefficient: f32, sum: v128): v128 {
  * [0, 9], beyond which tanh is 1 to float32. It needs no series near 0.
  */
 export function tanhOfPositive(z: v128): v128 {
-  const inside = f32x4.min(z, f32x4.splat(9));
+  const inside = f32x4.pmin(z, f32x4.splat(9));
   const v = f32x4.mul(inside, inside);
   let numerator = f32x4.splat(1.3354671146714736e-8);
   numerator = step(v, 2.0609089915524237e-5, numerator);
@@ -61,7 +61,7 @@ export function tanhOfPositive(z: v128): v128 {
   denominator = step(v, 0.025876984000205994, denominator);
   denominator = step(v, 0.4671434164047241, denominator);
   denominator = step(v, 1, denominator);
-  return f32x4.min(f32x4.div(f32x4.mul(inside, numerator), denominator), f32x4.splat(1));
+  return f32x4.pmin(f32x4.div(f32x4.mul(inside, numerator), denominator), f32x4.splat(1));
 }
 
 /** tanh of any sign. */
