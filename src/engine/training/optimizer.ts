@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { OptimizerConfig } from '../../core/config/schema.js';
-import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import type { Checkpoint, StoredTensor } from '../checkpoint/checkpoint.js';
 import { optimizerPrefix, requireTensor, toTensor } from '../checkpoint/modelState.js';
 
 /** A weight that is trained. */
@@ -66,14 +66,14 @@ function createAdam(
             ...slotTensors('v', weights, state.accumulatedSecondMoment),
           ]),
     restore(checkpoint) {
-      const first = restoreSlots('m', weights, checkpoint);
-      const second = restoreSlots('v', weights, checkpoint);
-      for (const [name, power] of Object.entries(powers)) {
-        const stored = requireTensor(checkpoint, optimizerPrefix + name, [], 'float32');
-        tf.tidy(() => power.assign(toTensor(stored)));
-      }
-      state.accumulatedFirstMoment = first;
-      state.accumulatedSecondMoment = second;
+      const first = requireSlots('m', weights, checkpoint);
+      const second = requireSlots('v', weights, checkpoint);
+      const storedPowers = Object.entries(powers).map(
+        ([name, power]) => [power, requireTensor(checkpoint, optimizerPrefix + name, [], 'float32')] as const,
+      );
+      for (const [power, stored] of storedPowers) tf.tidy(() => power.assign(toTensor(stored)));
+      state.accumulatedFirstMoment = makeSlots('m', weights, first);
+      state.accumulatedSecondMoment = makeSlots('v', weights, second);
     },
     dispose: () => optimizer.dispose(),
   };
@@ -94,7 +94,7 @@ function createMomentum(
     },
     state: () => new Map(slotTensors('momentum', weights, state.accumulations)),
     restore(checkpoint) {
-      state.accumulations = restoreSlots('momentum', weights, checkpoint);
+      state.accumulations = makeSlots('momentum', weights, requireSlots('momentum', weights, checkpoint));
     },
     dispose() {
       optimizer.dispose();
@@ -122,10 +122,18 @@ function slotTensors(
   return slots.map(({ variable }, i) => [slotName(slot, weights[i]!), variable] as const);
 }
 
-function restoreSlots(slot: string, weights: readonly TrainedWeight[], checkpoint: Checkpoint): Slot[] {
-  const stored = weights.map((weight) =>
+/** @throws DcnetError `checkpoint`; nothing is made before all of them are known to fit */
+function requireSlots(
+  slot: string,
+  weights: readonly TrainedWeight[],
+  checkpoint: Checkpoint,
+): readonly StoredTensor[] {
+  return weights.map((weight) =>
     requireTensor(checkpoint, slotName(slot, weight), weight.variable.shape, 'float32'),
   );
+}
+
+function makeSlots(slot: string, weights: readonly TrainedWeight[], stored: readonly StoredTensor[]): Slot[] {
   return stored.map((tensor, i) => ({
     originalName: slotName(slot, weights[i]!),
     variable: tf.tidy(() => tf.variable(toTensor(tensor), false)),

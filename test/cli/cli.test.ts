@@ -1,0 +1,256 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { runStateSchema } from '../../src/core/run/run.js';
+import { inspectionSchema } from '../../src/core/statistics/inspection.js';
+import { doctorReportSchema, evaluationSchema } from '../../src/protocol/engine.js';
+import { mediaDirectory, TinyProject } from '../engine/training/support.js';
+
+const bundle = path.resolve('dist/cli.js');
+
+beforeAll(() => {
+  if (!existsSync(bundle)) throw new Error(`${bundle} is not there: run npm run build first.`);
+});
+
+interface Ended {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(args: readonly string[], directory = '.'): { child: ChildProcess; ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [bundle, ...args], {
+    cwd: directory,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (text) => {
+    stdout += text;
+  });
+  child.stderr.on('data', (text) => {
+    stderr += text;
+  });
+  return {
+    child,
+    ended: once(child, 'close').then(([exitCode]) => ({
+      exitCode: exitCode as number | null,
+      stdout,
+      stderr,
+    })),
+  };
+}
+
+const dcnet = (...args: string[]): Promise<Ended> => start(args).ended;
+const engineFlags = ['--backend', 'wasm', '--media', mediaDirectory];
+
+/** What machines read: all of stdout is one line. */
+function answer({ stdout }: Ended): Record<string, unknown> {
+  expect(stdout.trim().split('\n')).toHaveLength(1);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+describe('dcnet operator', () => {
+  const point = async (...args: string[]): Promise<Record<string, unknown>> => {
+    const ended = await dcnet('operator', ...args, '--json');
+    expect(ended.exitCode).toBe(0);
+    return answer(ended);
+  };
+
+  it('gives h, g and f = h·g as the formulas of the paper do', async () => {
+    const { h, g, f } = await point(
+      ...['--magnitude', 'tanh', '--angular', 'sigmoid', '--k', '0.3', '--radius', '1', '--alpha', '1'],
+      ...['--beta', '0.5', '--norm', '2', '--angle', '1.0472'],
+    );
+    const s = Math.exp(-Math.PI / (2 * 0.3));
+    // The sigmoid as the paper writes it.
+    const e = Math.exp(1.0472 / 0.3 - Math.PI / (2 * 0.3));
+    const expected = (((1 + s) / (1 - s)) * (1 - e)) / (1 + e);
+    expect(h).toBeCloseTo(Math.tanh(2), 9);
+    expect(g).toBeCloseTo(expected, 9);
+    expect(f).toBeCloseTo(Math.tanh(2) * expected, 9);
+  });
+
+  it('gives both curves without a point', async () => {
+    const { h, g } = (await point(
+      '--magnitude',
+      'ball',
+      '--angular',
+      'linear',
+      '--radius',
+      '2',
+    )) as unknown as {
+      h: { norm: number[]; value: number[] };
+      g: { angle: number[]; value: number[] };
+    };
+    expect(h.value).toEqual(h.norm.map((norm) => expect.closeTo(Math.min(norm, 2) / 2, 9)));
+    expect(h.norm.at(-1)).toBe(6);
+    expect(g.value).toEqual(g.angle.map((angle) => expect.closeTo(1 - (2 * angle) / Math.PI, 9)));
+    expect(g.angle.at(-1)).toBeCloseTo(Math.PI, 12);
+    expect((await dcnet('operator', '--magnitude', 'ball', '--angular', 'linear')).stdout).toMatch(/^‖x‖ +h/);
+  });
+
+  it.each([
+    [['--magnitude', 'tanh', '--angular', 'cosinus']],
+    [['--magnitude', 'tanh']],
+    [['--magnitude', 'tanh', '--angular', 'cosine', '--norm', 'x', '--angle', '1']],
+    [['--magnitude', 'tanh', '--angular', 'cosine', '--norm', '1']],
+    [['--magnitude', 'tanh', '--angular', 'cosine', '--norm', '-1', '--angle', '1']],
+    [['--magnitude', 'tanh', '--angular', 'cosine', '--norm', '1', '--angle', '4']],
+    [['--magnitude', 'tanh', '--angular', 'cosine', '--radius', '0']],
+    [['--magnitude', 'tanh', '--angular', 'cosine', '--unknown']],
+  ])('refuses %j', async (args) => {
+    const { exitCode, stdout, stderr } = await dcnet('operator', ...args);
+    expect([exitCode, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^error: /);
+  });
+});
+
+describe('dcnet', () => {
+  it('tells its commands and exit codes', async () => {
+    const { exitCode, stdout } = await dcnet('--help');
+    expect(exitCode).toBe(0);
+    for (const command of ['train', 'evaluate', 'predict', 'inspect', 'operator', 'doctor'])
+      expect(stdout).toMatch(new RegExp(`^ +${command} `, 'm'));
+    expect(stdout).toMatch(/Exit codes/);
+    expect((await dcnet('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect((await dcnet('nothing')).exitCode).toBe(2);
+  });
+
+  it('examines the machine', async () => {
+    const ended = await dcnet('doctor', '--json');
+    const report = doctorReportSchema.parse(answer(ended));
+    expect(report.runtimes.find(({ name }) => name === 'wasm')).toMatchObject({ available: true });
+    for (const { available, reason } of report.runtimes) expect(available || reason !== undefined).toBe(true);
+    expect((await dcnet('doctor')).stdout).toMatch(/✓ wasm/);
+  });
+});
+
+describe('dcnet train', () => {
+  it('trains to the end; its checkpoint can be evaluated, inspected and asked', async () => {
+    const project = await TinyProject.create();
+    const config = await project.writeConfig();
+    const trained = await dcnet('train', config, '--json', ...engineFlags);
+    expect(trained.exitCode).toBe(0);
+    const summary = answer(trained) as {
+      run: string;
+      checkpoint: string;
+      testAccuracy: number;
+      trainSeconds: number;
+      imagesPerSecond: number;
+      backend: string;
+    };
+    expect(summary).toMatchObject({
+      status: 'completed',
+      backend: 'wasm',
+      run: path.join(project.runsDirectory, 'tiny-001'),
+    });
+    expect(summary.trainSeconds).toBeGreaterThan(0);
+    expect(summary.imagesPerSecond).toBeGreaterThan(0);
+    expect(trained.stderr).toMatch(/epoch 3\/3/);
+    expect(await readdir(path.join(summary.run, 'inspections'))).toEqual(['epoch-0003.test.json']);
+
+    const evaluated = await dcnet('evaluate', summary.checkpoint, '--json', ...engineFlags);
+    expect(evaluationSchema.parse(answer(evaluated)).accuracy).toBe(summary.testAccuracy);
+    expect((await dcnet('evaluate', summary.checkpoint, '--split', 'train', ...engineFlags)).stdout).toMatch(
+      /^data, train: accuracy .* n = 60/,
+    );
+
+    const inspected = await dcnet('inspect', summary.checkpoint, '--limit', '3', '--json', ...engineFlags);
+    expect(inspectionSchema.parse(answer(inspected)).sampleSize).toBe(3);
+    expect((await dcnet('inspect', summary.checkpoint, ...engineFlags)).stdout).toMatch(
+      /conv2 +BallConv, cosine/,
+    );
+
+    const images = path.join(project.directory, 'data', 't10k-images-idx3-ubyte');
+    const predicted = answer(
+      await dcnet('predict', summary.checkpoint, images, '--json', ...engineFlags),
+    ) as {
+      labels: number[];
+      logits: number[][];
+    };
+    const truth = (await readFile(path.join(project.directory, 'data', 't10k-labels-idx1-ubyte'))).subarray(
+      8,
+    );
+    const right = predicted.labels.filter((label, i) => label === truth[i]).length;
+    expect(right / truth.length).toBe(summary.testAccuracy);
+    expect(predicted.logits[0]).toHaveLength(4);
+    expect(
+      (await dcnet('predict', summary.checkpoint, images, ...engineFlags)).stdout.split('\n'),
+    ).toHaveLength(22);
+
+    const wrong = path.join(project.directory, 'data', 't10k-labels-idx1-ubyte');
+    const refused = await dcnet('predict', summary.checkpoint, wrong, '--json', ...engineFlags);
+    expect([refused.exitCode, answer(refused).error]).toEqual([
+      2,
+      expect.objectContaining({ code: 'data', file: wrong }),
+    ]);
+  });
+
+  it.each([1, 2])('stops cleanly by Ctrl-C, pressed %i times', async (times) => {
+    const project = await TinyProject.create();
+    const config = await project.writeConfig({ epochs: 100_000 });
+    const { child, ended } = start(['train', config, '--json', '--name', 'a', ...engineFlags]);
+    const run = path.join(project.runsDirectory, 'a');
+    const checkpoint = path.join(run, 'checkpoints', 'epoch-0001.dcnet.safetensors');
+    while (!existsSync(checkpoint)) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let i = 0; i < times; i++) child.kill('SIGINT');
+    const result = await ended;
+    if (times === 2) {
+      // Both may arrive before the first is acted upon: then it ends at once, as asked.
+      expect([0, 130]).toContain(result.exitCode);
+      return;
+    }
+    expect(result.exitCode).toBe(0);
+    expect(answer(result)).toMatchObject({ status: 'stopped' });
+    const state = runStateSchema.parse(JSON.parse(await readFile(path.join(run, 'state.json'), 'utf8')));
+    expect(state.status).toBe('stopped');
+
+    await writeFile(
+      path.join(run, 'config.dcnet.json'),
+      (await readFile(path.join(run, 'config.dcnet.json'), 'utf8')).replace(
+        '100000',
+        String(state.epoch + 1),
+      ),
+    );
+    const resumed = await dcnet('train', config, '--resume', 'a', '--json', ...engineFlags);
+    expect(resumed.exitCode).toBe(0);
+    expect(answer(resumed)).toMatchObject({ status: 'completed', name: 'a', epochs: state.epoch + 1 });
+  });
+
+  it('ends with 2 for what it cannot use, and says where', async () => {
+    const project = await TinyProject.create();
+    const config = await project.writeConfig({ epoch: 3 });
+    const { exitCode, stderr, stdout } = await dcnet('train', config, ...engineFlags);
+    expect([exitCode, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/tiny\.dcnet\.json:1:\d+: epoch: There is no field epoch here\. .*epochs/);
+    for (const args of [[], ['nowhere.dcnet.json'], ['--resume', 'nothing'], [config, '--backend', 'abacus']])
+      expect((await dcnet('train', ...args, '--media', mediaDirectory)).exitCode).toBe(2);
+    const missing = await dcnet('evaluate', 'nowhere.dcnet.safetensors', '--json', ...engineFlags);
+    expect([missing.exitCode, answer(missing).error]).toEqual([
+      2,
+      expect.objectContaining({ code: 'checkpoint' }),
+    ]);
+  });
+
+  it('ends with 1 for a run that failed, and says what to try', async () => {
+    const project = await TinyProject.create();
+    const config = await project.writeConfig({
+      layers: [
+        { type: 'conv', filters: 4, batchNorm: false, operator: 'inner-product' },
+        { type: 'global-average-pool' },
+        { type: 'dense', units: 4 },
+      ],
+      optimizer: { type: 'sgd', learningRate: 100 },
+      schedule: { type: 'constant' },
+      weightDecay: 1,
+      epochs: 20,
+    });
+    const failed = await dcnet('train', config, '--json', ...engineFlags);
+    expect(failed.exitCode).toBe(1);
+    expect(answer(failed)).toMatchObject({ status: 'failed', error: { code: 'diverged' } });
+    expect(failed.stderr).toMatch(/Training diverged at step \d+.*Try a lower learning rate/);
+  });
+});
