@@ -59,7 +59,7 @@ function objectsAndLists(schema: Schema, value: unknown): Schema[] {
         const literal = (option as z.core.$ZodObject)._zod.def.shape[discriminator ?? '']?._zod.def as
           | z.core.$ZodLiteralDef<string>
           | undefined;
-        return tag !== undefined && literal?.type === 'literal' && literal.values.includes(String(tag));
+        return typeof tag === 'string' && literal?.type === 'literal' && literal.values.includes(tag);
       });
       return tagged.length > 0 ? tagged : all;
     }
