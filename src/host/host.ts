@@ -43,7 +43,7 @@ export class Host extends Owner {
     this.#engines = engines;
     const status = this._register(new TrainingStatus(runs));
     this._register(new RunContext(runs));
-    this.files = new FileActions(runs);
+    this.files = new FileActions(runs, (from, to) => this.panels.runMoved(from, to));
     this.training = new Training(engines.training, runs, (runDirectory) =>
       this.panels.openTraining(runDirectory),
     );

@@ -13,6 +13,7 @@ const command = (id: string, argument?: unknown) => vscode.commands.executeComma
 
 describe('What goes wrong', () => {
   pictureFailures();
+  before(() => vscode.commands.executeCommand('dcnet.runs.focus'));
   afterEach(() => vscode.commands.executeCommand('notifications.clearAll'));
 
   it('a data set that is not there: in the config, and when it is trained', async function () {

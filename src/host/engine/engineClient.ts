@@ -134,6 +134,7 @@ export class EngineClient extends Owner {
   }
 
   override dispose(): void {
+    if (this.isDisposed) return;
     super.dispose();
     clearTimeout(this.#idle);
     // An engine that is there for this window only goes with it; one that trains stays.

@@ -45,6 +45,8 @@ export class LayerPanel extends Owner {
   #view: LayerView = emptyView('train');
   #measuring: AbortController | undefined;
   #selected: string | undefined;
+  /** The last picture of this run. */
+  #last: Inspection | undefined;
 
   constructor(
     readonly panel: vscode.WebviewPanel,
@@ -68,6 +70,8 @@ export class LayerPanel extends Owner {
 
   /** Show a checkpoint. */
   async open(target: LayerTarget): Promise<void> {
+    // The last picture stands in, dimmed, until the new one comes; not one of another run.
+    if (this.#target?.runDirectory !== target.runDirectory) this.#last = undefined;
     this.#target = target;
     this.panel.title = `Layers: ${path.basename(target.runDirectory)}`;
     this.#config = await this.services.configOf(target.runDirectory);
@@ -79,6 +83,7 @@ export class LayerPanel extends Owner {
   openEmpty(command: 'train' | 'createSample'): void {
     this.#measuring?.abort();
     this.#target = undefined;
+    this.#last = undefined;
     this.#show(emptyView(command));
   }
 
@@ -114,17 +119,10 @@ export class LayerPanel extends Owner {
 
   #follow(config: vscode.Uri, layer: string): void {
     if (this.pinned || config.toString() !== this.#config?.toString()) return;
-    if (!this.#picture?.layers.some(({ name }) => name === layer)) return;
+    if (!this.#last?.layers.some(({ name }) => name === layer)) return;
     if (layer === this.#selected) return;
     this.#selected = layer;
     this.#remote.notify('layerSelected', { layer });
-  }
-
-  /** The last known picture. */
-  get #picture(): Inspection | undefined {
-    const view = this.#view;
-    if (view.status === 'full') return view.inspection;
-    return view.status === 'empty' ? undefined : view.previous;
   }
 
   async #measure({ runDirectory, checkpoint }: LayerTarget): Promise<void> {
@@ -133,7 +131,6 @@ export class LayerPanel extends Owner {
     this.#measuring = abort;
     const stillWanted = (): boolean => this.#measuring === abort && !this.isDisposed;
     const name = path.basename(checkpoint, checkpointExtension);
-    let previous = this.#picture;
     try {
       const stored = await readStoredInspection(runDirectory, checkpoint);
       if (!stillWanted()) return;
@@ -141,10 +138,10 @@ export class LayerPanel extends Owner {
         this.#show({ status: 'full', inspection: stored.inspection });
         return;
       }
-      previous = stored?.inspection ?? previous;
+      this.#last = stored?.inspection ?? this.#last;
       const progressed = (progress: WorkProgress): void => {
         if (stillWanted() && !abort.signal.aborted)
-          this.#show({ status: 'loading', checkpoint: name, progress, previous });
+          this.#show({ status: 'loading', checkpoint: name, progress, previous: this.#last });
       };
       progressed({ activity: 'Starting', done: 0, total: 1 });
       const inspection = await this.services.inspect(checkpoint, {
@@ -155,12 +152,13 @@ export class LayerPanel extends Owner {
     } catch (thrown) {
       const error = asDcnetError(thrown);
       if (!abort.signal.aborted) this.services.log.error(error.describe());
-      if (stillWanted()) this.#show({ status: 'error', error: error.details, previous });
+      if (stillWanted()) this.#show({ status: 'error', error: error.details, previous: this.#last });
     }
   }
 
   #show(view: LayerView): void {
     this.#view = view;
+    if (view.status === 'full') this.#last = view.inspection;
     // A hidden document asks when it is shown again.
     if (this.panel.visible) this.#remote.notify('show', view);
   }

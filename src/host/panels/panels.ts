@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import path from 'node:path';
 import * as vscode from 'vscode';
 import { type PanelName, panelStateSchema } from '../../protocol/panels.js';
 import { findConfigs } from '../config/configFiles.js';
@@ -37,6 +38,17 @@ export class Panels extends Owner {
       return;
     }
     await this.#layer.open(target);
+  }
+
+  /** A run's folder has another name (its panels go along) or is gone (they close). */
+  async runMoved(from: string, to: string | undefined): Promise<void> {
+    const training = this.#training.get(from);
+    training?.panel.dispose();
+    if (training !== undefined && to !== undefined) await this.openTraining(to);
+    const target = this.#layer?.target;
+    if (target?.runDirectory !== from) return;
+    if (to === undefined) this.#layer?.panel.dispose();
+    else await this.#layer?.open({ runDirectory: to, checkpoint: path.join(to, path.relative(from, target.checkpoint)) });
   }
 
   restoreTraining(panel: vscode.WebviewPanel, state: unknown): void {

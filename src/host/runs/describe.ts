@@ -47,7 +47,7 @@ export function describeRun({ state }: RunSnapshot): string {
     case 'running':
       return [epoch, ...accuracy].join(' · ');
     case 'completed':
-      return [...accuracy, `${state.epochs} epochs`].join(' · ');
+      return [...accuracy, state.epochs === 1 ? '1 epoch' : `${state.epochs} epochs`].join(' · ');
     case 'paused':
     case 'stopped':
     case 'failed':

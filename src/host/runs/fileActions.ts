@@ -19,7 +19,11 @@ interface Place {
 
 /** Rename, delete and reveal runs and checkpoints. */
 export class FileActions {
-  constructor(private readonly runs: RunStore) {}
+  constructor(
+    private readonly runs: RunStore,
+    /** A run's folder has another name, or is gone. */
+    private readonly onMoved: (from: string, to: string | undefined) => Promise<void>,
+  ) {}
 
   async rename(argument: unknown): Promise<void> {
     const place = await this.#place(argument);
@@ -38,8 +42,10 @@ export class FileActions {
             ((await exists(path.join(siblings, value + ending))) ? `${value} exists already.` : undefined)),
     });
     if (name === undefined || name === place.name) return;
-    await moveFile(place.path, path.join(siblings, name + ending));
+    const to = path.join(siblings, name + ending);
+    await moveFile(place.path, to);
     await this.runs.refresh();
+    if (place.kind === 'run') await this.onMoved(place.path, to);
   }
 
   async delete(argument: unknown): Promise<void> {
@@ -71,6 +77,7 @@ export class FileActions {
       await vscode.workspace.fs.delete(uri, { recursive: true, useTrash: false });
     }
     await this.runs.refresh();
+    if (place.kind === 'run') await this.onMoved(place.path, undefined);
   }
 
   async reveal(argument: unknown): Promise<void> {

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type Browser, chromium, type Frame, type Locator, type Page } from 'playwright-core';
+import { chromium, type Frame, type Locator, type Page } from 'playwright-core';
 import * as vscode from 'vscode';
 import { skip } from './run.js';
 import { until } from './until.js';
@@ -18,10 +18,7 @@ export function pictureFailures(): void {
 export class Workbench {
   static #connecting: Promise<Workbench> | undefined;
 
-  private constructor(
-    readonly page: Page,
-    private readonly browser: Browser,
-  ) {}
+  private constructor(readonly page: Page) {}
 
   /** The one that shows this extension host; the test is skipped where it cannot be reached. */
   static async of(context: Mocha.Context): Promise<Workbench> {
@@ -38,7 +35,19 @@ export class Workbench {
         if ((await page.locator('.monaco-workbench').count()) > 0) return page;
       return undefined;
     });
-    return new Workbench(page, browser);
+    return new Workbench(page);
+  }
+
+  /** Another window on the same folder, as a reload would open it: it restores what this one keeps. */
+  async anotherWindow(): Promise<Workbench> {
+    const address = new URL(this.page.url());
+    const payload: [string, string][] = JSON.parse(address.searchParams.get('payload') ?? '[]');
+    const withoutTests = payload.filter(([key]) => key !== 'extensionTestsPath');
+    address.searchParams.set('payload', JSON.stringify(withoutTests));
+    const page = await this.page.context().newPage();
+    await page.goto(address.toString(), { waitUntil: 'commit' });
+    await page.locator('.monaco-workbench .part.statusbar').waitFor();
+    return new Workbench(page);
   }
 
   /** Choose a command in the palette, by its whole title. */
@@ -88,7 +97,4 @@ export class Workbench {
     if (folder !== undefined) await this.page.screenshot({ path: path.join(folder, `${name}.png`) });
   }
 
-  async close(): Promise<void> {
-    await this.browser.close();
-  }
 }
