@@ -13,7 +13,7 @@ const spark = { width: 84, height: 22 } as const;
 const bar = { width: 84, height: 9 } as const;
 
 /** Density of ‖x‖ with the radius as a hairline. */
-export function normSparkline(layer: LayerInspection): readonly Mark[] {
+function normSparkline(layer: LayerInspection): readonly Mark[] {
   const scale = axisScale(normDomain(layer), [0, spark.width]);
   const rise = (height: number): number => spark.height - height * (spark.height - 2);
   const outline = densityOutline(densityBins(layer.norm.histogram, scale), scale, rise, 'x');
@@ -27,7 +27,7 @@ export function normSparkline(layer: LayerInspection): readonly Mark[] {
 }
 
 /** Density of θ with 90° as a hairline. */
-export function angleSparkline(layer: LayerInspection): readonly Mark[] {
+function angleSparkline(layer: LayerInspection): readonly Mark[] {
   const scale = axisScale([0, 180], [0, spark.width]);
   const rise = (height: number): number => spark.height - height * (spark.height - 2);
   const outline = densityOutline(densityBins(layer.angle.histogram, scale), scale, rise, 'x');

@@ -12,7 +12,7 @@ const whole = (value: number): Cell => ({ text: count(value), value });
 const share = (value: number): Cell => ({ text: percent(value), value });
 
 /** A status in words, with the queue's place. */
-export function statusWords(state: RunState): string {
+function statusWords(state: RunState): string {
   if (state.status === 'queued') {
     return state.queuePosition === undefined ? 'queued' : `queued, place ${state.queuePosition}`;
   }

@@ -17,7 +17,7 @@ interface PlacedBand {
 }
 
 /** Stack the bands below each other. */
-export function placeBands(bands: readonly Band[], from: number): readonly PlacedBand[] {
+function placeBands(bands: readonly Band[], from: number): readonly PlacedBand[] {
   let top = from;
   return bands.map((band) => {
     top += titleRoom;

@@ -9,7 +9,7 @@ import type { LayerHistory } from './series.js';
 const spark = { width: 180, height: 26 } as const;
 
 /** E‖x‖ over the epochs, filled, with R over it. */
-export function healthSparkline(layer: LayerHistory): readonly Mark[] {
+function healthSparkline(layer: LayerHistory): readonly Mark[] {
   const { points } = layer;
   const highest = Math.max(...points.flatMap((p) => [p.meanPatchNorm, p.radius ?? 0]), 0);
   const x = axisScale([0, Math.max(1, points.length - 1)], [1, spark.width - 1]);

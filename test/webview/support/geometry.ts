@@ -1,7 +1,7 @@
 import type { Locator, Page } from 'playwright-core';
 
 /** The points of a path that has straight lines only, in the order drawn. */
-export function pathPoints(d: string): (readonly [number, number])[] {
+function pathPoints(d: string): (readonly [number, number])[] {
   const points: [number, number][] = [];
   let at: [number, number] = [0, 0];
   for (const [, command, rest = ''] of d.matchAll(/([MLHVZ])([^MLHVZ]*)/g)) {

@@ -1,5 +1,5 @@
 /** A small seeded generator (mulberry32): uniform numbers in [0, 1). */
-export function uniform(seed: number): () => number {
+function uniform(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
