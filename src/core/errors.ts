@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** What kind of thing went wrong; decides exit codes and where a message is shown. */
-export const errorCodes = [
+const errorCodes = [
   /** A config is not valid: the message names file, line, column and field. */
   'config',
   /** A data set is missing, truncated or inconsistent. */

@@ -11,7 +11,7 @@ function hash(text: string): number {
 }
 
 /** The random stream of a purpose (`order of epoch 3`, `kernel of conv1`): depends on the seed and the purpose alone. */
-export function randomStream(seed: number, purpose: string): RandomGenerator {
+function randomStream(seed: number, purpose: string): RandomGenerator {
   return xoroshiro128plus((hash(purpose) ^ Math.imul(seed, 0x9e3779b1)) | 0);
 }
 

@@ -12,7 +12,7 @@ export async function showError(log: vscode.LogOutputChannel, thrown: unknown): 
 }
 
 /** The whole story, for the log: what happened and where it came from. */
-export function logError(log: vscode.LogOutputChannel, error: DcnetError): void {
+function logError(log: vscode.LogOutputChannel, error: DcnetError): void {
   log.error(error.describe());
   if (error.details.code === 'internal' && error.stack !== undefined) log.error(error.stack);
 }
@@ -39,7 +39,7 @@ function actionsFor({ code, file, line, column }: ErrorDetails): ErrorAction[] {
 }
 
 /** Open a text file at a 1-based position. */
-export async function openAt(uri: vscode.Uri, line = 1, column = 1): Promise<vscode.TextEditor> {
+async function openAt(uri: vscode.Uri, line = 1, column = 1): Promise<vscode.TextEditor> {
   const position = new vscode.Position(line - 1, column - 1);
   return vscode.window.showTextDocument(uri, { selection: new vscode.Range(position, position) });
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Runs the suites in test/host inside a VS Code: the one served from npm, or with `--desktop` the one that
 // @vscode/test-electron downloads. `--target folder` tests this folder, `--target vsix` the packaged extension,
-// installed. Outcomes go to the file that DCNET_TEST_REPORT names, screenshots to .test-output/.
+// installed; `--suite config` (repeatable) only test/host/config.test.ts. Outcomes go to the file that
+// DCNET_TEST_REPORT names, screenshots to .test-output/.
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -22,6 +23,7 @@ const { values: options } = parseArgs({
   options: {
     target: { type: 'string', default: 'folder' },
     desktop: { type: 'boolean', default: false },
+    suite: { type: 'string', multiple: true },
   },
 });
 
@@ -29,8 +31,10 @@ const { values: options } = parseArgs({
 async function bundleSuites() {
   const suites = (await readdir(fromRoot('test/host'), { recursive: true }))
     .filter((file) => file.endsWith('.test.ts'))
+    .filter((file) => options.suite === undefined || options.suite.includes(path.basename(file, '.test.ts')))
     .sort();
-  if (suites.length === 0) throw new StepError('No suite in test/host', 'Suites are files named *.test.ts.');
+  if (suites.length === 0)
+    throw new StepError('No such suite in test/host', 'Suites are files named *.test.ts.');
   const outfile = fromRoot('dist/test/host.js');
   await esbuild.build({
     absWorkingDir: fromRoot(),

@@ -5,8 +5,8 @@ export const magnitudeNames = ['sphere', 'ball', 'tanh', 'linear', 'seg', 'log',
 /** Angular activations g(θ) (Decoupled Networks, section 3.4). */
 export const angularNames = ['linear', 'cosine', 'square-cosine', 'sigmoid'] as const;
 
-export const magnitudeSchema = z.enum(magnitudeNames);
-export const angularSchema = z.enum(angularNames);
+const magnitudeSchema = z.enum(magnitudeNames);
+const angularSchema = z.enum(angularNames);
 
 const layerName = z
   .string()
@@ -227,7 +227,6 @@ export type AngularName = (typeof angularNames)[number];
 export type Sharing = z.infer<typeof sharing>;
 export type OperatorInput = z.infer<typeof operatorSchema>;
 export type LayerConfig = z.infer<typeof layerSchema>;
-export type ConvConfig = z.infer<typeof convSchema>;
 export type DataConfig = z.infer<typeof configSchema>['data'];
 export type OptimizerConfig = z.infer<typeof optimizerSchema>;
 export type ScheduleConfig = z.infer<typeof scheduleSchema>;

@@ -20,8 +20,3 @@ export function angularValue(name: AngularName, theta: number, k: number): numbe
       return Math.tanh((Math.PI / 2 - theta) / (2 * k)) / Math.tanh(Math.PI / (4 * k));
   }
 }
-
-/** Angular activations that are functions of cos θ alone and need no arccos. */
-export function needsArccos(name: AngularName): boolean {
-  return name === 'linear' || name === 'sigmoid';
-}

@@ -21,7 +21,7 @@ export const distributionSchema = z.object({
 export type Distribution = z.infer<typeof distributionSchema>;
 
 /** A stretch of the norm axis in which the magnitude function behaves alike. */
-export const regimeSchema = z.object({
+const regimeSchema = z.object({
   name: z.enum(['below the radius', 'beyond the radius']),
   /** Share of (patch, filter) pairs, 0 to 1. */
   share: z.number(),

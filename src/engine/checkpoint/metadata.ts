@@ -3,7 +3,7 @@ import type { Network } from '../../core/config/network.js';
 import { configSchema } from '../../core/config/schema.js';
 
 /** Bumped whenever a checkpoint's meaning changes: another version is refused, not guessed at. */
-export const checkpointVersion = 1;
+const checkpointVersion = 1;
 const formatName = 'dcnet-checkpoint';
 
 const count = z.number().int().nonnegative();

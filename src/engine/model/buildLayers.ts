@@ -80,7 +80,7 @@ function heNormal(inputs: number, seed: number) {
 }
 
 /** A seed of its own for each layer, so that weights depend on the run's seed and the layer's name alone (FNV-1a). */
-export function seedOf(seed: number, name: string): number {
+function seedOf(seed: number, name: string): number {
   let hash = 0x811c9dc5;
   for (const character of `${seed}/${name}`) {
     hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { AngularName } from '../../core/config/schema.js';
 
 /** Cosines are clamped to ±this before an arccos: float32 cosines exceed 1, and the slope at ±1 is infinite. */
-export const cosineLimit = 1 - 1e-7;
+const cosineLimit = 1 - 1e-7;
 
 /** What an angular activation contributes; shapes [N, H′, W′, F]. */
 export interface AngularTerms {

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { hasFused, runFused } from './fusedKernels.js';
 
 /** ε inside the root of the variance, as in the authors' code. */
-export const batchNormEpsilon = 1e-3;
+const batchNormEpsilon = 1e-3;
 
 export interface BatchStatistics {
   /** [C]. */

@@ -11,7 +11,7 @@ import type { DataSet } from '../data/dataSet.js';
 const gitTimeoutMs = 3_000;
 
 /** Our version. */
-export const dcnetVersion = version;
+const dcnetVersion = version;
 
 /** This machine and program, as `environment.json` and `dcnet doctor` tell it. */
 export function describeMachine(): Pick<Environment, 'dcnetVersion' | 'node' | 'platform' | 'cpu' | 'cores'> {
