@@ -79,7 +79,10 @@ describe('Engine process', () => {
   });
 
   it('is not looked for where it no longer is', async () => {
-    writeFileSync(presenceFile(), JSON.stringify({ protocolVersion: 1, pid: process.pid, socket: '/nowhere' }));
+    writeFileSync(
+      presenceFile(),
+      JSON.stringify({ protocolVersion: 1, pid: process.pid, socket: '/nowhere' }),
+    );
     assert.equal(await connectTo().attach(), false);
     assert.ok(!existsSync(presenceFile()), 'the stale file is removed');
   });

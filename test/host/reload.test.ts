@@ -28,7 +28,9 @@ describe('Reload of the window', function () {
   after(async () => {
     await window?.page.close();
     if (readState(run).status !== 'stopped')
-      await vscode.commands.executeCommand('dcnet.stopRun', { runDirectory: path.join(runsDirectory(), run) });
+      await vscode.commands.executeCommand('dcnet.stopRun', {
+        runDirectory: path.join(runsDirectory(), run),
+      });
   });
 
   it('finds the run under way again', async function () {

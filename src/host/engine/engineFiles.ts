@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import path from 'node:path';
-import type { ExtensionContext } from 'vscode';
+import { type ExtensionContext, workspace } from 'vscode';
 
 // Apart from the rest, because activation needs it: what it imports is loaded with every window.
 
@@ -10,18 +11,28 @@ export interface EngineFiles {
 
 /** Where the engine that trains leaves word of itself: found again by the window that opens this workspace next. */
 export function trainingFiles(context: ExtensionContext): EngineFiles {
-  return filesNamed(context, 'training');
+  const name = `engine-training-${workspaceKey()}`;
+  return { presenceFile: inStorage(context, `${name}.json`), logFile: inStorage(context, `${name}.log`) };
 }
 
 /** Where the engine that analyses does: it belongs to this window, and ends with it. */
 export function analysisFiles(context: ExtensionContext): EngineFiles {
-  return filesNamed(context, `analysis-${process.pid}`);
+  return {
+    presenceFile: inStorage(context, `engine-analysis-${process.pid}.json`),
+    logFile: inStorage(context, `engine-analysis-${workspaceKey()}.log`),
+  };
 }
 
-function filesNamed(context: ExtensionContext, name: string): EngineFiles {
-  const folder = (context.storageUri ?? context.globalStorageUri).fsPath;
-  return {
-    presenceFile: path.join(folder, `engine-${name}.json`),
-    logFile: path.join(folder, `engine-${name}.log`),
-  };
+/**
+ * Stands for the workspace. Its own storage folder would not do: while a reloaded window's predecessor still holds it,
+ * VS Code gives the new window another.
+ */
+function workspaceKey(): string {
+  const places =
+    workspace.workspaceFile ?? (workspace.workspaceFolders ?? []).map(({ uri }) => uri.toString());
+  return createHash('sha256').update(places.toString()).digest('hex').slice(0, 16);
+}
+
+function inStorage(context: ExtensionContext, name: string): string {
+  return path.join(context.globalStorageUri.fsPath, name);
 }

@@ -48,7 +48,11 @@ export class Panels extends Owner {
     const target = this.#layer?.target;
     if (target?.runDirectory !== from) return;
     if (to === undefined) this.#layer?.panel.dispose();
-    else await this.#layer?.open({ runDirectory: to, checkpoint: path.join(to, path.relative(from, target.checkpoint)) });
+    else
+      await this.#layer?.open({
+        runDirectory: to,
+        checkpoint: path.join(to, path.relative(from, target.checkpoint)),
+      });
   }
 
   restoreTraining(panel: vscode.WebviewPanel, state: unknown): void {

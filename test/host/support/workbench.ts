@@ -96,5 +96,4 @@ export class Workbench {
     const folder = process.env.DCNET_TEST_OUTPUT;
     if (folder !== undefined) await this.page.screenshot({ path: path.join(folder, `${name}.png`) });
   }
-
 }

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { inWorkspace } from './support/extension.js';
+import { newRun, readSummary, runsDirectory, untilStatus } from './support/runs.js';
+import { until } from './support/until.js';
+import { pictureFailures, Workbench } from './support/workbench.js';
+
+/** The sample trains for under a minute on a machine that has nothing else to do. */
+const trainLimitMs = 240_000;
+
+describe('The sample network', function () {
+  this.bail(true);
+  pictureFailures();
+  let run = '';
+  const config = (): vscode.Uri => vscode.Uri.file(inWorkspace('fashion.dcnet.json'));
+
+  it('is created by a command, and its config is in order', async function () {
+    const workbench = await Workbench.of(this);
+    await workbench.palette('DCNet: Create Sample Network');
+    await until(
+      'its config is open',
+      () => vscode.window.activeTextEditor?.document.uri.fsPath === config().fsPath,
+    );
+    const lenses = await until('a lens', async () => {
+      const found = await vscode.commands.executeCommand<vscode.CodeLens[]>(
+        'vscode.executeCodeLensProvider',
+        config(),
+      );
+      return found.length > 0 && found;
+    });
+    assert.ok(lenses.some(({ command }) => command?.command === 'dcnet.train'));
+    assert.deepEqual(vscode.languages.getDiagnostics(config()), []);
+  });
+
+  it('learns from the images that come with the extension', async function () {
+    this.timeout(trainLimitMs);
+    const workbench = await Workbench.of(this);
+    run = await newRun(() => vscode.commands.executeCommand('dcnet.train', config()));
+    await untilStatus(run, 'completed', trainLimitMs);
+    const { testAccuracy, trainSeconds } = readSummary(run);
+    console.log(`the sample: ${testAccuracy} of the test images right after ${trainSeconds.toFixed(1)} s`);
+    assert.ok(testAccuracy !== undefined && testAccuracy >= 0.85, `${testAccuracy}`);
+    await workbench.panel('training');
+    await workbench.screenshot('sample-training');
+  });
+
+  it('stops measuring when that is cancelled, and measures when asked again', async function () {
+    const workbench = await Workbench.of(this);
+    const runDirectory = path.join(runsDirectory(), run);
+    const checkpoint = path.join(runDirectory, 'checkpoints', 'epoch-0001.dcnet.safetensors');
+    assert.ok(
+      !existsSync(path.join(runDirectory, 'inspections', 'epoch-0001.test.json')),
+      'not measured yet',
+    );
+    await vscode.commands.executeCommand('dcnet.restartEngine'); // it takes a while to start: time to cancel
+    const opened = vscode.commands.executeCommand('dcnet.inspectLayers', { runDirectory, checkpoint });
+    const panel = await workbench.panel('layer');
+    await panel.getByRole('button', { name: /cancel/i }).click();
+    await opened;
+    await panel
+      .getByText(/cancelled/i)
+      .first()
+      .waitFor();
+    assert.ok(!existsSync(path.join(runDirectory, 'inspections', 'epoch-0001.test.json')));
+    await workbench.screenshot('cancelled');
+
+    await panel.getByRole('button', { name: /again|retry/i }).click();
+    await panel.locator('[role="option"]').filter({ hasText: 'conv3' }).waitFor();
+    await until('the measurement is kept', () =>
+      existsSync(path.join(runDirectory, 'inspections', 'epoch-0001.test.json')),
+    );
+    await workbench.screenshot('sample-layers');
+  });
+
+  it('has a doctor who says what runs here', async () => {
+    await vscode.commands.executeCommand('dcnet.doctor');
+    const text = vscode.window.activeTextEditor?.document.getText() ?? '';
+    assert.match(text, /\*\*wasm\*\*: works/);
+    assert.match(text, /auto` chooses \*\*\w+\*\*/);
+    await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
+  });
+});
