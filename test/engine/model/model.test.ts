@@ -105,6 +105,14 @@ describe('buildModel', () => {
       [...model.tensors.values()].map((each) => [...each.dataSync()]);
     expect(weights(modelOf(3))).toEqual(weights(modelOf(3)));
     expect(weights(modelOf(4))).not.toEqual(weights(modelOf(3)));
+    const twins = buildModel(
+      networkOf([layers[0]!, { ...layers[0], name: 'twin' }, ...layers.slice(5)], {}, [12, 12, 4], 4),
+      options,
+    );
+    made.push(twins);
+    expect(valuesOf(twins.tensors.get('twin/kernel')!)).not.toEqual(
+      valuesOf(twins.tensors.get('first/kernel')!),
+    );
     const shorter = buildModel(networkOf([layers[0]!, ...layers.slice(5)], {}, shape, 4), {
       ...options,
       seed: 3,
