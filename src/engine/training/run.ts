@@ -1,30 +1,13 @@
-import path from 'node:path';
 import type * as tf from '@tensorflow/tfjs-core';
-import type { Network } from '../../core/config/network.js';
-import { requireConfig } from '../../core/config/parse.js';
-import type { Config } from '../../core/config/schema.js';
 import { asDcnetError, type DcnetError } from '../../core/errors.js';
 import { epochCheckpointName, stepCheckpointName } from '../../core/run/names.js';
 import type { MetricsRecord, Summary } from '../../core/run/run.js';
-import type { Runtime } from '../backend/backend.js';
-import {
-  type Checkpoint,
-  encodeCheckpoint,
-  readCheckpoint,
-  writeCheckpoint,
-} from '../checkpoint/checkpoint.js';
+import { encodeCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.js';
 import type { CheckpointMetadata } from '../checkpoint/metadata.js';
-import { readTensors, restoreModel } from '../checkpoint/modelState.js';
-import { requireSameData } from '../checkpoint/openCheckpoint.js';
-import type { DataSet } from '../data/dataSet.js';
-import type { DataStore } from '../data/dataStore.js';
-import { locateData } from '../data/location.js';
-import { buildModel, type DcnetModel } from '../model/model.js';
-import { stepsPerEpoch } from './batches.js';
+import { readTensors } from '../checkpoint/modelState.js';
 import { Stopwatch } from './clock.js';
 import type { TrainingControl } from './control.js';
-import { describeEnvironment } from './environment.js';
-import { createOptimizer, type TrainOptimizer } from './optimizer.js';
+import { type Prepared, prepareRun, type RunPlan } from './prepare.js';
 import type { RunTracker } from './runTracker.js';
 import {
   type EpochReport,
@@ -35,18 +18,6 @@ import {
 } from './trainer.js';
 
 const bestCheckpointName = 'best';
-
-/** What a run needs to be carried out. */
-export interface RunPlan {
-  readonly configText: string;
-  /** Where the config was read: relative data paths start there. */
-  readonly configFile: string;
-  readonly runtime: Runtime;
-  readonly mediaDirectory: string;
-  readonly dataStore: DataStore;
-  /** Go on from the newest checkpoint. */
-  readonly resume: boolean;
-}
 
 /**
  * Carry out one run from preparing to over. Whatever happens, the run's folder tells it in the end: state, metrics and
@@ -74,23 +45,13 @@ type Outcome =
   | { readonly status: 'completed' | 'stopped'; readonly result: TrainingResult | undefined }
   | { readonly status: 'failed'; readonly error: DcnetError };
 
-interface Prepared {
-  readonly config: Config;
-  readonly network: Network;
-  readonly data: DataSet;
-  readonly model: DcnetModel;
-  readonly optimizer: TrainOptimizer;
-  readonly steps: number;
-  readonly checkpoint: Checkpoint | undefined;
-}
-
 class Run {
   readonly #clock = new Stopwatch();
   #prepared: Prepared | undefined;
+  /** As the newest checkpoint has them. */
   #metrics: CheckpointMetadata['metrics'] = {};
+  /** The newest checkpoint, relative to the run's folder. */
   #checkpoint: string | undefined;
-  #firstStep = 0;
-  #secondsBefore = 0;
 
   constructor(
     private readonly plan: RunPlan,
@@ -109,11 +70,13 @@ class Run {
       backend: plan.runtime.name,
       error: undefined,
     });
-    const prepared = await this.#prepare();
+    const prepared = await prepareRun(plan, folder);
+    this.#prepared = prepared;
+    this.#metrics = prepared.metrics;
+    this.#checkpoint = prepared.checkpointFile && folder.relative(prepared.checkpointFile);
     if (control.asked() === 'stop') return { status: 'stopped', result: undefined };
 
-    const firstStep = prepared.checkpoint?.metadata.step ?? 0;
-    this.#firstStep = firstStep;
+    const firstStep = prepared.finishedSteps;
     if (plan.resume) await folder.mendMetrics();
     await this.#event(plan.resume ? 'resumed' : 'started', firstStep, await this.#whereItRuns());
     await tracker.update({
@@ -129,7 +92,6 @@ class Run {
       runtime: plan.runtime,
       control,
       observer: this.#observer(prepared),
-      finishedSteps: firstStep,
       clock: this.#clock,
     });
     this.#clock.stop();
@@ -145,43 +107,10 @@ class Run {
     return `${name}, ${device}${before === undefined || before === name ? '' : `; it was started on ${before}`}`;
   }
 
-  async #prepare(): Promise<Prepared> {
-    const { plan, tracker } = this;
-    const { folder } = tracker;
-    const { config: unchecked } = requireConfig(plan.configText, plan.configFile);
-    const location = locateData(unchecked.data, path.dirname(plan.configFile), plan.mediaDirectory);
-    const data = await plan.dataStore.load(location);
-    const { config, network } = requireConfig(plan.configText, plan.configFile, data.info);
-    if (network === undefined) throw new Error('A config without errors gave no network.');
-    const steps = stepsPerEpoch(data.train.count, config.batch);
-    await folder.makeCheckpointsDirectory();
-
-    const newest = plan.resume ? await folder.newestCheckpoint(steps) : undefined;
-    const checkpoint = newest === undefined ? undefined : await readCheckpoint(newest);
-    if (checkpoint !== undefined) requireSameData(checkpoint, data);
-    if ((await folder.readEnvironment()) === undefined)
-      await folder.writeEnvironment(
-        await describeEnvironment(plan.runtime, data, config.seed, plan.configFile),
-      );
-
-    const model = buildModel(network, { seed: config.seed, averageDecay: config.averageDecay });
-    const optimizer = createOptimizer(config.optimizer, model.trainable);
-    const prepared = { config, network, data, model, optimizer, steps, checkpoint };
-    this.#prepared = prepared;
-    if (checkpoint !== undefined && newest !== undefined) {
-      restoreModel(model, checkpoint);
-      if (checkpoint.metadata.step > 0) optimizer.restore(checkpoint);
-      this.#metrics = checkpoint.metadata.metrics;
-      this.#checkpoint = folder.relative(newest);
-      this.#secondsBefore = secondsAt(await folder.readMetrics(), checkpoint.metadata.step);
-    }
-    return prepared;
-  }
-
   #observer(prepared: Prepared): TrainingObserver {
     const { tracker } = this;
     return {
-      stepped: (report) => this.#stepped(report),
+      stepped: (report) => this.#stepped(prepared, report),
       epochDone: (report) => this.#epochDone(prepared, report),
       held: async (step) => {
         await this.#event('paused', step);
@@ -194,11 +123,11 @@ class Run {
     };
   }
 
-  async #stepped(report: StepReport): Promise<void> {
+  async #stepped(prepared: Prepared, report: StepReport): Promise<void> {
     const { tracker } = this;
     await tracker.folder.appendMetrics({ type: 'step', ...report, seconds: this.#seconds });
     const { totalSteps } = tracker.state;
-    const secondsAStep = this.#clock.seconds / (report.step - this.#firstStep);
+    const secondsAStep = this.#clock.seconds / (report.step - prepared.finishedSteps);
     await tracker.update({ ...report, secondsLeft: (totalSteps - report.step) * secondsAStep });
   }
 
@@ -305,7 +234,7 @@ class Run {
   }
 
   get #seconds(): number {
-    return this.#secondsBefore + this.#clock.seconds;
+    return (this.#prepared?.secondsBefore ?? 0) + this.#clock.seconds;
   }
 
   #event(
@@ -316,12 +245,4 @@ class Run {
     const time = new Date().toISOString();
     return this.tracker.folder.appendMetrics({ type: 'event', step, event, time, message });
   }
-}
-
-/** Seconds of training until a step, as the log has them. */
-function secondsAt(records: readonly MetricsRecord[], step: number): number {
-  const seconds = records.flatMap((record) =>
-    record.type !== 'event' && record.step <= step ? [record.seconds] : [],
-  );
-  return seconds.at(-1) ?? 0;
 }

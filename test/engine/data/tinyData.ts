@@ -17,7 +17,7 @@ export function idxBytes(dimensions: readonly number[], values: ArrayLike<number
 }
 
 /** Small pseudo-random bytes by a linear congruential generator. */
-export function bytes(count: number, seed: number): Uint8Array {
+function bytes(count: number, seed: number): Uint8Array {
   let state = seed;
   return Uint8Array.from({ length: count }, () => {
     state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;

@@ -2,6 +2,7 @@ import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { parseConfig } from '../../../src/core/config/parse.js';
 import { parseMetrics } from '../../../src/core/run/metrics.js';
 import {
   environmentSchema,
@@ -10,6 +11,9 @@ import {
   runStateSchema,
   summarySchema,
 } from '../../../src/core/run/run.js';
+import { readCheckpoint } from '../../../src/engine/checkpoint/checkpoint.js';
+import { buildModel } from '../../../src/engine/model/model.js';
+import { divergedError } from '../../../src/engine/training/diverged.js';
 import { TinyProject } from './support.js';
 
 let project: TinyProject;
@@ -118,6 +122,17 @@ describe('a run', () => {
     expect(
       (await checkpoint(a.runDirectory, 'epoch-0001')).equals(await checkpoint(c.runDirectory, 'epoch-0001')),
     ).toBe(false);
+  });
+
+  it('gives the same weights when losses are read later, as on a device that computes meanwhile', async () => {
+    const soon = await project.train();
+    project.runtime = { ...project.runtime, name: 'tensorflow' };
+    const late = await project.train();
+    const weights = async (run: string) =>
+      (await readCheckpoint(path.join(run, 'checkpoints', 'epoch-0003.dcnet.safetensors'))).tensors;
+    expect(await weights(late.runDirectory)).toEqual(await weights(soon.runDirectory));
+    const steps = (await metrics(late.runDirectory)).filter(({ type }) => type === 'step');
+    expect(steps.at(-1)).toMatchObject({ step: totalSteps, loss: expect.any(Number) });
   });
 
   it('takes the next free name, and refuses one that is taken or cannot be', async () => {
@@ -285,34 +300,65 @@ describe('a run that is held', () => {
 });
 
 describe('a run that cannot go on', () => {
+  /** Explodes within some steps. */
+  const hopeless = {
+    layers: [
+      { type: 'conv', filters: 4, batchNorm: false, operator: 'inner-product' },
+      {
+        type: 'conv',
+        filters: 4,
+        batchNorm: false,
+        operator: { magnitude: 'linear', angular: 'square-cosine' },
+      },
+      { type: 'global-average-pool' },
+      { type: 'dense', units: 4 },
+    ],
+    optimizer: { type: 'sgd', learningRate: 100, momentum: 0.9 },
+    schedule: { type: 'constant' },
+    projection: undefined,
+    weightDecay: 1,
+    epochs: 20,
+  };
+
   it('diverges with the step, the layer where it shows first, and what to try', async () => {
-    const { runDirectory, summary } = await project.train({
-      layers: [
-        { type: 'conv', filters: 4, batchNorm: false, operator: 'inner-product' },
-        {
-          type: 'conv',
-          filters: 4,
-          batchNorm: false,
-          operator: { magnitude: 'linear', angular: 'square-cosine' },
-        },
-        { type: 'global-average-pool' },
-        { type: 'dense', units: 4 },
-      ],
-      optimizer: { type: 'sgd', learningRate: 100, momentum: 0.9 },
-      projection: undefined,
-      weightDecay: 1,
-      epochs: 20,
-    });
+    const { runDirectory, summary } = await project.train(hopeless);
     expect(summary).toMatchObject({ status: 'failed', error: { code: 'diverged' } });
     expect(summary.error!.message).toMatch(/^Training diverged at step \d+: /);
     expect(summary.error!.remedy).toMatch(
-      /lower learning rate \(100 → 10\).*batchNorm.*square-cosine.*bounded/,
+      /lower learning rate \(100 → 10\).*batchNorm.*square-cosine.*bounded.*warm-up/,
     );
     expect(await json(runDirectory, 'state.json')).toMatchObject({
       status: 'failed',
       error: { code: 'diverged' },
     });
     expect((await metrics(runDirectory)).at(-1)).toMatchObject({ type: 'event', event: 'failed' });
+
+    // Read later, the step is still the right one.
+    const step = /step (\d+)/.exec(summary.error!.message)![1];
+    project.runtime = { ...project.runtime, name: 'tensorflow' };
+    const late = await project.train(hopeless);
+    expect(late.summary.error!.message).toContain(`diverged at step ${step}:`);
+  });
+
+  it('names the first layer whose values are not finite', async () => {
+    const input = { shape: [8, 8, 1], classes: 4 } as const;
+    const { config, network } = parseConfig(project.request().configText, input);
+    const model = buildModel(network!, { seed: 1, averageDecay: 0.9 });
+    const x = tf.ones<tf.Rank.R4>([2, 8, 8, 1]);
+    const told = () => divergedError(model, network!, config!, 7, Number.NaN, x).message;
+    expect(told()).toMatch(/step 7: the loss is NaN, though every layer’s values are still finite/);
+    const spoil = (name: string, value: number): void => {
+      const variable = model.tensors.get(name)!;
+      tf.tidy(() => variable.assign(tf.fill(variable.shape, value)));
+    };
+    // Each is finite, their product is not.
+    spoil('conv2/batch_norm/gamma', 1e30);
+    spoil('dense1/kernel', 1e30);
+    expect(told()).toMatch(/: dense1 \(its output\) is the first place/);
+    spoil('conv2/kernel', Number.NaN);
+    expect(told()).toMatch(/: conv2 \(its tensor conv2\/kernel\) is the first place/);
+    model.dispose();
+    x.dispose();
   });
 
   it('fails by name when its data change before it is resumed', async () => {

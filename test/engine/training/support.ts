@@ -9,7 +9,7 @@ import { type TinyData, temporaryFolder, writeTinyData } from '../data/tinyData.
 export const mediaDirectory = path.resolve('media');
 
 /** A network that trains in a moment on the tiny data. */
-export const tinyConfig = {
+const tinyConfig = {
   data: { idx: 'data' },
   operator: { magnitude: 'tanh', angular: 'sigmoid', learnK: 'per-filter' },
   layers: [
@@ -37,7 +37,7 @@ export const tinyConfig = {
 export class TinyProject {
   private constructor(
     readonly directory: string,
-    readonly runtime: Runtime,
+    public runtime: Runtime,
   ) {}
 
   static async create(backend: 'wasm' | 'cpu' = 'wasm', data: TinyData = {}): Promise<TinyProject> {

@@ -1,0 +1,105 @@
+import path from 'node:path';
+import type { Network } from '../../core/config/network.js';
+import { requireConfig } from '../../core/config/parse.js';
+import type { Config } from '../../core/config/schema.js';
+import type { MetricsRecord } from '../../core/run/run.js';
+import type { Runtime } from '../backend/backend.js';
+import { readCheckpoint } from '../checkpoint/checkpoint.js';
+import type { CheckpointMetadata } from '../checkpoint/metadata.js';
+import { restoreModel } from '../checkpoint/modelState.js';
+import { requireSameData } from '../checkpoint/openCheckpoint.js';
+import type { DataSet } from '../data/dataSet.js';
+import type { DataStore } from '../data/dataStore.js';
+import { locateData } from '../data/location.js';
+import { buildModel, type DcnetModel } from '../model/model.js';
+import { stepsPerEpoch } from './batches.js';
+import { describeEnvironment } from './environment.js';
+import { createOptimizer, type TrainOptimizer } from './optimizer.js';
+import type { RunFolder } from './runFolder.js';
+
+/** What a run needs to be carried out. */
+export interface RunPlan {
+  readonly configText: string;
+  /** Where the config was read: relative data paths start there. */
+  readonly configFile: string;
+  readonly runtime: Runtime;
+  readonly mediaDirectory: string;
+  readonly dataStore: DataStore;
+  /** Go on from the newest checkpoint. */
+  readonly resume: boolean;
+}
+
+/** A run ready to take its next step. */
+export interface Prepared {
+  readonly config: Config;
+  readonly network: Network;
+  readonly data: DataSet;
+  readonly model: DcnetModel;
+  readonly optimizer: TrainOptimizer;
+  /** Steps of an epoch. */
+  readonly steps: number;
+  /** The checkpoint it goes on from, and what that says; nothing and 0 at the start. */
+  readonly checkpointFile: string | undefined;
+  readonly metrics: CheckpointMetadata['metrics'];
+  readonly finishedSteps: number;
+  /** Seconds of training that the finished steps took. */
+  readonly secondsBefore: number;
+}
+
+/**
+ * Load a run's data, make its network and, where it goes on, restore its newest checkpoint.
+ * @throws DcnetError `config`, `data`, `checkpoint` or `io`; no tensor is left then
+ */
+export async function prepareRun(plan: RunPlan, folder: RunFolder): Promise<Prepared> {
+  const { config: unchecked } = requireConfig(plan.configText, plan.configFile);
+  const location = locateData(unchecked.data, path.dirname(plan.configFile), plan.mediaDirectory);
+  const data = await plan.dataStore.load(location);
+  const { config, network } = requireConfig(plan.configText, plan.configFile, data.info);
+  if (network === undefined) throw new Error('A config without errors gave no network.');
+  const steps = stepsPerEpoch(data.train.count, config.batch);
+  await folder.makeCheckpointsDirectory();
+  if ((await folder.readEnvironment()) === undefined)
+    await folder.writeEnvironment(
+      await describeEnvironment(plan.runtime, data, config.seed, plan.configFile),
+    );
+
+  const checkpointFile = plan.resume ? await folder.newestCheckpoint(steps) : undefined;
+  const checkpoint = checkpointFile === undefined ? undefined : await readCheckpoint(checkpointFile);
+  if (checkpoint !== undefined) requireSameData(checkpoint, data);
+  const finishedSteps = checkpoint?.metadata.step ?? 0;
+  const secondsBefore = finishedSteps === 0 ? 0 : secondsAt(await folder.readMetrics(), finishedSteps);
+
+  const model = buildModel(network, { seed: config.seed, averageDecay: config.averageDecay });
+  const optimizer = createOptimizer(config.optimizer, model.trainable);
+  try {
+    if (checkpoint !== undefined) {
+      restoreModel(model, checkpoint);
+      if (finishedSteps > 0) optimizer.restore(checkpoint);
+    }
+  } catch (thrown) {
+    model.dispose();
+    optimizer.dispose();
+    throw thrown;
+  }
+  const metrics = checkpoint?.metadata.metrics ?? {};
+  return {
+    config,
+    network,
+    data,
+    model,
+    optimizer,
+    steps,
+    checkpointFile,
+    metrics,
+    finishedSteps,
+    secondsBefore,
+  };
+}
+
+/** Seconds of training until a step, as the log has them. */
+function secondsAt(records: readonly MetricsRecord[], step: number): number {
+  const seconds = records.flatMap((record) =>
+    record.type !== 'event' && record.step <= step ? [record.seconds] : [],
+  );
+  return seconds.at(-1) ?? 0;
+}
