@@ -71,19 +71,19 @@ const bundles = [
   },
 ];
 
-/** The config's JSON Schema, from the zod schema that also checks it: completion and checks cannot drift apart. */
+/** The config's JSON Schema for the editor, from the zod schema that also checks it: completion and checks cannot drift apart. */
 async function writeConfigSchema() {
   const bundled = await esbuild.build({
     ...shared,
-    entryPoints: ['src/core/config/jsonSchema.ts'],
+    entryPoints: ['src/core/config/editorSchema.ts'],
     format: 'esm',
     write: false,
     sourcemap: false,
   });
   const source = Buffer.from(bundled.outputFiles[0].contents).toString('base64');
-  const { configJsonSchema } = await import(`data:text/javascript;base64,${source}`);
+  const { editorJsonSchema } = await import(`data:text/javascript;base64,${source}`);
   await mkdir(fromRoot('media'), { recursive: true });
-  await writeFile(fromRoot('media/dcnet.schema.json'), `${JSON.stringify(configJsonSchema(), null, 2)}\n`);
+  await writeFile(fromRoot('media/dcnet.schema.json'), `${JSON.stringify(editorJsonSchema(), null, 2)}\n`);
 }
 
 /** tfjs's WebAssembly binaries are read at run time, from beside the bundles. */

@@ -103,6 +103,17 @@ describe('Config', () => {
     assert.match(texts.join('\n'), /Magnitude function/);
   });
 
+  it('tells each mistake once', async () => {
+    const { document } = await openInEditor(inWorkspace('broken.dcnet.json'));
+    await until('problems', () => ours(document.uri).length >= 2);
+    // VS Code's JSON service is up by now, and has the schema.
+    const others = vscode.languages.getDiagnostics(document.uri).filter(({ source }) => source !== 'DCNet');
+    assert.deepEqual(
+      others.map(({ message }) => message),
+      [],
+    );
+  });
+
   it('has a lens to train it', async () => {
     const { document } = await openInEditor(inWorkspace('broken.dcnet.json'));
     const lenses = await vscode.commands.executeCommand<vscode.CodeLens[]>(

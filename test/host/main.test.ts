@@ -6,11 +6,10 @@ import { writeBars } from './support/bars.js';
 import { inWorkspace, openInEditor } from './support/extension.js';
 import { newRun, readSummary, runsDirectory, untilStatus } from './support/runs.js';
 import { until } from './support/until.js';
-import { pictureFailures, Workbench } from './support/workbench.js';
+import { eachBuildsOnTheLast, Workbench } from './support/workbench.js';
 
-describe('The main job', function () {
-  this.bail(true);
-  pictureFailures();
+describe('The main job', () => {
+  eachBuildsOnTheLast();
   let run = '';
 
   before(() => writeBars(inWorkspace('bars')));

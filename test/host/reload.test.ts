@@ -7,14 +7,13 @@ import { writeLongConfig } from './support/configs.js';
 import { inWorkspace, openInEditor } from './support/extension.js';
 import { newRun, readState, runsDirectory, untilStatus } from './support/runs.js';
 import { until } from './support/until.js';
-import { pictureFailures, Workbench } from './support/workbench.js';
+import { eachBuildsOnTheLast, Workbench } from './support/workbench.js';
 
 /** The workbench writes down which editors are open every five seconds. */
 const keptMs = 7_000;
 
-describe('Reload of the window', function () {
-  this.bail(true);
-  pictureFailures();
+describe('Reload of the window', () => {
+  eachBuildsOnTheLast();
   let run = '';
   let window: Workbench;
 

@@ -5,14 +5,13 @@ import * as vscode from 'vscode';
 import { inWorkspace } from './support/extension.js';
 import { newRun, readSummary, runsDirectory, untilStatus } from './support/runs.js';
 import { until } from './support/until.js';
-import { pictureFailures, Workbench } from './support/workbench.js';
+import { eachBuildsOnTheLast, Workbench } from './support/workbench.js';
 
 /** The sample trains for under a minute on a machine that has nothing else to do. */
 const trainLimitMs = 240_000;
 
-describe('The sample network', function () {
-  this.bail(true);
-  pictureFailures();
+describe('The sample network', () => {
+  eachBuildsOnTheLast();
   let run = '';
   const config = (): vscode.Uri => vscode.Uri.file(inWorkspace('fashion.dcnet.json'));
 

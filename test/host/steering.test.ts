@@ -9,13 +9,12 @@ import { writeLongConfig } from './support/configs.js';
 import { inWorkspace, openInEditor } from './support/extension.js';
 import { newRun, readState, runsDirectory, untilStatus } from './support/runs.js';
 import { until } from './support/until.js';
-import { pictureFailures, Workbench } from './support/workbench.js';
+import { eachBuildsOnTheLast, Workbench } from './support/workbench.js';
 
 const command = (id: string, argument?: unknown) => vscode.commands.executeCommand(`dcnet.${id}`, argument);
 
-describe('Steering runs', function () {
-  this.bail(true);
-  pictureFailures();
+describe('Steering runs', () => {
+  eachBuildsOnTheLast();
   let first = '';
   let second = '';
   const target = (run: string) => ({ runDirectory: path.join(runsDirectory(), run) });

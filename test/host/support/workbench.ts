@@ -14,6 +14,18 @@ export function pictureFailures(): void {
   });
 }
 
+/** For a suite whose tests build on each other: after a failure the rest is skipped, and a picture tells why. */
+export function eachBuildsOnTheLast(): void {
+  let failed: string | undefined;
+  beforeEach(function () {
+    if (failed !== undefined) skip(this, `it builds on “${failed}”, which failed`);
+  });
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') failed ??= this.currentTest.title;
+  });
+  pictureFailures();
+}
+
 /** The workbench as its user sees it, driven over the Chrome DevTools Protocol. */
 export class Workbench {
   static #connecting: Promise<Workbench> | undefined;
