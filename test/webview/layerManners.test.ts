@@ -170,6 +170,16 @@ describe('the layer panel’s manners', () => {
     expect(await panel.requests('retry')).toHaveLength(1);
   });
 
+  it('says so when even the first answer fails', async () => {
+    const error = { code: 'engine', message: 'The engine ended.', remedy: 'Reload the window.' } as const;
+    await panel.reopen({ view: full, failReady: error });
+    expect(await panel.page.getByRole('alert').textContent()).toContain(
+      'The engine ended.Reload the window.',
+    );
+    await panel.show(full);
+    expect(await panel.page.locator('svg.surface').isVisible()).toBe(true);
+  });
+
   it('shows a request that failed, and goes on', async () => {
     await panel.page.evaluate(() => {
       fakeHost.failNext = {

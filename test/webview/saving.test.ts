@@ -3,6 +3,7 @@ import type { LayerView } from '../../src/protocol/panels.js';
 import { PanelBrowser, settle } from './support/browser.js';
 import { LayerPage } from './support/layerPage.js';
 import { makeInspection } from './support/layers.js';
+import { themes } from './support/themes.js';
 
 const inspection = makeInspection();
 const full: LayerView = { status: 'full', inspection };
@@ -56,6 +57,23 @@ describe('files that the layer panel saves', () => {
       'fashion-tanh › epoch-0008 › test split · n = 1,000 · wasm · accuracy 86.6 % › conv1',
     );
     expect(await panel.page.locator('.exporting').count()).toBe(0);
+  });
+
+  it('takes the hatching of high contrast along', async () => {
+    await panel.setTheme(themes.find(({ name }) => name === 'contrast-light')!);
+    await panel.page.getByRole('button', { name: 'Save the chart as SVG' }).click();
+    await expect.poll(() => panel.requests('saveFile')).toHaveLength(1);
+    const { content } = (await panel.requests('saveFile'))[0]!.params as Record<string, string>;
+    const lines = await panel.page.evaluate((text) => {
+      const document = new DOMParser().parseFromString(text, 'image/svg+xml');
+      const areas = [...document.querySelectorAll('[fill^="url"]')].map((area) => area.getAttribute('fill')!);
+      return areas.map((fill) => {
+        const id = /#([\w-]+)/.exec(fill)?.[1];
+        return document.querySelector(`pattern[id="${id}"] path`)?.getAttribute('stroke');
+      });
+    }, content!);
+    // Legend and picture: norm twice, angle twice, in this theme's two blues.
+    expect(lines.sort()).toEqual(['#0f4a85', '#0f4a85', '#1a85ff', '#1a85ff']);
   });
 
   it('saves the chart as PNG', async () => {

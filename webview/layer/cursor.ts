@@ -2,14 +2,11 @@ import type { LayerInspection } from '../../src/core/statistics/inspection.js';
 import type { Cursor } from '../shared/chart/content.js';
 import { binAt } from '../shared/chart/density.js';
 import { rect, rule } from '../shared/chart/marks.js';
-import { count, exact, percent } from '../shared/format.js';
+import { count, percent, precise } from '../shared/format.js';
 import type { HeroLayout } from './layout.js';
 import type { OperatorReading } from './operator.js';
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-
-/** Enough digits to copy, without the noise of the last bits. */
-const precise = (value: number): string => exact(Number(value.toPrecision(7)));
 
 /** Reads the joint density cell by cell: → walks along ‖x‖, ↑ along θ. */
 export function jointCursor(

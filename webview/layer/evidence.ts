@@ -45,7 +45,11 @@ export class LayerEvidence {
 
   update(layer: LayerInspection, filter: number | undefined): void {
     const operator = readOperator(layer);
-    setText(this.formulas, `${operator.name}: ${operator.magnitudeFormula}; ${operator.angularFormula}`);
+    const curves = `${operator.magnitudeFormula}; ${operator.angularFormula}`;
+    setText(
+      this.formulas,
+      layer.operator === 'inner-product' ? operator.name : `${operator.name}: ${curves}`,
+    );
     setText(this.radius, describeRadius(layer) ?? 'This operator has no radius, so there are no regimes.');
     const regimes = layer.regimes ?? [];
     this.bar.toggleAttribute('hidden', regimes.length === 0);

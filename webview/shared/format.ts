@@ -32,9 +32,9 @@ export function inColumn(value: number): string {
   return withMinus(aligned.format(value));
 }
 
-/** Every digit that float64 has, for tooltips. */
-export function exact(value: number): string {
-  return withMinus(String(value));
+/** Seven significant digits, as many as float32 has: for tooltips. */
+export function precise(value: number): string {
+  return withMinus(String(Number(value.toPrecision(7))));
 }
 
 /** A whole number with separators: `1,234`. */

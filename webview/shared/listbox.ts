@@ -36,6 +36,8 @@ export class Listbox<T> {
       'aria-label': options.label,
     });
     this.element.addEventListener('keydown', (event) => this.onKey(event));
+    // Where the panel becomes narrow the list becomes a strip, and the chosen row may be outside.
+    new ResizeObserver(() => this.reveal()).observe(this.element);
   }
 
   /** Show items; `chosen` is the key of the selected one. */
@@ -79,9 +81,21 @@ export class Listbox<T> {
     for (const [name, { option }] of this.entries) {
       setAttributes(option, { 'aria-selected': String(name === key) });
     }
-    const option = key === undefined ? undefined : this.entries.get(key)?.option;
-    setAttributes(this.element, { 'aria-activedescendant': option?.id });
-    if (changed) option?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    setAttributes(this.element, { 'aria-activedescendant': this.option?.id });
+    if (changed) this.reveal();
+  }
+
+  private get option(): HTMLElement | undefined {
+    return this.chosen === undefined ? undefined : this.entries.get(this.chosen)?.option;
+  }
+
+  /** Scroll the list, and nothing around it, until the chosen row is inside. */
+  private reveal(): void {
+    const { option, element } = this;
+    if (!option) return;
+    const [row, list] = [option.getBoundingClientRect(), element.getBoundingClientRect()];
+    if (row.left < list.left || row.right > list.right) element.scrollLeft += row.left - list.left - 8;
+    if (row.top < list.top || row.bottom > list.bottom) element.scrollTop += row.top - list.top - 8;
   }
 
   private onKey(event: KeyboardEvent): void {

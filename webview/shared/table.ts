@@ -40,6 +40,7 @@ export class TableView {
   private table: DataTable | undefined;
   private chosen: number | undefined;
   private sorting: { readonly column: number; readonly descending: boolean } | undefined;
+  private content = '';
   private headerKey = '';
 
   constructor(private readonly options: TableOptions = {}) {
@@ -51,8 +52,16 @@ export class TableView {
   }
 
   update(table: DataTable, chosen?: number): void {
+    const content = JSON.stringify([table, chosen]);
+    // Nothing new: what is selected or under the pointer stays as it is.
+    if (content === this.content) return;
+    this.content = content;
     this.table = table;
     this.chosen = chosen;
+    this.draw(table);
+  }
+
+  private draw(table: DataTable): void {
     setAttributes(this.element, { 'aria-label': table.caption });
     this.caption.textContent = table.caption;
     if (this.sorting && this.sorting.column >= table.columns.length) this.sorting = undefined;
@@ -90,7 +99,7 @@ export class TableView {
     sort.addEventListener('click', () => {
       const again = this.sorting?.column === index;
       this.sorting = { column: index, descending: again ? !this.sorting?.descending : false };
-      if (this.table) this.update(this.table, this.chosen);
+      if (this.table) this.draw(this.table);
     });
     cell.append(sort);
     return cell;

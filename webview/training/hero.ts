@@ -2,7 +2,7 @@ import type { RunState } from '../../src/core/run/run.js';
 import { type AxisScale, axis, axisScale } from '../shared/chart/axis.js';
 import type { Cursor, CursorStop, Picture, Reading } from '../shared/chart/content.js';
 import { area, dot, line, type Mark, type Point, roomFor, rule, words } from '../shared/chart/marks.js';
-import { exact, percent, short } from '../shared/format.js';
+import { precise } from '../shared/format.js';
 import { type Band, newest, stepScale, type Track, toBands } from './bands.js';
 import type { LayerHistory, Series } from './series.js';
 
@@ -83,23 +83,25 @@ function stepReadings(series: Series, layer: LayerHistory | undefined, step: num
     { label: 'step', value: String(step) },
     ...(at
       ? [
-          { label: 'training loss', value: exact(at.loss) },
-          { label: 'training accuracy', value: percent(at.accuracy) },
-          { label: 'learning rate', value: exact(at.learningRate) },
-          { label: 'images/s', value: short(at.imagesPerSecond) },
+          { label: 'training loss', value: precise(at.loss) },
+          { label: 'training accuracy', value: `${precise(at.accuracy * 100)} %` },
+          { label: 'learning rate', value: precise(at.learningRate) },
+          { label: 'images/s', value: precise(at.imagesPerSecond) },
         ]
       : []),
     ...(epoch
       ? [
           { label: 'after epoch', value: String(epoch.epoch) },
-          { label: 'test loss', value: exact(epoch.testLoss) },
-          { label: 'test accuracy', value: percent(epoch.testAccuracy) },
+          { label: 'test loss', value: precise(epoch.testLoss) },
+          { label: 'test accuracy', value: `${precise(epoch.testAccuracy * 100)} %` },
         ]
       : []),
     ...(health && layer
       ? [
-          { label: `${layer.name} E‖x‖`, value: exact(health.meanPatchNorm), hue: 'norm' as const },
-          ...(health.radius === undefined ? [] : [{ label: `${layer.name} R`, value: exact(health.radius) }]),
+          { label: `${layer.name} E‖x‖`, value: precise(health.meanPatchNorm), hue: 'norm' as const },
+          ...(health.radius === undefined
+            ? []
+            : [{ label: `${layer.name} R`, value: precise(health.radius) }]),
         ]
       : []),
   ];

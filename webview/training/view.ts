@@ -44,6 +44,7 @@ export class TrainingPanel {
   private view: TrainingView | undefined;
   private series: Series = { steps: [], epochs: [], layers: [] };
   private selected: string | undefined;
+  private factsKey = '';
 
   constructor(private readonly actions: TrainingActions) {
     const press = (choose: () => { readonly request: RunRequest } | undefined) => () => {
@@ -155,6 +156,9 @@ export class TrainingPanel {
   }
 
   private drawFacts(list: readonly Fact[]): void {
+    const key = JSON.stringify(list);
+    if (key === this.factsKey) return;
+    this.factsKey = key;
     this.facts.replaceChildren(
       ...list.map(({ name, value }) =>
         html('div', {}, html('dt', {}, name), html('dd', { 'data-fact': name }, value)),

@@ -21,15 +21,15 @@ import {
 } from '../../../src/protocol/panels.js';
 
 /** What a test gives the page before it loads. */
-export type Setup =
-  | { readonly panel: 'training'; readonly view: TrainingView; readonly state?: PanelState }
+export type Setup = { readonly state?: PanelState; readonly failReady?: ErrorDetails } & (
+  | { readonly panel: 'training'; readonly view: TrainingView }
   | {
       readonly panel: 'layer';
       readonly view: LayerView;
       readonly selectedLayer?: string;
       readonly pinned?: boolean;
-      readonly state?: PanelState;
-    };
+    }
+);
 
 /** What a test reads and does in the page. */
 export interface FakeHost {
@@ -124,7 +124,12 @@ function joinPanel(): Pick<FakeHost, 'show' | 'selectLayer' | 'fail'> {
   };
 }
 
-globalThis.fakeHost = { requests, state: setup.state, failNext: undefined, ...joinPanel() };
+globalThis.fakeHost = {
+  requests,
+  state: setup.state,
+  failNext: setup.failReady && { name: 'ready', error: setup.failReady },
+  ...joinPanel(),
+};
 globalThis.acquireVsCodeApi = () => ({
   postMessage: (message: Message) => {
     const copy = structuredClone(message);

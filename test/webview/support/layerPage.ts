@@ -1,7 +1,9 @@
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
+import type { ErrorDetails } from '../../../src/core/errors.js';
 import type { LayerView } from '../../../src/protocol/panels.js';
 import { type OpenPanel, type PanelBrowser, settle } from './browser.js';
+import type { Theme } from './themes.js';
 
 interface LayerSetup {
   readonly view: LayerView;
@@ -9,6 +11,7 @@ interface LayerSetup {
   readonly pinned?: boolean;
   /** What a restored panel finds; may be of any form, as what an older version left behind. */
   readonly state?: object;
+  readonly failReady?: ErrorDetails;
 }
 
 /** An open layer panel, and what its tests do and ask all the time. */
@@ -38,6 +41,10 @@ export class LayerPage {
   async show(view: LayerView): Promise<void> {
     await this.page.evaluate((next) => fakeHost.show(next), view);
     await settle(this.page);
+  }
+
+  setTheme(theme: Theme): Promise<void> {
+    return this.panel.setTheme(theme);
   }
 
   /** Name of the selected layer. */

@@ -199,6 +199,31 @@ const recipes: readonly Recipe[] = [
   },
 ];
 
+/** A layer that no patch reaches: every patch is under the floor. */
+export function makeDeadLayer(): LayerInspection {
+  const layer = makeLayer(recipes[0]!, 3);
+  const nothing = (distribution: Distribution): Distribution => ({
+    histogram: { edges: distribution.histogram.edges, counts: distribution.histogram.counts.map(() => 0) },
+    count: 0,
+    mean: 0,
+    deviation: 0,
+    minimum: 0,
+    maximum: 0,
+    p05: 0,
+    median: 0,
+    p95: 0,
+  });
+  return {
+    ...layer,
+    patches: 0,
+    weakPatches: 784_000,
+    norm: nothing(layer.norm),
+    angle: nothing(layer.angle),
+    joint: { ...layer.joint, counts: layer.joint.counts.map(() => 0) },
+    regimes: layer.regimes!.map(({ name }) => ({ name, share: 0 })),
+  };
+}
+
 /** A whole synthetic inspection of five layers: adaptive and fixed radii, a sigmoid, and a plain layer. */
 export function makeInspection(): Inspection {
   return {

@@ -81,7 +81,7 @@ export function axis({ key, at, edge, scale, ticks, format = short }: Side): rea
   const outward = at === 'bottom' || at === 'right' ? 1 : -1;
   const marks: Mark[] = [];
   let taken = Number.NEGATIVE_INFINITY;
-  for (const value of [...values].sort((a, b) => scale(a) - scale(b))) {
+  for (const value of [...new Set(values)].sort((a, b) => scale(a) - scale(b))) {
     const place = scale(value);
     const label = format(value);
     const tip = edge + 4 * outward;

@@ -1,0 +1,108 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { MetricsRecord } from '../../src/core/run/run.js';
+import type { Inspection, LayerInspection } from '../../src/core/statistics/inspection.js';
+import type { TrainingView } from '../../src/protocol/panels.js';
+import { PanelBrowser } from './support/browser.js';
+import { makeInspection } from './support/layers.js';
+import { makeTrainingView } from './support/runs.js';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+/** As many records as a panel ever gets. */
+function longTraining(): TrainingView {
+  const view = makeTrainingView('running');
+  const metrics = Array.from(
+    { length: 2000 },
+    (_, i): MetricsRecord => ({
+      type: 'step',
+      step: 20 * (i + 1),
+      epoch: 1 + Math.floor(i / 100),
+      loss: 2 / (1 + i / 50),
+      accuracy: 1 - 0.9 / (1 + i / 50),
+      learningRate: 0.1,
+      imagesPerSecond: 900,
+      seconds: i,
+    }),
+  );
+  return { ...view, metrics, state: { ...view.state, step: 40_000, totalSteps: 40_000 } };
+}
+
+/** Twenty layers of 256 filters. */
+function wideInspection(): Inspection {
+  const inspection = makeInspection();
+  const [layer] = inspection.layers as [LayerInspection];
+  const many = (values: readonly number[]): number[] =>
+    Array.from({ length: 256 }, (_, i) => values[i % values.length]!);
+  const wide = {
+    ...layer,
+    filters: 256,
+    weightNorms: many(layer.weightNorms),
+    rho: many(layer.rho!),
+    radius: many(layer.radius!),
+  };
+  return { ...inspection, layers: Array.from({ length: 20 }, (_, i) => ({ ...wide, name: `conv${i}` })) };
+}
+
+/** Milliseconds from a snapshot's arrival until the page is redrawn, the median of nine. */
+async function redraw(page: Page, view: unknown): Promise<number> {
+  return page.evaluate(async (next) => {
+    const times: number[] = [];
+    for (let i = 0; i < 9; i++) {
+      const drawn = new Promise<number>((resolve) => {
+        let start = 0;
+        const begin = (): void => {
+          start = performance.now();
+        };
+        // Runs after the panel's own listener, and its timer after the channel's.
+        const end = (): void => {
+          setTimeout(() => resolve(performance.now() - start));
+        };
+        window.addEventListener('message', begin, { once: true, capture: true });
+        window.addEventListener('message', end, { once: true });
+      });
+      fakeHost.show(next);
+      times.push(await drawn);
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+    }
+    return times.sort((a, b) => a - b)[4]!;
+  }, view);
+}
+
+// Reported, not asserted: how long it takes depends on what else the machine does.
+describe('the time a snapshot takes', () => {
+  let browser: PanelBrowser;
+  const times: Record<string, number> = {};
+
+  beforeAll(async () => {
+    browser = await PanelBrowser.start();
+  }, 60_000);
+  afterAll(async () => {
+    await browser?.stop();
+    const folder = path.join(process.env.DCNET_TEST_OUTPUT ?? '.test-output', 'webview');
+    await mkdir(folder, { recursive: true });
+    await writeFile(
+      path.join(folder, 'redraw-milliseconds.json'),
+      `${JSON.stringify(times, undefined, 2)}\n`,
+    );
+  });
+
+  it('is measured for 2,000 records', async () => {
+    const view = longTraining();
+    const { page, close } = await browser.open({ panel: 'training', view });
+    times['training, 2,000 records'] = await redraw(page, view);
+    const line = await page.locator('[data-mark="train-loss"]').getAttribute('d');
+    expect(line?.split('L')).toHaveLength(2000);
+    await close();
+  });
+
+  it('is measured for 20 layers of 256 filters', async () => {
+    const view = { status: 'full', inspection: wideInspection() } as const;
+    const { page, close } = await browser.open({ panel: 'layer', view });
+    times['layer, 20 layers of 256 filters'] = await redraw(page, view);
+    expect(await page.locator('[role=option]').count()).toBe(20);
+    await close();
+  });
+});
