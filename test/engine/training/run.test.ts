@@ -135,6 +135,21 @@ describe('a run', () => {
     expect(steps.at(-1)).toMatchObject({ step: totalSteps, loss: expect.any(Number) });
   });
 
+  it('brings its decoupled filters to length 1 at the steps that the config says', async () => {
+    reportEveryStep();
+    const { runDirectory } = await project.train({}, { onChange: stopAt(5) });
+    const lengths = async (name: string): Promise<number[]> => {
+      const file = path.join(runDirectory, 'checkpoints', `${name}.dcnet.safetensors`);
+      const { values } = (await readCheckpoint(file)).tensors.get('conv1/kernel')!;
+      // [3, 3, 1, 4]: the filters are the last axis.
+      return [0, 1, 2, 3].map((filter) => Math.hypot(...[...values].filter((_, i) => i % 4 === filter)));
+    };
+    for (const length of await lengths('step-00000005')) expect(Math.abs(length - 1)).toBeLessThan(1e-3);
+    expect(Math.max(...(await lengths('epoch-0001')).map((length) => Math.abs(length - 1)))).toBeGreaterThan(
+      0.01,
+    );
+  });
+
   it('takes the next free name, and refuses one that is taken or cannot be', async () => {
     expect((await project.train({ epochs: 1 })).summary.name).toBe('tiny-001');
     expect((await project.train({ epochs: 1 })).summary.name).toBe('tiny-002');
