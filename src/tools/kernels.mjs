@@ -6,7 +6,14 @@ import { runNode, StepError } from './system.mjs';
 
 const sources = fromRoot('src/engine/backend/kernels');
 /** What these files export, the module exports; the others there are their helpers. */
-const entries = ['batchNorm.ts', 'filterGradient.ts', 'maxPool.ts', 'patchNorms.ts', 'product.ts'];
+const entries = [
+  'batchNorm.ts',
+  'convolution.ts',
+  'filterGradient.ts',
+  'maxPool.ts',
+  'patchNorms.ts',
+  'product.ts',
+];
 
 /**
  * Compile the kernels, unless `outFile` is newer than their sources.

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { DcnetError } from '../../core/errors.js';
 import type { BackendChoice, RuntimeReport } from '../../protocol/engine.js';
-import { repairAveragePoolGradient } from './repairs.js';
+import { repairAveragePoolGradient } from './pooling.js';
 import { loadTensorflow, tensorflowDevice } from './tensorflow.js';
 import { completeWasm, prepareWasm, probeWasm, wasmDevice } from './wasm.js';
 

@@ -9,10 +9,13 @@ type KernelExports = Readonly<
   Record<
     | 'channelAffine'
     | 'channelMoments'
+    | 'convolve'
     | 'filterGradient'
     | 'maxPoolGradient'
     | 'normalizationGradient'
     | 'normalizationSums'
+    | 'packFilters'
+    | 'packFlippedFilters'
     | 'patchNorms'
     | 'patchNormsGradient'
     | 'productBackward'

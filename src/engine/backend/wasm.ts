@@ -6,10 +6,10 @@ import { setWasmPaths, version_wasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { DcnetError } from '../../core/errors.js';
 import type { RuntimeReport } from '../../protocol/engine.js';
+import { registerConvolutions } from './convolutions.js';
 import { registerFusedKernels } from './fusedWasm.js';
-import { registerGradientKernels } from './gradientKernels.js';
 import { KernelModule } from './kernelModule.js';
-import { repairAveragePoolGradient, repairConvolutionPadding } from './repairs.js';
+import { registerMaxPoolGradient, repairAveragePoolGradient } from './pooling.js';
 
 const plainBinary = 'tfjs-backend-wasm.wasm';
 const kernelsBinary = 'dcnet-kernels.wasm';
@@ -41,9 +41,9 @@ let completed = false;
 export function completeWasm(): void {
   if (completed) return;
   const module = KernelModule.load(path.join(folderOf(kernelsBinary) ?? '', kernelsBinary));
-  repairConvolutionPadding();
+  registerConvolutions(module);
+  registerMaxPoolGradient(module);
   repairAveragePoolGradient('wasm');
-  registerGradientKernels(module);
   registerFusedKernels(module);
   completed = true;
 }

@@ -1,0 +1,148 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { KernelModule } from './kernelModule.js';
+import { replaceKernel, type Shape4D, type WindowAttributes } from './replaceKernel.js';
+
+type Window = tf.backend_util.Conv2DInfo;
+
+interface ConvolutionAttributes extends WindowAttributes {
+  readonly dataFormat: 'NHWC' | 'NCHW';
+  readonly dilations?: [number, number] | number;
+  /** Of the fused kernel only. */
+  readonly activation?: string;
+}
+
+/**
+ * Convolutions and both their gradients for the wasm backend, by kernels of our own: tfjs has none for the filter's
+ * gradient, a slow one for the input's, and its convolution answers zeros where 'same' padding meets a stride above
+ * the kernel's size.
+ */
+export function registerConvolutions(module: KernelModule): void {
+  for (const kernelName of ['Conv2D', 'FusedConv2D']) {
+    replaceKernel(kernelName, 'wasm', (stock) => (parameters) => {
+      const { x, filter, bias } = parameters.inputs as Record<'x' | 'filter' | 'bias', tf.TensorInfo>;
+      const attributes = parameters.attrs as unknown as ConvolutionAttributes;
+      const window = windowOf(x.shape, filter.shape, attributes);
+      const isPlain =
+        window.dilationHeight === 1 &&
+        window.dilationWidth === 1 &&
+        bias === undefined &&
+        (attributes.activation ?? 'linear') === 'linear';
+      if (isPlain) return convolution(module, x, filter, window);
+      const { top, bottom, left, right } = window.padInfo;
+      const none = [0, 0];
+      const pad = [none, [top, bottom], [left, right], none] as tf.backend_util.ExplicitPadding;
+      return stock({ ...parameters, attrs: { ...parameters.attrs, pad } });
+    });
+  }
+  replaceKernel('Conv2DBackpropInput', 'wasm', () => ({ inputs, attrs }) => {
+    const { dy, filter } = inputs as Record<'dy' | 'filter', tf.TensorInfo>;
+    const { inputShape, ...rest } = attrs as unknown as ConvolutionAttributes & { inputShape: Shape4D };
+    return inputGradient(module, dy, filter, windowOf(inputShape, filter.shape, rest));
+  });
+  replaceKernel('Conv2DBackpropFilter', 'wasm', () => ({ inputs, attrs }) => {
+    const { x, dy } = inputs as Record<'x' | 'dy', tf.TensorInfo>;
+    const { filterShape, ...rest } = attrs as unknown as ConvolutionAttributes & { filterShape: Shape4D };
+    return filterGradient(module, x, dy, windowOf(x.shape, filterShape, rest));
+  });
+}
+
+function windowOf(
+  xShape: readonly number[],
+  filterShape: readonly number[],
+  { strides, pad, dataFormat, dimRoundingMode, dilations = 1 }: ConvolutionAttributes,
+): Window {
+  if (dataFormat !== 'NHWC') throw new Error(`The wasm backend has no ${dataFormat} convolutions.`);
+  return tf.backend_util.computeConv2DInfo(
+    [...xShape] as Shape4D,
+    [...filterShape] as Shape4D,
+    strides,
+    dilations,
+    pad,
+    dimRoundingMode,
+  );
+}
+
+const upTo = (multiple: number, length: number): number => Math.ceil(length / multiple) * multiple;
+
+/** Floats of the zero-padded frame that one image is copied into. */
+function frameSize(
+  [outHeight, outWidth]: readonly [number, number],
+  [strideHeight, strideWidth]: readonly [number, number],
+  window: Window,
+  channels: number,
+): number {
+  const height = (outHeight - 1) * strideHeight + window.filterHeight;
+  const width = (outWidth - 1) * strideWidth + window.filterWidth;
+  return height * width * channels;
+}
+
+function convolution(
+  module: KernelModule,
+  x: tf.TensorInfo,
+  filter: tf.TensorInfo,
+  window: Window,
+): tf.TensorInfo {
+  const { filterHeight, filterWidth, inChannels, outChannels, outHeight, outWidth } = window;
+  const { strideHeight, strideWidth, padInfo } = window;
+  const out = module.output(window.outShape);
+  const panels = filterHeight * filterWidth * inChannels * upTo(8, outChannels);
+  const frame = frameSize([outHeight, outWidth], [strideHeight, strideWidth], window, inChannels);
+  module.withScratch(panels + frame, (scratch) => {
+    const shape = [filterHeight, filterWidth, inChannels, outChannels];
+    module.kernels.packFilters(...shape, module.address(filter), scratch);
+    module.kernels.convolve(
+      ...[window.batchSize, window.inHeight, window.inWidth, inChannels],
+      ...[1, 1, filterHeight, filterWidth, outChannels],
+      ...[strideHeight, strideWidth, padInfo.top, padInfo.left, outHeight, outWidth],
+      ...[module.address(x), scratch, scratch + 4 * panels, module.address(out)],
+    );
+  });
+  return out;
+}
+
+/** dL/dx = dy, spread by the stride, convolved with w flipped in both directions and transposed. */
+function inputGradient(
+  module: KernelModule,
+  dy: tf.TensorInfo,
+  filter: tf.TensorInfo,
+  window: Window,
+): tf.TensorInfo {
+  const { filterHeight, filterWidth, inChannels, outChannels, inHeight, inWidth, padInfo } = window;
+  const dx = module.output(window.inShape);
+  const panels = filterHeight * filterWidth * outChannels * upTo(8, inChannels);
+  const frame = frameSize([inHeight, inWidth], [1, 1], window, outChannels);
+  module.withScratch(panels + frame, (scratch) => {
+    const shape = [filterHeight, filterWidth, inChannels, outChannels];
+    module.kernels.packFlippedFilters(...shape, module.address(filter), scratch);
+    module.kernels.convolve(
+      ...[window.batchSize, window.outHeight, window.outWidth, outChannels],
+      ...[window.strideHeight, window.strideWidth, filterHeight, filterWidth, inChannels],
+      ...[1, 1, filterHeight - 1 - padInfo.top, filterWidth - 1 - padInfo.left, inHeight, inWidth],
+      ...[module.address(dy), scratch, scratch + 4 * panels, module.address(dx)],
+    );
+  });
+  return dx;
+}
+
+function filterGradient(
+  module: KernelModule,
+  x: tf.TensorInfo,
+  dy: tf.TensorInfo,
+  window: Window,
+): tf.TensorInfo {
+  const { filterHeight, filterWidth, inChannels, outChannels, outHeight, outWidth } = window;
+  const { strideHeight, strideWidth, padInfo } = window;
+  const out = module.output(window.filterShape);
+  const sums = filterHeight * upTo(4, filterWidth * inChannels) * upTo(8, outChannels);
+  // Values are read four at a time, beyond the frame's end too.
+  const frame = frameSize([outHeight, outWidth], [strideHeight, strideWidth], window, inChannels) + 4;
+  module.withScratch(frame + sums, (scratch) =>
+    module.kernels.filterGradient(
+      ...[window.batchSize, window.inHeight, window.inWidth, inChannels],
+      ...[filterHeight, filterWidth, outChannels],
+      ...[strideHeight, strideWidth, padInfo.top, padInfo.left, outHeight, outWidth],
+      ...[module.address(x), module.address(dy), scratch, scratch + 4 * frame, module.address(out)],
+    ),
+  );
+  return out;
+}

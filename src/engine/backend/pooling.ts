@@ -1,0 +1,77 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { KernelModule } from './kernelModule.js';
+import { replaceKernel, type Shape4D, type WindowAttributes } from './replaceKernel.js';
+
+interface PoolAttributes extends WindowAttributes {
+  readonly filterSize: [number, number] | number;
+}
+
+function windowOf(shape: readonly number[], attributes: PoolAttributes): tf.backend_util.Conv2DInfo {
+  const { filterSize, strides, pad, dimRoundingMode } = attributes;
+  return tf.backend_util.computePool2DInfo(
+    [...shape] as Shape4D,
+    filterSize,
+    strides,
+    1,
+    pad,
+    dimRoundingMode,
+  );
+}
+
+/** The gradient of max pooling for the wasm backend, by a kernel of our own: tfjs's runs in plain JavaScript. */
+export function registerMaxPoolGradient(module: KernelModule): void {
+  replaceKernel('MaxPoolGrad', 'wasm', () => ({ inputs, attrs }) => {
+    const { dy, input, output } = inputs as Record<'dy' | 'input' | 'output', tf.TensorInfo>;
+    const window = windowOf(input.shape, attrs as unknown as PoolAttributes);
+    const dx = module.zeros(window.inShape);
+    module.kernels.maxPoolGradient(
+      ...[window.batchSize, window.inHeight, window.inWidth, window.inChannels],
+      ...[window.effectiveFilterHeight, window.effectiveFilterWidth, window.strideHeight, window.strideWidth],
+      ...[window.padInfo.top, window.padInfo.left, window.outHeight, window.outWidth],
+      ...[module.address(input), module.address(output), module.address(dy), module.address(dx)],
+    );
+    return dx;
+  });
+}
+
+/**
+ * Average pooling divides by the number of values that lie inside the image; its gradient in tfjs 4.22 divides by the
+ * window's size, which is wrong at padded borders. dy is scaled by the one over the other before it.
+ */
+export function repairAveragePoolGradient(backendName: 'wasm' | 'cpu'): void {
+  replaceKernel('AvgPoolGrad', backendName, (stock) => (parameters) => {
+    const { dy, input } = parameters.inputs as unknown as Record<'dy' | 'input', tf.Tensor4D>;
+    const window = windowOf(input.shape, parameters.attrs as unknown as PoolAttributes);
+    const { top, bottom, left, right } = window.padInfo;
+    if (top + bottom + left + right === 0) return stock(parameters);
+    const rows = valuesInside(
+      window.inHeight,
+      window.outHeight,
+      window.filterHeight,
+      window.strideHeight,
+      top,
+    );
+    const columns = valuesInside(
+      window.inWidth,
+      window.outWidth,
+      window.filterWidth,
+      window.strideWidth,
+      left,
+    );
+    const size = window.filterHeight * window.filterWidth;
+    const factors = rows.flatMap((row) => columns.map((column) => size / (row * column)));
+    const factor = tf.tensor(factors, [1, window.outHeight, window.outWidth, 1]);
+    const scaled = tf.mul(dy, factor);
+    const dx = stock({ ...parameters, inputs: { ...parameters.inputs, dy: scaled } });
+    tf.dispose([factor, scaled]);
+    return dx;
+  });
+}
+
+/** How much of each window lies inside a side of the image. */
+function valuesInside(length: number, out: number, kernel: number, stride: number, before: number): number[] {
+  return Array.from({ length: out }, (_, at) => {
+    const start = at * stride - before;
+    return Math.min(start + kernel, length) - Math.max(start, 0);
+  });
+}
