@@ -1,11 +1,20 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { afterAll } from 'vitest';
 
-/** A folder that is the test's own. */
-export function temporaryFolder(): Promise<string> {
-  return mkdtemp(path.join(os.tmpdir(), 'dcnet-test-'));
+const folders: string[] = [];
+
+afterAll(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+});
+
+/** A folder that is the test's own, and goes with it. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'dcnet-test-'));
+  folders.push(folder);
+  return folder;
 }
 
 /** The bytes of an IDX file. */

@@ -269,7 +269,9 @@ describe('a run that is stopped', () => {
         await checkpoint(whole.runDirectory, 'epoch-0003'),
       ),
     ).toBe(true);
-    const steps = (await metrics(runDirectory)).map(({ step }) => step);
+    const records = await metrics(runDirectory);
+    expect(records.some((record) => record.type === 'event' && record.event === 'resumed')).toBe(true);
+    const steps = records.map(({ step }) => step);
     expect(steps).toEqual([...steps].sort((a, b) => a - b));
   });
 });
