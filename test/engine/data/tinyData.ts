@@ -7,7 +7,8 @@ import { afterAll } from 'vitest';
 const folders: string[] = [];
 
 afterAll(async () => {
-  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  // An engine that was just killed may still have been writing.
+  for (const folder of folders) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 /** A folder that is the test's own, and goes with it. */
