@@ -3,10 +3,11 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { version } from '../../package.json';
 import { angularNames, magnitudeNames } from '../core/config/schema.js';
 import { asDcnetError } from '../core/errors.js';
-import { backendSchema } from '../protocol/engine.js';
+import { backendSchema, tensorflowVariantSchema } from '../protocol/engine.js';
 import { doctor, evaluate, inspect, predict } from './look.js';
 import { operator } from './operator.js';
 import { createOutput, exitCodeOf, type Output } from './output.js';
+import { setup } from './setup.js';
 import { train } from './train.js';
 
 /** A number on the command line. */
@@ -89,6 +90,13 @@ function createProgram(finish: (exitCode: number) => void): Command {
   add(program, 'doctor', 'what runs here and what does not, each with the reason', [jsonOption()]).action(
     (flags) => doctor(outputOf(flags)),
   );
+
+  add(program, 'setup <runtime>', 'install a faster runtime: tensorflow', [
+    new Option('--variant <variant>', 'default: what fits this machine').choices(
+      tensorflowVariantSchema.options,
+    ),
+    jsonOption(),
+  ]).action((runtime: string, flags) => setup(runtime, flags, outputOf(flags)));
   return program;
 }
 

@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { EngineClient, type EngineClientOptions } from '../../src/host/engine/engineClient.js';
 import { isAlive } from '../../src/host/engine/presence.js';
-import { writeBars } from './support/bars.js';
 import { writeLongConfig } from './support/configs.js';
-import { extension, inWorkspace } from './support/extension.js';
+import { extension } from './support/extension.js';
 import { until } from './support/until.js';
 
 describe('Engine process', () => {
@@ -42,7 +41,6 @@ describe('Engine process', () => {
 
   before(() => {
     folder = mkdtempSync(path.join(tmpdir(), 'dcnet-engine-'));
-    writeBars(inWorkspace('bars'));
   });
   afterEach(() => {
     for (const client of clients.splice(0)) client.dispose();

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
-import { writeBars } from './support/bars.js';
 import { writeLongConfig } from './support/configs.js';
-import { inWorkspace, openInEditor } from './support/extension.js';
+import { openInEditor } from './support/extension.js';
 import { newRun, readState, runsDirectory, untilStatus } from './support/runs.js';
 import { until } from './support/until.js';
 import { eachBuildsOnTheLast, Workbench } from './support/workbench.js';
@@ -18,13 +17,13 @@ describe('Reload of the window', () => {
   let window: Workbench;
 
   before(async () => {
-    writeBars(inWorkspace('bars'));
     const config = writeLongConfig('survivor');
     await openInEditor(config.fsPath);
     run = await newRun(() => vscode.commands.executeCommand('dcnet.train', config));
     await untilStatus(run, 'running');
   });
   after(async () => {
+    await window?.screenshot('reloaded-end');
     await window?.page.close();
     if (readState(run).status !== 'stopped')
       await vscode.commands.executeCommand('dcnet.stopRun', {

@@ -4,7 +4,7 @@ import type { LayerView } from '../../src/protocol/panels.js';
 import { PanelBrowser, settle } from './support/browser.js';
 import { mark, markPoints, readAxis } from './support/geometry.js';
 import { LayerPage } from './support/layerPage.js';
-import { makeInspection } from './support/layers.js';
+import { makeInspection, makePeakedLayer } from './support/layers.js';
 
 const inspection = makeInspection();
 const full: LayerView = { status: 'full', inspection };
@@ -161,6 +161,23 @@ describe('the layer panel’s picture', () => {
     expect(normOf(Number(await mark(panel.page, 'radius').getAttribute('x1')))).toBeCloseTo(mean(radius!), 2);
     expect(await mark(panel.page, 'radius-value').textContent()).toBe(`R ${mean(radius!).toPrecision(3)}`);
     expect(await panel.page.locator('svg.surface .filter-tick').count()).toBe(16);
+  });
+
+  it('cuts a peak that would flatten everything else, and says how high it is', async () => {
+    const peaked = makePeakedLayer();
+    await panel.show({ status: 'full', inspection: { ...inspection, layers: [peaked] } });
+    for (const [kind, bin] of [
+      ['norm', 70],
+      ['angle', 95],
+    ] as const) {
+      const { edges, counts } = peaked[kind].histogram;
+      const share = counts[bin]! / counts.reduce((sum, value) => sum + value, 0);
+      expect(share).toBeGreaterThan(0.29);
+      expect(await panel.page.locator(`[data-mark^="${kind}-cut-label-"]`).allTextContents()).toEqual([
+        `${(share * 100).toFixed(1)} %`,
+      ]);
+      expect(await mark(panel.page, `${kind}-cut-${edges[bin]}`).count()).toBe(1);
+    }
   });
 
   it('shades the joint density by the counts', async () => {

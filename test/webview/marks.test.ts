@@ -4,6 +4,7 @@ import { areLogarithmic, axis, axisScale } from '../../webview/shared/chart/axis
 import { binAt, densityBins } from '../../webview/shared/chart/density.js';
 import { heatmap } from '../../webview/shared/chart/heatmap.js';
 import { count, duration, fileSafe, inColumn, percent, short } from '../../webview/shared/format.js';
+import { toBands } from '../../webview/training/bands.js';
 import { toSeries } from '../../webview/training/series.js';
 
 describe('numbers for people', () => {
@@ -43,6 +44,9 @@ describe('axes', () => {
     expect(areLogarithmic([0.1, 1, 10, 100])).toBe(true);
     expect(areLogarithmic([0, 1, 2, 3])).toBe(false);
     expect(areLogarithmic([1, 2, 3, 4])).toBe(false);
+    // A short range far from 0, where both are nearly the same.
+    expect(areLogarithmic(Array.from({ length: 49 }, (_, i) => 24 + 0.27 * i))).toBe(false);
+    expect(areLogarithmic(Array.from({ length: 49 }, (_, i) => 24 * 1.009 ** i))).toBe(true);
   });
 
   it('leaves out labels that would touch', () => {
@@ -63,6 +67,16 @@ describe('densities', () => {
     const bins = densityBins({ edges: [0, 1, 3], counts: [10, 10] }, (value) => value * 50);
     expect(bins.map(({ height }) => height)).toEqual([1, 0.5]);
     expect(bins.map(({ share }) => share)).toEqual([0.5, 0.5]);
+  });
+
+  it('cut a bin that stands far above the others, and say so', () => {
+    const counts = [8, 9, 10, 10, 9, 8, 10, 9, 8, 10, 900];
+    const edges = counts.map((_, i) => i).concat(counts.length);
+    const bins = densityBins({ edges, counts }, (value) => value);
+    expect(bins.filter(({ cut }) => cut).map(({ count: value }) => value)).toEqual([900]);
+    expect(bins.at(-1)).toMatchObject({ height: 1, share: 900 / 991 });
+    // The others keep their proportions: at most half of the height is theirs.
+    expect(bins.slice(0, 3).map(({ height }) => height)).toEqual([0.4, 0.45, 0.5]);
   });
 
   it('stay flat without any counts', () => {
@@ -105,5 +119,37 @@ describe('series of a resumed run', () => {
       [2, 1.5],
       [3, 9],
     ]);
+  });
+});
+
+describe('the learning rate’s axis', () => {
+  const bandOf = (rates: readonly number[]) => {
+    const records = rates.map(
+      (learningRate, i): MetricsRecord => ({
+        type: 'step',
+        step: i + 1,
+        epoch: 1,
+        loss: 1,
+        accuracy: 0.5,
+        learningRate,
+        imagesPerSecond: 100,
+        seconds: 1,
+      }),
+    );
+    return toBands(toSeries(records), undefined).find(({ key }) => key === 'learning-rate')!;
+  };
+
+  it('is logarithmic, and says so, for steps by large factors', () => {
+    const band = bandOf([0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.001, 0.001, 0.001]);
+    expect(band).toMatchObject({
+      logarithmic: true,
+      title: 'learning rate (log scale)',
+      domain: [0.001, 0.1],
+    });
+  });
+
+  it('is linear for a cosine that ends near 0', () => {
+    const rates = Array.from({ length: 100 }, (_, i) => 0.05 * (1 + Math.cos((Math.PI * (i + 0.9)) / 100)));
+    expect(bandOf(rates)).toMatchObject({ logarithmic: false, title: 'learning rate' });
   });
 });

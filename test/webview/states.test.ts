@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runStatuses } from '../../src/core/run/run.js';
 import { keepPicture, PanelBrowser, settle } from './support/browser.js';
 import type { Setup } from './support/fakeHost.js';
-import { makeDeadLayer, makeInspection } from './support/layers.js';
+import { makeDeadLayer, makeInspection, makePeakedLayer } from './support/layers.js';
 import { makeTrainingView } from './support/runs.js';
 import { type Theme, themes } from './support/themes.js';
 
@@ -73,6 +73,14 @@ const layerStates: readonly State[] = [
       themes: themes.filter(({ name }) => name === 'dark' || name === 'contrast-light'),
     }),
   ),
+  {
+    name: 'layer-peaked',
+    setup: {
+      panel: 'layer',
+      view: { status: 'full', inspection: { ...inspection, layers: [makePeakedLayer()] } },
+    },
+    themes: themes.filter(({ name }) => name === 'light' || name === 'contrast-dark'),
+  },
   {
     name: 'layer-dead',
     setup: {
@@ -163,7 +171,8 @@ describe('every state in every theme', () => {
         );
         expect(overflow, `${name} at 420 px`).toBeLessThanOrEqual(0);
       }
-      expect(await page.locator('body').innerHTML()).not.toMatch(/NaN|Infinity|undefined/);
+      const pictures = await page.locator('svg').evaluateAll((all) => all.map((svg) => svg.outerHTML).join());
+      expect(/.{40}(NaN|Infinity|undefined).{20}/.exec(pictures)).toBeNull();
       expect(complaints).toEqual([]);
       await close();
     },

@@ -170,11 +170,11 @@ describe('the training panel', () => {
   it('shows the chosen layer’s norm and radius, and remembers the choice', async () => {
     const view = makeTrainingView('completed');
     await open(view);
-    expect(await mark(page, 'layer-title').textContent()).toContain('conv1: mean patch norm E‖x‖ 2.31');
+    expect(await mark(page, 'layer-title').textContent()).toContain('conv1: E‖x‖ 2.31');
     await page.locator('[data-key=conv2]').click();
     const last = epochsOf(view).at(-1)!.layers[1]!;
     expect(await mark(page, 'layer-title').textContent()).toBe(
-      `conv2: mean patch norm E‖x‖ ${Number(last.meanPatchNorm.toPrecision(3))} · radius in use R ${Number(last.radius!.toPrecision(3))}`,
+      `conv2: E‖x‖ ${Number(last.meanPatchNorm.toPrecision(3))} · R ${Number(last.radius!.toPrecision(3))}`,
     );
     const state = await page.evaluate(() => fakeHost.state as object);
     expect(state).toEqual({ runDirectory: view.runDirectory, selectedLayer: 'conv2' });

@@ -1,6 +1,6 @@
 import type { Inspection, LayerInspection } from '../../src/core/statistics/inspection.js';
 import type { ChartContent, LegendItem } from '../shared/chart/content.js';
-import { baseName, count, fileSafe, inColumn, percent, precise, short } from '../shared/format.js';
+import { baseName, count, fileSafe, inColumn, percent, short } from '../shared/format.js';
 import type { Cell, DataTable } from '../shared/table.js';
 import { drawHero } from './hero.js';
 import { radiusWords, readOperator } from './operator.js';
@@ -213,7 +213,7 @@ export function countFacts(layer: LayerInspection): readonly (readonly [name: st
     ['patches measured', count(patches)],
     [
       'left out as weak',
-      `${count(weakPatches)} (${percent(all > 0 ? weakPatches / all : 0)}), ‖x‖ under ${precise(floor)}`,
+      `${count(weakPatches)} (${percent(all > 0 ? weakPatches / all : 0)}), ‖x‖ under ${short(floor)}`,
     ],
     ['filters', count(filters)],
   ];

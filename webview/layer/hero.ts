@@ -57,24 +57,59 @@ function radiusMarks(layer: LayerInspection, operator: OperatorReading, layout: 
   ];
 }
 
-/** The tallest bin's share as the axis of a density; only where every bin has one width on the page. */
+/** The share of a bin of full height as the axis of a density. */
 function shareAxis(
   key: string,
   at: 'left' | 'bottom',
   bins: readonly DensityBin[],
   edge: number,
-  rise: (h: number) => number,
+  rise: (height: number) => number,
 ): readonly Mark[] {
-  const tallest = bins.reduce((best, bin) => (bin.height > best.height ? bin : best), bins[0]!);
-  const scale = axisScale([0, tallest.share || 1], [rise(0), rise(1)]);
-  return axis({
-    key,
-    at,
-    edge,
-    scale,
-    ticks: [0, tallest.share],
-    format: (share) => (share === 0 ? '0' : percent(share)),
+  const tallest = bins.reduce((best, bin) => (!bin.cut && bin.height > best.height ? bin : best), {
+    height: 0,
+    share: 0,
   });
+  const full = tallest.height > 0 ? tallest.share / tallest.height : 1;
+  const scale = axisScale([0, full], [rise(0), rise(1)]);
+  const format = (share: number): string => (share === 0 ? '0' : percent(share));
+  return axis({ key, at, edge, scale, ticks: tallest.height > 0 ? [0, full] : [0], format });
+}
+
+/** At most so many cut bins are told of: more would hide the picture. */
+const mostCuts = 3;
+
+/** Bins of ‖x‖ that rise above the strip: a cut through the bar, and beside it how much it really is. */
+function cutNormMarks(bins: readonly DensityBin[], { norm, strips, plot }: HeroLayout): readonly Mark[] {
+  return tallestCuts(bins).flatMap((bin): Mark[] => {
+    const [left, right] = [norm(bin.from), norm(bin.to)];
+    const text = percent(bin.share);
+    const before = left - 4 - roomFor(text) > plot.left;
+    const at: Point = [before ? left - 4 : right + 4, (strips.top + strips.bottom) / 2 + 4];
+    return [
+      rule(`norm-cut-${bin.from}`, 'cut', [left - 3, strips.top + 15], [right + 3, strips.top + 9]),
+      words(`norm-cut-label-${bin.from}`, 'value', at, text, { anchor: before ? 'end' : 'start' }),
+    ];
+  });
+}
+
+/** The same for bins of θ, which rise to the right. */
+function cutAngleMarks(bins: readonly DensityBin[], { angle, strips }: HeroLayout): readonly Mark[] {
+  return tallestCuts(bins).flatMap((bin): Mark[] => {
+    const [low, high] = [angle(bin.from), angle(bin.to)];
+    return [
+      rule(`angle-cut-${bin.from}`, 'cut', [strips.right - 15, low + 3], [strips.right - 9, high - 3]),
+      words(`angle-cut-label-${bin.from}`, 'value', [strips.right - 4, high - 4], percent(bin.share), {
+        anchor: 'end',
+      }),
+    ];
+  });
+}
+
+function tallestCuts(bins: readonly DensityBin[]): readonly DensityBin[] {
+  return bins
+    .filter(({ cut }) => cut)
+    .sort((a, b) => b.share - a.share)
+    .slice(0, mostCuts);
 }
 
 function stripMarks(layer: LayerInspection, operator: OperatorReading, layout: HeroLayout): readonly Mark[] {
@@ -89,6 +124,8 @@ function stripMarks(layer: LayerInspection, operator: OperatorReading, layout: H
     area('angle-density', 'angle', densityOutline(angleBins, angle, layout.angleRise, 'y'), {
       x: strips.left,
     }),
+    ...cutNormMarks(normBins, layout),
+    ...cutAngleMarks(angleBins, layout),
     rule('norm-base', 'frame-line', [plot.left, strips.bottom], [plot.right, strips.bottom]),
     rule('angle-base', 'frame-line', [strips.left, plot.top], [strips.left, plot.bottom]),
     rule('g-zero', 'grid', [angular(0), plot.top], [angular(0), plot.bottom]),

@@ -30,10 +30,14 @@ function above(tracks: readonly Track[], fallback: number): readonly [number, nu
   return [0, highest > 0 && Number.isFinite(highest) ? highest * 1.06 : fallback];
 }
 
-/** Learning rates that fall by steps of ten are read on a logarithmic axis; a cosine ends at 0 and cannot be. */
-function isSteep(values: readonly number[]): boolean {
+/**
+ * Learning rates that fall in steps by large factors are read on a logarithmic axis. A smooth schedule that ends near 0
+ * is not: its last few values would take up most of the axis.
+ */
+function fallsInSteps(values: readonly number[]): boolean {
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  return values.length > 0 && low > 0 && high / low >= 30;
+  const still = values.slice(1).filter((value, i) => value === values[i]).length;
+  return low > 0 && high / low >= 30 && still > values.length / 2;
 }
 
 /** Accuracy fills its band: from the tenth below the lowest value to 1. */
@@ -96,7 +100,7 @@ export function toBands(series: Series, layer: LayerHistory | undefined): readon
     },
   ];
   const rates = steps.map((s) => s.learningRate);
-  const steep = isSteep(rates);
+  const steep = fallsInSteps(rates);
   const plain = { logarithmic: false, format: short } as const;
   return [
     { ...plain, key: 'loss', title: 'loss', height: 116, tracks: loss, domain: above(loss, 1) },
@@ -134,14 +138,14 @@ function layerBand(layer: LayerHistory): Band {
   const tracks: readonly Track[] = [
     {
       key: 'patch-norm',
-      name: 'mean patch norm E‖x‖',
+      name: 'E‖x‖',
       hue: 'norm',
       look: 'area',
       values: layer.points.map((p) => [p.step, p.meanPatchNorm]),
     },
     {
       key: 'radius',
-      name: 'radius in use R',
+      name: 'R',
       hue: 'plain',
       look: 'hairline',
       values: layer.points.flatMap((p) => (p.radius === undefined ? [] : [[p.step, p.radius] as const])),

@@ -2,7 +2,7 @@ import { axisScale } from '../shared/chart/axis.js';
 import { drawMarks } from '../shared/chart/draw.js';
 import { area, dot, line, type Mark, type Point, rule } from '../shared/chart/marks.js';
 import { html, setText, svg } from '../shared/dom.js';
-import { short } from '../shared/format.js';
+import { inColumn } from '../shared/format.js';
 import type { Row } from '../shared/listbox.js';
 import type { LayerHistory } from './series.js';
 
@@ -34,15 +34,15 @@ export function healthRow(): Row<LayerHistory> {
     element: html('div', { class: 'layer-row' }, name, picture, numbers),
     update(layer) {
       const last = layer.points.at(-1);
-      const norm = last === undefined ? '–' : short(last.meanPatchNorm);
-      const radius = last?.radius === undefined ? 'no radius' : `R ${short(last.radius)}`;
+      const norm = last === undefined ? '–' : inColumn(last.meanPatchNorm);
+      const radius = last?.radius === undefined ? 'no radius' : `R ${inColumn(last.radius)}`;
       setText(name, layer.name);
       setText(numbers, `E‖x‖ ${norm} · ${radius}`);
       drawMarks(picture, healthSparkline(layer));
       const first = layer.points[0];
       return first === undefined
         ? ''
-        : `mean patch norm ${short(first.meanPatchNorm)} after epoch ${first.epoch}`;
+        : `mean patch norm ${inColumn(first.meanPatchNorm)} after epoch ${first.epoch}`;
     },
   };
 }

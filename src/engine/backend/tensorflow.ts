@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
+import { tensorflowRuntimeFolder } from '../setup/runtimeFolder.js';
 
 /** The optional native runtime: TensorFlow's C library, on an NVIDIA GPU where there is one. */
 const packageName = '@tensorflow/tfjs-node-gpu';
@@ -20,12 +22,27 @@ let loaded: Tensorflow | undefined;
  * of tfjs and the bundled one share them.
  */
 export function loadTensorflow(): Tensorflow {
-  loaded ??= tryTensorflow(createRequire(import.meta.url));
+  loaded ??= tryTensorflow([
+    createRequire(import.meta.url), // the project's own install
+    createRequire(path.join(tensorflowRuntimeFolder(), 'package.json')), // what `dcnet setup tensorflow` made
+  ]);
   return loaded;
 }
 
-/** As {@link loadTensorflow}, each time anew. */
-export function tryTensorflow(load: Load): Tensorflow {
+/** As {@link loadTensorflow}, each time anew: the first place where it is installed counts, also if it does not load. */
+export function tryTensorflow(places: readonly Load[]): Tensorflow {
+  for (const load of places) {
+    const tried = tryPlace(load);
+    if (tried !== undefined) return tried;
+  }
+  return {
+    available: false,
+    reason: `${packageName} is not installed: run dcnet setup tensorflow, or DCNet: Set Up TensorFlow Runtime.`,
+  };
+}
+
+/** `undefined` where it is not installed. */
+function tryPlace(load: Load): Tensorflow | undefined {
   restoreUtil();
   // Else TensorFlow takes all of the GPU's memory, whatever it needs.
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
@@ -35,25 +52,26 @@ export function tryTensorflow(load: Load): Tensorflow {
     load(packageName);
     return { available: true, version };
   } catch (thrown) {
-    return { available: false, reason: reasonOf(thrown) };
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    const { code } = thrown as { code?: string };
+    if (code === 'MODULE_NOT_FOUND' && message.includes(packageName)) return undefined;
+    return {
+      available: false,
+      reason: `${packageName} is installed but does not load (${message.split('\n', 1)[0]}): run dcnet setup tensorflow to install it anew.`,
+    };
   }
 }
 
-/** GPU, or CPU with the reason to be given: TensorFlow falls back to the CPU without a word. */
+/** GPU, or CPU with what to look at: TensorFlow falls back to the CPU without a word. */
 export function tensorflowDevice(): string {
-  const backend = tf.findBackend('tensorflow') as { isUsingGpuDevice?: boolean } | null;
+  const backend = tf.findBackend('tensorflow') as {
+    isUsingGpuDevice?: boolean;
+    binding?: { TF_Version?: string };
+  } | null;
+  const library = `TensorFlow ${backend?.binding?.TF_Version ?? 'of unknown version'}`;
   return backend?.isUsingGpuDevice === true
-    ? 'GPU (TensorFlow, CUDA)'
-    : 'CPU (TensorFlow found no CUDA device: check the NVIDIA driver, CUDA and cuDNN)';
-}
-
-function reasonOf(thrown: unknown): string {
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  const firstLine = message.split('\n', 1)[0] ?? message;
-  const { code } = thrown as { code?: string };
-  if (code === 'MODULE_NOT_FOUND' && message.includes(packageName))
-    return `${packageName} is not installed: run npm install ${packageName} where its library can be downloaded.`;
-  return `${packageName} is installed but does not load (${firstLine}): run npm rebuild ${packageName}.`;
+    ? `GPU (${library}, CUDA)`
+    : `CPU (${library}; it found no CUDA device: for a GPU, check the NVIDIA driver, CUDA and cuDNN)`;
 }
 
 /** Node 23 removed two functions of `util` that the binding calls. */

@@ -13,8 +13,6 @@ import { isAlive, readPresence, removePresence } from './presence.js';
 const startLimitMs = 30_000;
 /** How often a starting engine is looked for. */
 const startCheckMs = 50;
-/** How long a socket may take to answer. */
-const connectLimitMs = 3_000;
 
 /** Which program to run, and where it leaves word of itself. */
 export interface EngineProgram {
@@ -98,19 +96,13 @@ function startFailed(program: EngineProgram, why: string): DcnetError {
   });
 }
 
+/** A local socket answers or refuses at once: no time limit, which a busy window would run over. */
 function connect(address: string): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
     const socket = net.connect(address);
-    const fail = (error: Error): void => {
-      socket.destroy();
-      reject(error);
-    };
-    const timer = setTimeout(() => fail(new Error(`No answer at ${address}`)), connectLimitMs);
-    socket.once('error', fail);
-    socket.once('close', () => clearTimeout(timer));
+    socket.once('error', reject);
     socket.once('connect', () => {
-      clearTimeout(timer);
-      socket.off('error', fail);
+      socket.off('error', reject);
       resolve(socket);
     });
   });

@@ -36,16 +36,23 @@ export interface RunSnapshot {
   readonly checkpoints: readonly CheckpointFile[];
 }
 
+/** The one checkpoint that is written again and again; the others stay as they are. */
+const replacedCheckpoint = 'best';
+
 /**
  * Read a run's folder as it is, also while another process writes to it.
+ * @param before what an earlier reading found, so that old checkpoints are not looked at again
  * @returns undefined for a folder that is no run, or whose state cannot be read
  */
-export async function readRunFolder(directory: string): Promise<RunSnapshot | undefined> {
+export async function readRunFolder(
+  directory: string,
+  before?: RunSnapshot,
+): Promise<RunSnapshot | undefined> {
   const [state, environment, summary, checkpoints] = await Promise.all([
     readJson(path.join(directory, runFiles.state), runStateSchema),
     readJson(path.join(directory, runFiles.environment), environmentSchema),
     readJson(path.join(directory, runFiles.summary), summarySchema),
-    readCheckpoints(path.join(directory, runFiles.checkpoints)),
+    readCheckpoints(path.join(directory, runFiles.checkpoints), before?.checkpoints ?? []),
   ]);
   if (state === undefined) return undefined;
   const started = environment?.startedAt ?? state.updatedAt;
@@ -67,20 +74,27 @@ export async function listRunFolders(runsDirectory: string): Promise<readonly st
   return entries.filter((entry) => entry.isDirectory()).map(({ name }) => path.join(runsDirectory, name));
 }
 
-async function readCheckpoints(directory: string): Promise<readonly CheckpointFile[]> {
-  const names = (await orNone(readdir(directory))).filter((name) => name.endsWith(checkpointExtension));
+async function readCheckpoints(
+  directory: string,
+  before: readonly CheckpointFile[],
+): Promise<readonly CheckpointFile[]> {
+  const known = new Map(before.map((checkpoint) => [checkpoint.name, checkpoint]));
+  known.delete(replacedCheckpoint);
+  const names = (await orNone(readdir(directory)))
+    .filter((file) => file.endsWith(checkpointExtension))
+    .map((file) => file.slice(0, -checkpointExtension.length));
   const files = await Promise.all(
-    names.map(async (name) => {
-      const file = path.join(directory, name);
-      const modified = await orMissing(stat(file));
-      return (
-        modified && { file, name: name.slice(0, -checkpointExtension.length), modifiedMs: modified.mtimeMs }
-      );
-    }),
+    names.map(async (name) => known.get(name) ?? readCheckpoint(directory, name)),
   );
   return files
     .filter((file) => file !== undefined)
     .sort((a, b) => a.modifiedMs - b.modifiedMs || a.name.localeCompare(b.name));
+}
+
+async function readCheckpoint(directory: string, name: string): Promise<CheckpointFile | undefined> {
+  const file = path.join(directory, name + checkpointExtension);
+  const stats = await orMissing(stat(file));
+  return stats && { file, name, modifiedMs: stats.mtimeMs };
 }
 
 /** A JSON file of an agreed form; undefined where it is missing or (while it is replaced) not whole. */

@@ -8,7 +8,7 @@ import { listRunFolders, type RunSnapshot, readRunFolder } from './runFolder.js'
 import { workspaceRunsDirectories } from './runsDirectories.js';
 
 /** Changes on disk are gathered for so long before they are read. */
-const gatherMs = 150;
+const gatherMs = 250;
 /** How often the process of a run that another program trains is looked for. */
 const livenessMs = 5_000;
 
@@ -33,7 +33,9 @@ export class RunStore extends Owner {
   readonly #watchers = new Map<string, vscode.Disposable>();
   /** Runs directories of configs outside the workspace. */
   readonly #visited = new Set<string>();
-  readonly #dirty = new Set<string>();
+  /** Runs whose folder changed since it was read; `metrics`: nothing but the log grew. */
+  readonly #dirty = new Map<string, 'metrics' | 'folder'>();
+  #reading = false;
   readonly #gather = this._register(new Debounce(gatherMs, () => this.#readDirty(), 'throttle'));
   #loaded: Promise<void> | undefined;
   #liveness: NodeJS.Timeout | undefined;
@@ -135,7 +137,7 @@ export class RunStore extends Owner {
   async #read(directories: readonly string[]): Promise<void> {
     await Promise.all(
       directories.map(async (directory) => {
-        const run = await readRunFolder(directory);
+        const run = await readRunFolder(directory, this.#runs.get(directory));
         if (run === undefined) {
           this.#runs.delete(directory);
           this.#metrics.delete(directory);
@@ -151,23 +153,31 @@ export class RunStore extends Owner {
     this.#checkLiveness();
   }
 
-  #touch(directory: string): void {
+  #touch(directory: string, what: 'metrics' | 'folder' = 'folder'): void {
     const parent = path.dirname(directory);
     if (!this.#watchers.has(parent)) {
       this.#visited.add(parent);
       this.#watch(new Set([...this.#watchers.keys(), parent]));
     }
-    this.#dirty.add(directory);
+    if (this.#dirty.get(directory) !== 'folder') this.#dirty.set(directory, what);
     this.#gather.schedule();
   }
 
+  /** One reading at a time: a slow disk is not asked again before it has answered. */
   #readDirty(): void {
-    const directories = [...this.#dirty];
+    if (this.#reading) {
+      this.#gather.schedule();
+      return;
+    }
+    const changed = [...this.#dirty];
     this.#dirty.clear();
-    this.#read(directories).then(
-      () => this.#fire(directories),
-      (thrown: unknown) => this.#failed(thrown),
-    );
+    this.#reading = true;
+    this.#read(changed.filter(([, what]) => what === 'folder').map(([directory]) => directory))
+      .then(() => this.#fire(changed.map(([directory]) => directory)))
+      .catch((thrown: unknown) => this.#failed(thrown))
+      .finally(() => {
+        this.#reading = false;
+      });
   }
 
   #watch(directories: ReadonlySet<string>): void {
@@ -185,10 +195,10 @@ export class RunStore extends Owner {
     const pattern = new vscode.RelativePattern(vscode.Uri.file(directory), '**');
     const watcher = vscode.workspace.createFileSystemWatcher(pattern);
     const happened = ({ fsPath }: vscode.Uri): void => {
-      const [folder] = path.relative(directory, fsPath).split(path.sep);
+      const [folder, file] = path.relative(directory, fsPath).split(path.sep);
       if (folder === undefined || folder === '..') return;
       if (folder === '') this.#reload();
-      else this.#touch(path.join(directory, folder));
+      else this.#touch(path.join(directory, folder), file === runFiles.metrics ? 'metrics' : 'folder');
     };
     watcher.onDidCreate(happened);
     watcher.onDidChange(happened);

@@ -59,17 +59,20 @@ describe('probeRuntimes', () => {
 
 describe('loading TensorFlow', () => {
   test('absent: says that it is not installed', () => {
-    const result = tryTensorflow(() => {
-      throw notFound;
-    });
+    const result = tryTensorflow([
+      () => {
+        throw notFound;
+      },
+    ]);
     expect(result).toEqual({ available: false, reason: expect.stringContaining('is not installed') });
   });
 
   test('installed without its native library: says that it does not load, and the first line of why', () => {
-    const result = tryTensorflow((name) => {
+    const broken = (name: string): unknown => {
       if (name.endsWith('package.json')) return { version: '4.22.0' };
       throw new Error('The specified module could not be found.\nRequire stack: …');
-    });
+    };
+    const result = tryTensorflow([broken, () => ({ version: '4.22.0' })]);
     expect(result).toEqual({
       available: false,
       reason: expect.stringContaining('does not load (The specified module could not be found.)'),
@@ -80,12 +83,18 @@ describe('loading TensorFlow', () => {
     const seen: string[] = [];
     const removed = util as { isNullOrUndefined?: (value: unknown) => boolean };
     removed.isNullOrUndefined = undefined as never;
-    const result = tryTensorflow((name) => {
-      seen.push(name);
-      expect(removed.isNullOrUndefined?.(null)).toBe(true);
-      expect(removed.isNullOrUndefined?.(0)).toBe(false);
-      return { version: '4.22.0' };
-    });
+    const absent = (): unknown => {
+      throw notFound;
+    };
+    const result = tryTensorflow([
+      absent,
+      (name) => {
+        seen.push(name);
+        expect(removed.isNullOrUndefined?.(null)).toBe(true);
+        expect(removed.isNullOrUndefined?.(0)).toBe(false);
+        return { version: '4.22.0' };
+      },
+    ]);
     expect(result).toEqual({ available: true, version: '4.22.0' });
     expect(seen).toEqual(['@tensorflow/tfjs-node-gpu/package.json', '@tensorflow/tfjs-node-gpu']);
   });

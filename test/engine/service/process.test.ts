@@ -270,7 +270,9 @@ describe('the end of the engine process', () => {
     expect(state.status).toBe('stopped');
     expect(state.pid).toBeUndefined();
     expect(await readdir(path.join(runDirectory, 'checkpoints'))).not.toEqual([]);
-    expect(await project.queue().resume(runDirectory)).toMatchObject({ state: { step: state.step } });
+    const queue = project.queue();
+    expect(await queue.resume(runDirectory)).toMatchObject({ state: { step: state.step } });
+    await queue.stopAll();
   });
 
   it('by a signal stops the run with a checkpoint', async () => {

@@ -1,5 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import * as vscode from 'vscode';
+import { writeBars } from './bars.js';
 import { inWorkspace } from './extension.js';
 
 /** Write a config of this name that differs from `small.dcnet.json` in some of its text. */
@@ -17,6 +18,13 @@ export function writeConfig(
   return vscode.Uri.file(file);
 }
 
-/** One that trains until it is stopped. */
-export const writeLongConfig = (name: string): vscode.Uri =>
-  writeConfig(name, ['"epochs": 3', '"epochs": 100000'], ['"learningRate": 0.01', '"learningRate": 0.0001']);
+/** One that trains until it is stopped, with epochs of some seconds. */
+export function writeLongConfig(name: string): vscode.Uri {
+  if (!existsSync(inWorkspace('many'))) writeBars(inWorkspace('many'), { train: 8000, test: 100 });
+  return writeConfig(
+    name,
+    ['"bars"', '"many"'],
+    ['"epochs": 3', '"epochs": 100000'],
+    ['"learningRate": 0.01', '"learningRate": 0.0001'],
+  );
+}

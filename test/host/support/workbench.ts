@@ -64,13 +64,21 @@ export class Workbench {
 
   /** Choose a command in the palette, by its whole title. */
   async palette(title: string): Promise<void> {
-    await this.page.keyboard.press('F1');
     const input = this.page.locator('.quick-input-widget input.input').first();
-    await input.waitFor();
-    await input.fill(`>${title}`);
     const row = this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`).first();
-    await row.waitFor();
-    await row.click();
+    // The palette lists what is possible when it is opened; what becomes possible later is not added.
+    await until(`the command ${title}`, async () => {
+      await this.page.keyboard.press('F1');
+      await input.waitFor();
+      await input.fill(`>${title}`);
+      try {
+        await row.click({ timeout: 2_000 });
+        return true;
+      } catch (thrown) {
+        await this.page.keyboard.press('Escape');
+        throw thrown;
+      }
+    });
   }
 
   /** The document of a panel that is shown, once its script has run. */

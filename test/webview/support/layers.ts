@@ -199,6 +199,27 @@ const recipes: readonly Recipe[] = [
   },
 ];
 
+/** A layer in which 30 % of the patches have one norm and one angle, as an image's flat background gives. */
+export function makePeakedLayer(): LayerInspection {
+  const layer = makeLayer(recipes[1]!, 12);
+  const raise = (counts: readonly number[], bin: number): number[] =>
+    counts.map((value, i) => (i === bin ? value + peak : value));
+  const peak = Math.round((samples * 0.3) / 0.7);
+  const add = (distribution: Distribution, bin: number): Distribution => ({
+    ...distribution,
+    histogram: { ...distribution.histogram, counts: raise(distribution.histogram.counts, bin) },
+    count: distribution.count + peak,
+  });
+  return {
+    ...layer,
+    name: 'peaked',
+    patches: samples + peak,
+    norm: add(layer.norm, 70),
+    angle: add(layer.angle, 95),
+    joint: { ...layer.joint, counts: raise(layer.joint.counts, 35 * 60 + 31) },
+  };
+}
+
 /** A layer that no patch reaches: every patch is under the floor. */
 export function makeDeadLayer(): LayerInspection {
   const layer = makeLayer(recipes[0]!, 3);

@@ -31,14 +31,15 @@ export function axisScale(
 }
 
 /**
- * Whether histogram edges are spaced evenly on a logarithmic axis (and not on a linear one), so that the axis
- * should be logarithmic too.
+ * Whether histogram edges are spaced evenly on a logarithmic axis rather than on a linear one, so that the axis should
+ * be logarithmic too. Over a short range the two look alike: what counts is which of them is even.
  */
 export function areLogarithmic(edges: readonly number[]): boolean {
   if (edges.length < 4 || edges[0]! <= 0) return false;
-  const ratios = edges.slice(1).map((edge, i) => edge / edges[i]!);
-  const [low, high] = [Math.min(...ratios), Math.max(...ratios)];
-  return low > 1.001 && high / low < 1.01;
+  const unevenness = (steps: readonly number[]): number => Math.max(...steps) / Math.min(...steps) - 1;
+  const ratios = unevenness(edges.slice(1).map((edge, i) => edge / edges[i]! - 1));
+  const differences = unevenness(edges.slice(1).map((edge, i) => edge - edges[i]!));
+  return ratios < 0.1 * differences;
 }
 
 interface Side {

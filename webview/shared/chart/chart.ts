@@ -100,7 +100,9 @@ export class Chart {
     const legendChanged = JSON.stringify(content.legend) !== JSON.stringify(this.content?.legend);
     this.content = content;
     setText(this.title, content.title);
-    setAttributes(this.surface, { 'aria-label': `${content.title}. ${content.summary}` });
+    setAttributes(this.surface, {
+      'aria-label': `${content.title}${/\W$/.test(content.title) ? '' : '.'} ${content.summary}`,
+    });
     if (legendChanged) {
       this.legend.replaceChildren(
         ...content.legend.map((item) => html('li', {}, signElement(item), item.text)),

@@ -8,8 +8,22 @@ export interface DensityBin {
   readonly count: number;
   /** Share of all counts, 0 to 1. */
   readonly share: number;
-  /** Count for each pixel of axis, as a part of the tallest: 0 to 1. Areas are true whatever the bins' widths. */
+  /** Count for each pixel of axis, as a part of the tallest shown: 0 to 1. Areas are true whatever the bins' widths. */
   readonly height: number;
+  /** Rises above what is shown: `height` is 1, and the chart must say how much it really is. */
+  readonly cut: boolean;
+}
+
+/**
+ * The value to scale a picture by. Usually the greatest; where that stands far above nearly all the others (as when
+ * all patches of an image's background have one norm), a smaller one, so that the others can be seen at all.
+ * @param share the part of the values other than 0 that counts as nearly all
+ * @param far how many times greater than those is far above
+ */
+export function shownMaximum(values: readonly number[], share: number, far: number): number {
+  const sorted = values.filter((value) => value > 0).sort((a, b) => a - b);
+  const [greatest, usual] = [sorted.at(-1) ?? 0, sorted[Math.floor(share * (sorted.length - 1))] ?? 0];
+  return greatest > far * usual ? (far / 2) * usual : greatest;
 }
 
 /**
@@ -23,13 +37,14 @@ export function densityBins(histogram: Histogram, place: (value: number) => numb
     const width = Math.abs(place(edges[i + 1]!) - place(edges[i]!));
     return width > 0 ? value / width : 0;
   });
-  const tallest = Math.max(0, ...densities);
+  const tallest = shownMaximum(densities, 0.9, 4);
   return counts.map((value, i) => ({
     from: edges[i]!,
     to: edges[i + 1]!,
     count: value,
     share: total > 0 ? value / total : 0,
-    height: tallest > 0 ? densities[i]! / tallest : 0,
+    height: tallest > 0 ? Math.min(1, densities[i]! / tallest) : 0,
+    cut: densities[i]! > tallest,
   }));
 }
 

@@ -1,0 +1,248 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { DcnetError } from '../../core/errors.js';
+import type { TensorflowVariant, WorkProgress } from '../../protocol/engine.js';
+import { runCommand } from './command.js';
+import { tensorflowRuntimeFolder } from './runtimeFolder.js';
+import { findBuildTools, findNvidiaDriver, type Tool } from './tools.js';
+
+/** The binding that the engine is made for. */
+const bindingVersion = '4.22.0';
+const bindingPackage = '@tensorflow/tfjs-node-gpu';
+/** Headers of Node's stable C interface: what the binding is compiled against, for every Node from 20 on. */
+const headersPackage = 'node-api-headers@1.9.0';
+/** TensorFlow whose C library the binding was tried with. */
+const tensorflowVersion = '2.21.0';
+
+export interface SetUpOptions {
+  /** Left out: `cuda12` with an NVIDIA driver, else `cpu`; npm's prebuilt where PyPI's is not built (not Linux). */
+  readonly variant?: TensorflowVariant | undefined;
+  readonly signal: AbortSignal;
+  readonly report: (progress: WorkProgress) => void;
+  /** Default: `tensorflowRuntimeFolder()`. */
+  readonly folder?: string;
+}
+
+export interface SetUpResult {
+  readonly folder: string;
+  readonly version: string;
+  readonly device: string;
+}
+
+/**
+ * Install a TensorFlow runtime for the engine into a folder of the user's.
+ *
+ * `npm-prebuilt`: the binding with the library that npm's package downloads (TensorFlow 2.9, CUDA 11.2).
+ * `cpu`, `cuda12`: the package's own N-API binding, compiled against the library inside PyPI's `tensorflow-cpu` or
+ * `tensorflow[and-cuda]` wheel; Linux only.
+ *
+ * All happens in a folder beside the final one, which is moved into place only after a product and a gradient were
+ * computed with it in a process of its own; a failure or a cancel leaves what was there before, and nothing else.
+ * @throws DcnetError `backend` with every missing tool, or the failed step's last lines; `cancelled`
+ */
+export async function setUpTensorflow(options: SetUpOptions): Promise<SetUpResult> {
+  const { signal } = options;
+  const variant = options.variant ?? (await fittingVariant());
+  const folder = options.folder ?? tensorflowRuntimeFolder();
+  const steps = variant === 'npm-prebuilt' ? prebuiltSteps : wheelSteps;
+  const tools = await requireTools(variant);
+  const work = `${folder}.partial-${randomUUID()}`;
+  try {
+    await mkdir(work, { recursive: true });
+    await writeFile(path.join(work, 'package.json'), '{ "private": true }\n');
+    const setUp: SetUp = { work, variant, signal, tools };
+    for (const [i, step] of steps.entries()) {
+      const tell = (detail = ''): void =>
+        options.report({ activity: `${step.activity}${detail}`, done: i, total: steps.length });
+      tell();
+      await step.run(setUp, (line) => tell(` (${line.slice(0, 80)})`));
+    }
+    const proof = await prove(work, signal);
+    await rm(folder, { recursive: true, force: true });
+    await rename(work, folder);
+    options.report({ activity: 'Done', done: steps.length, total: steps.length });
+    return { folder, ...proof };
+  } catch (thrown) {
+    await rm(work, { recursive: true, force: true });
+    throw thrown;
+  }
+}
+
+async function fittingVariant(): Promise<TensorflowVariant> {
+  if (process.platform !== 'linux') return 'npm-prebuilt';
+  return (await findNvidiaDriver()).available ? 'cuda12' : 'cpu';
+}
+
+interface SetUp {
+  readonly work: string;
+  readonly variant: TensorflowVariant;
+  readonly signal: AbortSignal;
+  readonly tools: ReadonlyMap<string, Tool>;
+}
+
+interface Step {
+  readonly activity: string;
+  readonly run: (setUp: SetUp, onLine: (line: string) => void) => Promise<void>;
+}
+
+const prebuiltSteps: readonly Step[] = [
+  {
+    activity: 'Install the binding and its prebuilt library from npm',
+    run: ({ work, signal }, onLine) =>
+      npmInstall(work, signal, onLine, ['--foreground-scripts', `${bindingPackage}@${bindingVersion}`]),
+  },
+];
+
+const wheelSteps: readonly Step[] = [
+  {
+    activity: 'Install the binding’s source from npm',
+    run: ({ work, signal }, onLine) =>
+      npmInstall(work, signal, onLine, [
+        '--ignore-scripts',
+        `${bindingPackage}@${bindingVersion}`,
+        headersPackage,
+      ]),
+  },
+  { activity: 'Download TensorFlow from PyPI', run: downloadWheel },
+  { activity: 'Link its library', run: linkLibrary },
+  { activity: 'Compile the binding', run: compileBinding },
+];
+
+async function requireTools(variant: TensorflowVariant): Promise<ReadonlyMap<string, Tool>> {
+  if (variant !== 'npm-prebuilt' && process.platform !== 'linux') {
+    throw new DcnetError({
+      code: 'backend',
+      message: `The binding is built from PyPI’s TensorFlow on Linux only, not on ${process.platform}.`,
+      remedy: 'Choose the prebuilt runtime from npm.',
+    });
+  }
+  const found = await findBuildTools();
+  const needed = variant === 'npm-prebuilt' ? found.filter(({ name }) => name === 'npm') : [...found];
+  if (variant === 'cuda12') needed.push(await findNvidiaDriver());
+  const missing = needed.filter(({ available }) => !available);
+  if (missing.length > 0) {
+    throw new DcnetError({
+      code: 'backend',
+      message: `${missing.map(({ name }) => name).join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing.`,
+      remedy: missing.map(({ reason }) => reason).join(' '),
+    });
+  }
+  return new Map(needed.map((tool) => [tool.name, tool]));
+}
+
+function npmInstall(
+  work: string,
+  signal: AbortSignal,
+  onLine: (line: string) => void,
+  args: readonly string[],
+): Promise<void> {
+  return runCommand('npm', ['install', '--no-audit', '--no-fund', ...args], {
+    cwd: work,
+    signal,
+    onLine,
+    purpose: 'Installing from npm',
+    remedy: 'Check the network or npm’s proxy settings, then try again.',
+  }).then(() => undefined);
+}
+
+async function downloadWheel(
+  { work, variant, signal, tools }: SetUp,
+  onLine: (line: string) => void,
+): Promise<void> {
+  const python = tools.get('Python with pip')!.command;
+  const what =
+    variant === 'cuda12'
+      ? [`tensorflow[and-cuda]==${tensorflowVersion}`]
+      : ['--no-deps', `tensorflow-cpu==${tensorflowVersion}`];
+  await runCommand(
+    python,
+    [
+      '-m',
+      'pip',
+      'install',
+      '--only-binary=:all:',
+      '--no-compile',
+      '--target',
+      path.join(work, 'python'),
+      ...what,
+    ],
+    {
+      cwd: work,
+      signal,
+      onLine,
+      purpose: 'Downloading TensorFlow from PyPI',
+      remedy: `Check the network, and that ${python} is a Python for which PyPI has tensorflow ${tensorflowVersion} (3.10 to 3.13).`,
+    },
+  );
+}
+
+async function linkLibrary({ work }: SetUp): Promise<void> {
+  const site = path.join(work, 'python', 'tensorflow');
+  const deps = path.join(bindingFolder(work), 'deps');
+  await mkdir(path.join(deps, 'lib'), { recursive: true });
+  const link = (target: string, name: string): Promise<void> =>
+    symlink(path.relative(path.dirname(name), target), name);
+  for (const [library, name] of [
+    ['libtensorflow_cc.so.2', 'libtensorflow'],
+    ['libtensorflow_framework.so.2', 'libtensorflow_framework'],
+  ] as const) {
+    await link(path.join(site, library), path.join(deps, 'lib', library));
+    await link(path.join(deps, 'lib', library), path.join(deps, 'lib', `${name}.so`));
+  }
+  await link(path.join(site, 'include'), path.join(deps, 'include'));
+}
+
+async function compileBinding({ work, signal, tools }: SetUp, onLine: (line: string) => void): Promise<void> {
+  const binding = bindingFolder(work);
+  const output = path.join(binding, 'lib', 'napi-v8');
+  await mkdir(output, { recursive: true });
+  const sources = (await readdir(path.join(binding, 'binding'))).filter((name) => name.endsWith('.cc'));
+  await runCommand(
+    tools.get('C++ compiler')!.command,
+    [
+      ...['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8', '-DNODE_GYP_MODULE_NAME=tfjs_binding'],
+      ...['-I..', '-Ideps/include', `-I${path.join(work, 'node_modules', 'node-api-headers', 'include')}`],
+      ...sources.map((name) => path.join('binding', name)),
+      ...['-o', path.join(output, 'tfjs_binding.node')],
+      ...['-Ldeps/lib', '-ltensorflow', '-ltensorflow_framework', '-Wl,-rpath,$ORIGIN/../../deps/lib'],
+    ],
+    {
+      cwd: binding,
+      signal,
+      onLine,
+      purpose: 'Compiling the binding',
+      remedy: 'Install a compiler with C++17 (g++ 9 or newer), then try again.',
+    },
+  );
+}
+
+function bindingFolder(work: string): string {
+  return path.join(work, 'node_modules', ...bindingPackage.split('/'));
+}
+
+/** Compute a product and a gradient with the fresh runtime, in a process of its own. */
+async function prove(
+  work: string,
+  signal: AbortSignal,
+): Promise<{ readonly version: string; readonly device: string }> {
+  const script = `
+    const util = require('util');
+    util.isNullOrUndefined ??= (value) => value === null || value === undefined;
+    util.isArray ??= Array.isArray;
+    const tf = require('${bindingPackage}');
+    const gradient = tf.grad((x) => tf.matMul(x, x).sum())(tf.tensor2d([[1, 2], [3, 4]])).arraySync();
+    if (JSON.stringify(gradient) !== '[[7,11],[9,13]]') throw new Error('The gradient is wrong: ' + JSON.stringify(gradient));
+    const binding = require('${bindingPackage}/package.json').version;
+    const library = tf.backend().binding.TF_Version;
+    console.log(JSON.stringify({ version: binding + ', TensorFlow ' + library, device: tf.backend().isUsingGpuDevice ? 'GPU' : 'CPU' }));
+  `;
+  const output = await runCommand(process.execPath, ['-e', script], {
+    cwd: work,
+    signal,
+    env: { ELECTRON_RUN_AS_NODE: '1', TF_CPP_MIN_LOG_LEVEL: '2' },
+    purpose: 'Trying the new runtime',
+    remedy: 'The library and the binding do not fit together here: please report the lines above.',
+  });
+  return JSON.parse(output.trim().split('\n').at(-1)!) as { version: string; device: string };
+}

@@ -1,0 +1,100 @@
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DcnetError } from '../../../src/core/errors.js';
+import { setUpTensorflow } from '../../../src/engine/setup/tensorflow.js';
+import type { WorkProgress } from '../../../src/protocol/engine.js';
+
+/** A machine whose programs are scripts of ours: only they are on the PATH. */
+let home: string;
+let folder: string;
+const { PATH } = process.env;
+
+beforeEach(async () => {
+  home = await mkdtemp(path.join(tmpdir(), 'dcnet-setup-'));
+  folder = path.join(home, 'data', 'tensorflow');
+  await mkdir(path.join(home, 'bin'));
+  process.env.PATH = path.join(home, 'bin');
+});
+
+afterEach(async () => {
+  process.env.PATH = PATH;
+  await rm(home, { recursive: true, force: true });
+});
+
+async function program(name: string, script: string): Promise<void> {
+  const file = path.join(home, 'bin', name);
+  await writeFile(file, `#!/bin/sh\n${script}\n`);
+  await chmod(file, 0o755);
+}
+
+async function failure(work: Promise<unknown>): Promise<DcnetError> {
+  const thrown = await work.then(
+    () => expect.unreachable(),
+    (reason: unknown) => reason,
+  );
+  expect(thrown).toBeInstanceOf(DcnetError);
+  return thrown as DcnetError;
+}
+
+const never = new AbortController().signal;
+const ignore = (): void => {};
+const version = 'case "$*" in *--version*) echo 1.2.3; exit 0;; esac';
+
+describe.skipIf(process.platform === 'win32')('setting TensorFlow up', () => {
+  it('names every missing program at once, with what to install, and writes nothing', async () => {
+    const { details } = await failure(
+      setUpTensorflow({ variant: 'cuda12', folder, signal: never, report: ignore }),
+    );
+    expect(details.code).toBe('backend');
+    expect(details.message).toBe('npm, C++ compiler, Python with pip, NVIDIA driver are missing.');
+    for (const hint of ['Node.js 20', 'apt install g++', 'apt install python3-pip', 'nvidia-smi'])
+      expect(details.remedy).toContain(hint);
+    expect(await readdir(home)).toEqual(['bin']);
+  });
+
+  it('needs neither compiler nor Python for npm’s prebuilt runtime', async () => {
+    const { details } = await failure(
+      setUpTensorflow({ variant: 'npm-prebuilt', folder, signal: never, report: ignore }),
+    );
+    expect(details.message).toBe('npm is missing.');
+  });
+
+  it('shows the last lines of the step that failed, and keeps the runtime that was there', async () => {
+    await mkdir(folder, { recursive: true });
+    await writeFile(path.join(folder, 'kept'), 'as it was');
+    for (const name of ['g++', 'python3']) await program(name, version);
+    await program('npm', `${version}\necho "npm error no route to registry" >&2\nexit 7`);
+    const seen: WorkProgress[] = [];
+    const { details } = await failure(
+      setUpTensorflow({ variant: 'cpu', folder, signal: never, report: (progress) => seen.push(progress) }),
+    );
+    expect(details.message).toContain('npm ended with 7');
+    expect(details.message).toContain('no route to registry');
+    expect(seen[0]).toEqual({ activity: 'Install the binding’s source from npm', done: 0, total: 4 });
+    expect(await readdir(path.dirname(folder))).toEqual(['tensorflow']);
+    expect(await readFile(path.join(folder, 'kept'), 'utf8')).toBe('as it was');
+  });
+
+  it('ends the running step and all it started when it is cancelled, and leaves nothing', async () => {
+    for (const name of ['g++', 'python3']) await program(name, version);
+    const alive = path.join(home, 'alive');
+    await program('npm', `${version}\n(/bin/sleep 2; echo yes > "${alive}") &\necho started\nwait`);
+    const abort = new AbortController();
+    const { details } = await failure(
+      setUpTensorflow({
+        variant: 'cpu',
+        folder,
+        signal: abort.signal,
+        report: ({ activity }) => {
+          if (activity.includes('started')) abort.abort();
+        },
+      }),
+    );
+    expect(details.code).toBe('cancelled');
+    expect(await readdir(path.dirname(folder))).toEqual([]);
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect(await readdir(home)).not.toContain('alive');
+  });
+});
