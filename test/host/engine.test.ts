@@ -111,6 +111,14 @@ describe('Engine process', () => {
     assert.ok(Date.now() - started < 400, 'the next one fails at once');
   });
 
+  it('is told to go: what is asked next is answered by its successor', async () => {
+    const client = connectTo();
+    const pid = await pidOf(client);
+    client.end();
+    assert.notEqual(await pidOf(client), pid);
+    await until('the one before is gone', () => !isAlive(pid));
+  });
+
   it('ends when it is idle, where it is for analyses', async () => {
     const client = connectTo({ idleLimitMs: 200 });
     const pid = await pidOf(client);

@@ -19,7 +19,9 @@ const skipReasons = new WeakMap<Mocha.Runnable, string>();
  * @param context the test's `this`
  */
 export function skip(context: Mocha.Context, reason: string): never {
-  if (context.test) skipReasons.set(context.test, reason);
+  // In a hook the context's own test is the hook.
+  const test = context.currentTest ?? context.test;
+  if (test) skipReasons.set(test, reason);
   return context.skip();
 }
 

@@ -72,12 +72,14 @@ export class Workbench {
       await input.waitFor();
       await input.fill(`>${title}`);
       try {
-        await row.click({ timeout: 2_000 });
-        return true;
+        await row.waitFor({ timeout: 2_000 });
       } catch (thrown) {
         await this.page.keyboard.press('Escape');
         throw thrown;
       }
+      // Once only: the command may take the palette away before a click would have answered.
+      await this.page.keyboard.press('Enter');
+      return true;
     });
   }
 
