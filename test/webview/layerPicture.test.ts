@@ -4,7 +4,7 @@ import type { LayerView } from '../../src/protocol/panels.js';
 import { PanelBrowser, settle } from './support/browser.js';
 import { mark, markPoints, readAxis } from './support/geometry.js';
 import { LayerPage } from './support/layerPage.js';
-import { makeInspection, makePeakedLayer } from './support/layers.js';
+import { makeDeadLayer, makeInspection, makePeakedLayer } from './support/layers.js';
 
 const inspection = makeInspection();
 const full: LayerView = { status: 'full', inspection };
@@ -178,6 +178,15 @@ describe('the layer panel’s picture', () => {
       ]);
       expect(await mark(panel.page, `${kind}-cut-${edges[bin]}`).count()).toBe(1);
     }
+  });
+
+  it('claims no numbers for a layer without a measured patch', async () => {
+    await panel.show({ status: 'full', inspection: { ...inspection, layers: [makeDeadLayer()] } });
+    expect(await panel.page.getByRole('option').textContent()).toContain('nothing measured');
+    expect(await panel.page.locator('.regime-bar.wide').isVisible()).toBe(false);
+    const statistics = panel.page.locator('.block:has(h2:text-is("Statistics")) tbody td');
+    expect(new Set(await statistics.allTextContents())).toEqual(new Set(['–']));
+    expect(await panel.page.locator('.evidence').textContent()).toContain('784,000 (100 %)');
   });
 
   it('shades the joint density by the counts', async () => {

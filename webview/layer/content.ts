@@ -3,9 +3,10 @@ import type { ChartContent, LegendItem } from '../shared/chart/content.js';
 import { baseName, count, fileSafe, inColumn, percent, short } from '../shared/format.js';
 import type { Cell, DataTable } from '../shared/table.js';
 import { drawHero } from './hero.js';
-import { radiusWords, readOperator } from './operator.js';
+import { measuredRegimes, radiusWords, readOperator } from './operator.js';
 
 const number = (value: number): Cell => ({ text: inColumn(value), value });
+const unknown: Cell = { text: '–', value: undefined };
 const whole = (value: number): Cell => ({ text: count(value), value });
 const share = (value: number): Cell => ({ text: percent(value), value });
 const degrees = (value: number): Cell => ({ text: `${value.toFixed(1)}°`, value });
@@ -57,8 +58,9 @@ function legend(layer: LayerInspection, filter: number | undefined): readonly Le
 }
 
 function summary(layer: LayerInspection): string {
-  const { norm, angle, regimes } = layer;
-  const beyond = regimes?.find(({ name }) => name === 'beyond the radius');
+  const { norm, angle } = layer;
+  if (layer.patches === 0) return 'No patch was strong enough to measure.';
+  const beyond = measuredRegimes(layer).find(({ name }) => name === 'beyond the radius');
   return [
     `Norms: median ${short(norm.median)}, 90 % between ${short(norm.p05)} and ${short(norm.p95)}.`,
     `Angles: median ${short(angle.median)}°, 90 % between ${short(angle.p05)}° and ${short(angle.p95)}°.`,
@@ -166,7 +168,11 @@ export function statisticsTable(layer: LayerInspection): DataTable {
   const row = (
     name: string,
     key: 'mean' | 'deviation' | 'minimum' | 'p05' | 'median' | 'p95' | 'maximum',
-  ) => [{ text: name, value: name }, number(norm[key]), degrees(angle[key])];
+  ) => [
+    { text: name, value: name },
+    norm.count > 0 ? number(norm[key]) : unknown,
+    angle.count > 0 ? degrees(angle[key]) : unknown,
+  ];
   return {
     caption: 'Norms over patches, angles over pairs, both without ε',
     columns: [{ label: '' }, { label: '‖x‖', hue: 'norm' }, { label: 'θ', hue: 'angle' }],

@@ -5,7 +5,7 @@ import { percent } from '../shared/format.js';
 import { block } from '../shared/frame.js';
 import { TableView } from '../shared/table.js';
 import { countFacts, filterTable, statisticsTable } from './content.js';
-import { describeRadius, readOperator } from './operator.js';
+import { describeRadius, measuredRegimes, readOperator } from './operator.js';
 import { regimeBar } from './row.js';
 
 const barWidth = 320;
@@ -51,7 +51,7 @@ export class LayerEvidence {
       layer.operator === 'inner-product' ? operator.name : `${operator.name}: ${curves}`,
     );
     setText(this.radius, describeRadius(layer) ?? 'This operator has no radius, so there are no regimes.');
-    const regimes = layer.regimes ?? [];
+    const regimes = measuredRegimes(layer);
     this.bar.toggleAttribute('hidden', regimes.length === 0);
     this.shares.hidden = regimes.length === 0;
     if (regimes.length > 0) drawMarks(this.bar, regimeBar(layer, barWidth, barHeight));

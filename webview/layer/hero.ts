@@ -7,7 +7,7 @@ import { area, line, type Mark, type Point, rect, roomFor, rule, words } from '.
 import { inColumn, percent } from '../shared/format.js';
 import { jointCursor } from './cursor.js';
 import { angularCurve, type HeroLayout, heroLayout, magnitudeCurve } from './layout.js';
-import { type OperatorReading, readOperator } from './operator.js';
+import { measuredRegimes, type OperatorReading, readOperator } from './operator.js';
 
 /** The radius: a hairline with its value through both pictures of ‖x‖, the band and ticks of the filters' own. */
 function radiusMarks(layer: LayerInspection, operator: OperatorReading, layout: HeroLayout): readonly Mark[] {
@@ -27,7 +27,7 @@ function radiusMarks(layer: LayerInspection, operator: OperatorReading, layout: 
   const label = `R ${inColumn(radius)}`;
   const half = roomFor(label) / 2 + 6;
   const middle = Math.min(plot.right - half, Math.max(plot.left + half, x));
-  const sides = (layer.regimes ?? []).flatMap((regime) => {
+  const sides = measuredRegimes(layer).flatMap((regime) => {
     const beyond = regime.name === 'beyond the radius';
     const text = beyond ? `${percent(regime.share)} beyond →` : `← ${percent(regime.share)} below`;
     const at = beyond ? middle + half : middle - half;

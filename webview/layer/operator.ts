@@ -93,6 +93,11 @@ export function radiusWords({ operator }: LayerInspection): string {
   return adaptive ? 'radius in use R = ρ·E‖x‖ (adaptive)' : 'radius in use R = ρ (fixed)';
 }
 
+/** Shares below and beyond the radius; none where there is no radius, or no patch that was strong enough to measure. */
+export function measuredRegimes(layer: LayerInspection): NonNullable<LayerInspection['regimes']> {
+  return layer.patches > 0 ? (layer.regimes ?? []) : [];
+}
+
 function spread(values: readonly number[]): string {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;

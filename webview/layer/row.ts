@@ -7,7 +7,7 @@ import { html, setText, svg } from '../shared/dom.js';
 import { percent, short } from '../shared/format.js';
 import type { Row } from '../shared/listbox.js';
 import { normDomain } from './layout.js';
-import { readOperator } from './operator.js';
+import { measuredRegimes, readOperator } from './operator.js';
 
 const spark = { width: 84, height: 22 } as const;
 const bar = { width: 84, height: 9 } as const;
@@ -49,7 +49,7 @@ export function regimeBar(layer: LayerInspection, width: number, height: number)
 }
 
 function beyondShare(layer: LayerInspection): number | undefined {
-  return layer.regimes?.find(({ name }) => name === 'beyond the radius')?.share;
+  return measuredRegimes(layer).find(({ name }) => name === 'beyond the radius')?.share;
 }
 
 /** A layer in the list: its name, two sparklines and its regime bar. */
@@ -80,7 +80,10 @@ export function layerRow(): Row<LayerInspection> {
       drawMarks(angle, angleSparkline(layer));
       regimes.toggleAttribute('hidden', beyond === undefined);
       if (beyond !== undefined) drawMarks(regimes, regimeBar(layer, bar.width, bar.height));
-      setText(share, beyond === undefined ? 'no radius' : `${percent(beyond)} beyond R`);
+      const measured = layer.patches > 0;
+      const missing = measured ? 'no radius' : 'nothing measured';
+      setText(share, beyond === undefined ? missing : `${percent(beyond)} beyond R`);
+      if (!measured) return '';
       return `median norm ${short(layer.norm.median)}, median angle ${short(layer.angle.median)}°`;
     },
   };

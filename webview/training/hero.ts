@@ -170,7 +170,8 @@ export function drawTraining(
   const bottom = placed.at(-1)?.bottom ?? 0;
   const everyEpoch = state.epochs > 0 ? x.domain[1] / state.epochs : 0;
   const room = everyEpoch > 0 ? x(everyEpoch) - x(0) : 0;
-  const stride = room > 0 ? Math.max(1, Math.ceil(26 / room)) : 0;
+  const labelRoom = 12 + 7 * String(state.epochs).length;
+  const stride = room > 0 ? Math.max(1, Math.ceil(labelRoom / room)) : 0;
   const lines =
     stride === 0 ? [] : Array.from({ length: Math.floor(state.epochs / stride) }, (_, i) => (i + 1) * stride);
   const marks: readonly Mark[] = [

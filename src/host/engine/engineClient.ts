@@ -17,6 +17,9 @@ import { LogTail } from './logTail.js';
 import { isAlive, readPresence, removePresence } from './presence.js';
 import { giveUpAfter, StartPolicy } from './startPolicy.js';
 
+/** How long an engine that is told to go may take to write its checkpoints. */
+const endLimitMs = 20_000;
+
 /** Where the client reports what happens to its engine. */
 export interface EngineLog {
   info(message: string): void;
@@ -61,7 +64,8 @@ export class EngineClient extends Owner {
   #tail: LogTail | undefined;
   #pending = 0;
   #idle: NodeJS.Timeout | undefined;
-  #ending = false;
+  /** The end of an engine that was told to go: the next one starts after it. */
+  #ending: Promise<void> | undefined;
 
   constructor(private readonly options: EngineClientOptions) {
     super();
@@ -106,6 +110,7 @@ export class EngineClient extends Owner {
   /** Connect to an engine that an earlier window left running; true when there is one. Starts nothing. */
   async attach(): Promise<boolean> {
     if (this.#connection !== undefined) return true;
+    await this.#ending;
     if ((await readPresence(this.options.program().presenceFile)) === undefined) return false;
     this.#connecting ??= this.#attach()
       .then((found) => {
@@ -124,23 +129,29 @@ export class EngineClient extends Owner {
     );
   }
 
-  /** End the engine process; the next request starts another. Runs under way in it stop. */
+  /** End the engine process; what is asked from now on waits for the next one. Runs under way in it stop. */
   end(): void {
     this.#policy.forget();
     const connection = this.#connection;
     if (connection === undefined) return;
-    this.#ending = true;
-    if (isAlive(connection.pid)) process.kill(connection.pid);
+    this.#connection = undefined;
+    this.#ending = this.#endProcess(connection).finally(() => {
+      this.#ending = undefined;
+      this.options.log.info(`The ${this.options.name} engine has ended`);
+      this.options.onGone?.(true);
+    });
   }
 
   override dispose(): void {
     if (this.isDisposed) return;
     super.dispose();
     clearTimeout(this.#idle);
+    const connection = this.#connection;
     // An engine that is there for this window only goes with it; one that trains stays.
-    if (this.options.idleLimitMs !== undefined) this.end();
-    this.#connection?.remote.dispose();
+    if (connection !== undefined && this.options.idleLimitMs !== undefined)
+      terminate(connection.pid, 'SIGTERM');
     this.#connection = undefined;
+    connection?.remote.dispose();
     this.#tail?.dispose();
   }
 
@@ -165,7 +176,15 @@ export class EngineClient extends Owner {
     }
   }
 
+  async #endProcess({ pid, remote }: Connection): Promise<void> {
+    terminate(pid, 'SIGTERM');
+    const ended = remote.closed.then(() => true);
+    if (!(await Promise.race([ended, delay(endLimitMs, false, { ref: false })]))) terminate(pid, 'SIGKILL');
+    await ended;
+  }
+
   async #findOrStart(): Promise<Connection> {
+    await this.#ending;
     const found = await this.#attach();
     if (found !== undefined) return found;
     let last: unknown;
@@ -231,7 +250,6 @@ export class EngineClient extends Owner {
     const { pid, backend, device } = hello;
     const connection: Connection = { remote, pid, backend, device };
     this.#connection = connection;
-    this.#ending = false;
     log.info(`The ${name} engine runs on ${backend} (${device}), process ${pid}`);
     void remote.closed.then(() => this.#gone(connection));
     this.options.onConnected?.();
@@ -242,16 +260,9 @@ export class EngineClient extends Owner {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
     this.#tail?.read();
-    const expected = this.#ending;
-    this.#ending = false;
-    if (expected) this.options.log.info(`The ${this.options.name} engine has ended`);
-    else {
-      this.#policy.failed(Date.now());
-      this.options.log.error(
-        `The ${this.options.name} engine (process ${connection.pid}) ended unexpectedly`,
-      );
-    }
-    this.options.onGone?.(expected);
+    this.#policy.failed(Date.now());
+    this.options.log.error(`The ${this.options.name} engine (process ${connection.pid}) ended unexpectedly`);
+    this.options.onGone?.(false);
   }
 
   #follow(logFile: string): void {
@@ -261,6 +272,10 @@ export class EngineClient extends Owner {
       this.options.log[level as keyof EngineLog](`${this.options.name} engine: ${message}`);
     });
   }
+}
+
+function terminate(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+  if (isAlive(pid)) process.kill(pid, signal);
 }
 
 const nothingThere = new Error('No engine is running.');
