@@ -37,7 +37,7 @@ export function tryTensorflow(places: readonly Load[]): Tensorflow {
   }
   return {
     available: false,
-    reason: `${packageName} is not installed: run dcnet setup tensorflow, or DCNet: Set Up TensorFlow Runtime.`,
+    reason: `${packageName} is not installed: run dcnet setup tensorflow.`,
   };
 }
 
