@@ -3,7 +3,8 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { version } from '../../package.json';
 import { angularNames, magnitudeNames } from '../core/config/schema.js';
 import { asDcnetError } from '../core/errors.js';
-import { backendSchema, tensorflowVariantSchema } from '../protocol/engine.js';
+import { tensorflowVariants } from '../engine/setup/tensorflow.js';
+import { backendSchema } from '../protocol/engine.js';
 import { doctor, evaluate, inspect, predict } from './look.js';
 import { operator } from './operator.js';
 import { createOutput, exitCodeOf, type Output } from './output.js';
@@ -92,9 +93,7 @@ function createProgram(finish: (exitCode: number) => void): Command {
   );
 
   add(program, 'setup <runtime>', 'install a faster runtime: tensorflow', [
-    new Option('--variant <variant>', 'default: what fits this machine').choices(
-      tensorflowVariantSchema.options,
-    ),
+    new Option('--variant <variant>', 'default: what fits this machine').choices(tensorflowVariants),
     jsonOption(),
   ]).action((runtime: string, flags) => setup(runtime, flags, outputOf(flags)));
   return program;

@@ -1,5 +1,4 @@
-import { setUpTensorflow } from '../engine/setup/tensorflow.js';
-import type { TensorflowVariant } from '../protocol/engine.js';
+import { setUpTensorflow, type TensorflowVariant } from '../engine/setup/tensorflow.js';
 import { withProgress } from './engine.js';
 import { type Output, usageError } from './output.js';
 

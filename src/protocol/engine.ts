@@ -4,7 +4,7 @@ import { inspectionSchema } from '../core/statistics/inspection.js';
 import { type Contract, method } from './channel.js';
 
 /** Bumped whenever a message changes: an engine of another version is not talked to. */
-export const protocolVersion = 2;
+export const protocolVersion = 1;
 
 const backendNames = ['wasm', 'tensorflow', 'cpu'] as const;
 export const backendSchema = z.enum(['auto', ...backendNames]);
@@ -52,11 +52,6 @@ export const dataInfoSchema = z.object({
 });
 export type DataInfo = z.infer<typeof dataInfoSchema>;
 
-/** What `setUpTensorflow` can install: PyPI's TensorFlow for the CPU or for CUDA 12, or npm's prebuilt (CUDA 11.2). */
-const tensorflowVariants = ['cpu', 'cuda12', 'npm-prebuilt'] as const;
-export const tensorflowVariantSchema = z.enum(tensorflowVariants);
-export type TensorflowVariant = z.infer<typeof tensorflowVariantSchema>;
-
 const runDirectory = z.object({ runDirectory: z.string() });
 const empty = z.object({});
 
@@ -86,12 +81,6 @@ export const engineContract = {
       }),
     ),
     doctor: method(empty, doctorReportSchema),
-    /** Install a TensorFlow runtime for this user; engines started afterwards find it. Without a variant: what fits. */
-    setUpTensorflow: method(
-      z.object({ variant: tensorflowVariantSchema.optional() }),
-      z.object({ folder: z.string(), version: z.string(), device: z.string() }),
-      workProgressSchema,
-    ),
     /** Shape, classes and sizes of a config's data, from its headers. */
     describeData: method(z.object({ configFile: z.string(), configText: z.string() }), dataInfoSchema),
     /**

@@ -8,14 +8,16 @@ import { extension } from './support/extension.js';
 const manifest = (): { contributes: { commands: { command: string }[] } } => extension().packageJSON;
 
 describe('Activation', () => {
-  // The budget is 50 ms on a quiet machine; a busy one must not fail the suite for it, so it is reported.
-  it('says how long it took', async () => {
-    const { activationMs } = await extension().activate();
-    console.log(`activation took ${activationMs.toFixed(1)} ms of 50`);
+  it('is quick', async () => {
+    const { activationMs, activationCpuMs } = await extension().activate();
+    console.log(
+      `activation took ${activationMs.toFixed(1)} ms, ${activationCpuMs.toFixed(1)} ms of them computing`,
+    );
     const output = process.env.DCNET_TEST_OUTPUT;
     if (output !== undefined)
-      writeFileSync(path.join(output, 'activation.json'), JSON.stringify({ activationMs }));
-    assert.ok(activationMs > 0);
+      writeFileSync(path.join(output, 'activation.json'), JSON.stringify({ activationMs, activationCpuMs }));
+    // Of the processor's time, not the clock's: what other programs take is no defect of ours.
+    assert.ok(activationCpuMs < 50, `activation took ${activationCpuMs} ms of computing, of 50 allowed`);
   });
 
   it('registers every command that the manifest names', async () => {

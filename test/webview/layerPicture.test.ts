@@ -53,6 +53,13 @@ describe('the layer panel’s picture', () => {
   }, 30_000);
   afterEach(() => panel.close());
 
+  it('draws the norm in an opaque hue, also where the theme’s orange is see-through', async () => {
+    const lines = panel.page.locator('svg .line.norm');
+    expect(await lines.count()).toBeGreaterThan(0);
+    const strokes = await lines.evaluateAll((found) => found.map((line) => getComputedStyle(line).stroke));
+    for (const stroke of strokes) expect(stroke).toMatch(/^(rgb\(|color\(srgb [^/]*\)$)/);
+  });
+
   it('says what is looked at', async () => {
     expect(await panel.page.locator('h1').textContent()).toBe(
       'fashion-tanhepoch-0008test split · n = 1,000 · wasm · accuracy 86.6 %',

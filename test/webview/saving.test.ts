@@ -51,7 +51,7 @@ describe('files that the layer panel saves', () => {
     expect(parsed.unresolved).toBe(0);
     expect(content).not.toContain('var(');
     expect(content).not.toContain('NaN');
-    expect(parsed.fills).toEqual(expect.arrayContaining(['#d18616', '#59a4f9', '#cccccc', 'none']));
+    expect(parsed.fills).toEqual(expect.arrayContaining(['#ea5c00', '#59a4f9', '#cccccc', 'none']));
     expect(parsed.words).toContain('conv1: TanhConv · cosine');
     expect(parsed.words).toContain(
       'fashion-tanh › epoch-0008 › test split · n = 1,000 · wasm · accuracy 86.6 % › conv1',
