@@ -6,6 +6,7 @@ import { trainingFiles } from './host/engine/engineFiles.js';
 import type { Host } from './host/host.js';
 import { RunsTree } from './host/runs/runsTree.js';
 import { openNewSample } from './host/sample.js';
+import { panelNames } from './protocol/panels/names.js';
 
 /** What other extensions (and the tests) can ask. */
 export interface ExtensionApi {
@@ -45,12 +46,11 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
         return execute(host, id, argument);
       }),
     ),
-    vscode.window.registerWebviewPanelSerializer('dcnet.training', {
-      deserializeWebviewPanel: async (panel, state) => (await load()).panels.restoreTraining(panel, state),
-    }),
-    vscode.window.registerWebviewPanelSerializer('dcnet.layer', {
-      deserializeWebviewPanel: async (panel, state) => (await load()).panels.restoreLayer(panel, state),
-    }),
+    ...panelNames.map((name) =>
+      vscode.window.registerWebviewPanelSerializer(`dcnet.${name}`, {
+        deserializeWebviewPanel: async (panel, state) => (await load()).panels.restore(name, panel, state),
+      }),
+    ),
     vscode.workspace.onDidOpenTextDocument(({ uri }) => {
       if (isConfig(uri)) inBackground(load());
     }),

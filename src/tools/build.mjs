@@ -6,7 +6,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import esbuild from 'esbuild';
 import { compileKernels } from './kernels.mjs';
-import { fromRoot } from './paths.mjs';
+import { fromRoot, panelEntries } from './paths.mjs';
 import { runProgram, StepError } from './system.mjs';
 
 /** @typedef {import('esbuild').BuildOptions} BuildOptions */
@@ -66,7 +66,7 @@ const bundles = [
   },
   {
     ...forWebview,
-    entryPoints: { training: 'webview/training/main.ts', layer: 'webview/layer/main.ts' },
+    entryPoints: panelEntries(),
     outdir: 'dist/webview',
   },
 ];

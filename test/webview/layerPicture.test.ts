@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LayerInspection } from '../../src/core/statistics/inspection.js';
-import type { LayerView } from '../../src/protocol/panels.js';
+import type { LayerView } from '../../src/protocol/panels/layer.js';
 import { PanelBrowser, settle } from './support/browser.js';
 import { mark, markPoints, readAxis } from './support/geometry.js';
 import { LayerPage } from './support/layerPage.js';

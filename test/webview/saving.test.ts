@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { LayerView } from '../../src/protocol/panels.js';
+import type { LayerView } from '../../src/protocol/panels/layer.js';
 import { PanelBrowser, settle } from './support/browser.js';
 import { LayerPage } from './support/layerPage.js';
 import { makeInspection } from './support/layers.js';

@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { MetricsRecord } from '../../src/core/run/run.js';
 import type { Inspection, LayerInspection } from '../../src/core/statistics/inspection.js';
-import type { TrainingView } from '../../src/protocol/panels.js';
+import type { TrainingView } from '../../src/protocol/panels/training.js';
 import { PanelBrowser } from './support/browser.js';
 import { makeInspection } from './support/layers.js';
 import { makeTrainingView } from './support/runs.js';

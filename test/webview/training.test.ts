@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RunStatus } from '../../src/core/run/run.js';
-import type { TrainingView } from '../../src/protocol/panels.js';
+import type { TrainingView } from '../../src/protocol/panels/training.js';
 import { type OpenPanel, PanelBrowser, settle } from './support/browser.js';
 import { mark, markPoints, readAxis } from './support/geometry.js';
 import { makeTrainingView } from './support/runs.js';

@@ -1,6 +1,6 @@
 import '../shared/noEval.js';
 
-import { type LayerView, layerHostContract, layerPanelContract } from '../../src/protocol/panels.js';
+import { type LayerView, layerHostContract, layerPanelContract } from '../../src/protocol/panels/layer.js';
 import { joinHost } from '../shared/host.js';
 import { LayerPanel } from './view.js';
 import './layer.css';

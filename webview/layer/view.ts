@@ -1,5 +1,5 @@
 import type { Inspection, LayerInspection } from '../../src/core/statistics/inspection.js';
-import type { LayerView } from '../../src/protocol/panels.js';
+import type { LayerView } from '../../src/protocol/panels/layer.js';
 import { Chart, type FileToSave } from '../shared/chart/chart.js';
 import { type ButtonControl, button } from '../shared/controls.js';
 import { count, fileSafe } from '../shared/format.js';

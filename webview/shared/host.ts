@@ -9,7 +9,7 @@ import {
   type MessageWriter,
 } from 'vscode-jsonrpc/browser';
 import { type Contract, type Handlers, openChannel, type Remote } from '../../src/protocol/channel.js';
-import { type PanelState, panelStateSchema } from '../../src/protocol/panels.js';
+import { type PanelState, panelStateSchema } from '../../src/protocol/panels/shared.js';
 
 interface VsCodeApi {
   postMessage(message: unknown): void;

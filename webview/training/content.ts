@@ -1,5 +1,5 @@
 import type { RunState } from '../../src/core/run/run.js';
-import type { TrainingView } from '../../src/protocol/panels.js';
+import type { TrainingView } from '../../src/protocol/panels/training.js';
 import type { ChartContent, LegendItem } from '../shared/chart/content.js';
 import { baseName, count, duration, fileSafe, inColumn, percent, short } from '../shared/format.js';
 import type { Cell, DataTable } from '../shared/table.js';

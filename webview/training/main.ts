@@ -1,7 +1,11 @@
 import '../shared/noEval.js';
 
 import type { ErrorDetails } from '../../src/core/errors.js';
-import { type TrainingView, trainingHostContract, trainingPanelContract } from '../../src/protocol/panels.js';
+import {
+  type TrainingView,
+  trainingHostContract,
+  trainingPanelContract,
+} from '../../src/protocol/panels/training.js';
 import { joinHost } from '../shared/host.js';
 import { TrainingPanel } from './view.js';
 import './training.css';

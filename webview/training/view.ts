@@ -1,6 +1,6 @@
 import type { ErrorDetails } from '../../src/core/errors.js';
 import { isOver } from '../../src/core/run/run.js';
-import type { TrainingView } from '../../src/protocol/panels.js';
+import type { TrainingView } from '../../src/protocol/panels/training.js';
 import { Chart, type FileToSave } from '../shared/chart/chart.js';
 import { type ButtonControl, button } from '../shared/controls.js';
 import { html, setText } from '../shared/dom.js';

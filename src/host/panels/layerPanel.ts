@@ -5,7 +5,8 @@ import { checkpointExtension } from '../../core/run/run.js';
 import type { Inspection } from '../../core/statistics/inspection.js';
 import type { Handlers, Remote } from '../../protocol/channel.js';
 import type { WorkProgress } from '../../protocol/engine.js';
-import { type LayerView, layerHostContract, layerPanelContract } from '../../protocol/panels.js';
+import { type LayerView, layerHostContract, layerPanelContract } from '../../protocol/panels/layer.js';
+import type { PanelState } from '../../protocol/panels/shared.js';
 import { Owner } from '../lifecycle.js';
 import type { LayerCursor } from './layerCursor.js';
 import { saveFile } from './saveFile.js';
@@ -44,6 +45,7 @@ export class LayerPanel extends Owner {
   #config: vscode.Uri | undefined;
   #view: LayerView = emptyView('train');
   #measuring: AbortController | undefined;
+  #pinned: boolean;
   #selected: string | undefined;
   /** The last picture of this run. */
   #last: Inspection | undefined;
@@ -51,12 +53,11 @@ export class LayerPanel extends Owner {
   constructor(
     readonly panel: vscode.WebviewPanel,
     private readonly services: LayerPanelServices,
-    private pinned = false,
-    selected?: string,
+    { pinned = false, selectedLayer }: PanelState = {},
   ) {
     super();
-    panel.title = 'Layers';
-    this.#selected = selected;
+    this.#pinned = pinned;
+    this.#selected = selectedLayer;
     this.#remote = this._register(
       joinWebview(panel.webview, layerHostContract, this.#handlers(), layerPanelContract),
     );
@@ -89,14 +90,14 @@ export class LayerPanel extends Owner {
 
   #handlers(): Handlers<typeof layerHostContract> {
     return {
-      ready: () => ({ view: this.#view, selectedLayer: this.#selected, pinned: this.pinned }),
+      ready: () => ({ view: this.#view, selectedLayer: this.#selected, pinned: this.#pinned }),
       selectLayer: async ({ layer }) => {
         this.#selected = layer;
         if (this.#config !== undefined) await this.services.cursor.reveal(this.#config, layer);
         return {};
       },
       setPinned: ({ pinned }) => {
-        this.pinned = pinned;
+        this.#pinned = pinned;
         const layer = this.#config && this.services.cursor.layerIn(this.#config);
         if (!pinned && this.#config !== undefined && layer !== undefined) this.#follow(this.#config, layer);
         return {};
@@ -118,7 +119,7 @@ export class LayerPanel extends Owner {
   }
 
   #follow(config: vscode.Uri, layer: string): void {
-    if (this.pinned || config.toString() !== this.#config?.toString()) return;
+    if (this.#pinned || config.toString() !== this.#config?.toString()) return;
     if (!this.#last?.layers.some(({ name }) => name === layer)) return;
     if (layer === this.#selected) return;
     this.#selected = layer;

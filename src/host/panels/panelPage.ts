@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
-import type { PanelName } from '../../protocol/panels.js';
+import type { PanelName } from '../../protocol/panels/names.js';
 
 /** What a panel's document may load: its own script and style, nothing else. */
 export function panelOptions(extension: vscode.Uri): vscode.WebviewOptions & vscode.WebviewPanelOptions {

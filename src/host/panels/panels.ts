@@ -1,27 +1,31 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { type PanelName, panelStateSchema } from '../../protocol/panels.js';
+import type { PanelName } from '../../protocol/panels/names.js';
+import { panelStateSchema } from '../../protocol/panels/shared.js';
 import { findConfigs } from '../config/configFiles.js';
 import { Owner } from '../lifecycle.js';
 import type { RunStore } from '../runs/runStore.js';
 import { LayerPanel, type LayerPanelServices, type LayerTarget, layerTarget } from './layerPanel.js';
+import { OnePanel, type PanelController } from './onePanel.js';
 import { panelOptions, panelPage } from './panelPage.js';
 import { TrainingPanel, type TrainingPanelActions } from './trainingPanel.js';
 
 /** Opens panels beside the config, uses again those that are open, and restores those of an earlier window. */
 export class Panels extends Owner {
+  /** By the run's folder. */
   readonly #training = new Map<string, TrainingPanel>();
-  #layer: LayerPanel | undefined;
+  readonly #layer: OnePanel<LayerPanel>;
 
   constructor(
     private readonly context: vscode.ExtensionContext,
     private readonly log: vscode.LogOutputChannel,
     private readonly runs: RunStore,
     private readonly trainingActions: TrainingPanelActions,
-    private readonly layerServices: LayerPanelServices,
+    layerServices: LayerPanelServices,
   ) {
     super();
+    this.#layer = this.#one('layer', 'Layers', (panel, state) => new LayerPanel(panel, layerServices, state));
   }
 
   async openTraining(runDirectory: string): Promise<void> {
@@ -31,13 +35,9 @@ export class Panels extends Owner {
   }
 
   async openLayers(target: LayerTarget | undefined): Promise<void> {
-    if (this.#layer === undefined) this.#layer = this.#adoptLayer(this.#create('layer', 'Layers'));
-    else this.#layer.panel.reveal(undefined, true);
-    if (target === undefined) {
-      this.#layer.openEmpty((await findConfigs()).length > 0 ? 'train' : 'createSample');
-      return;
-    }
-    await this.#layer.open(target);
+    const layers = this.#layer.show();
+    if (target === undefined) layers.openEmpty((await findConfigs()).length > 0 ? 'train' : 'createSample');
+    else await layers.open(target);
   }
 
   /** A run's folder has another name (its panels go along) or is gone (they close). */
@@ -45,37 +45,52 @@ export class Panels extends Owner {
     const training = this.#training.get(from);
     training?.panel.dispose();
     if (training !== undefined && to !== undefined) await this.openTraining(to);
-    const target = this.#layer?.target;
-    if (target?.runDirectory !== from) return;
-    if (to === undefined) this.#layer?.panel.dispose();
+    const layers = this.#layer.current;
+    if (layers?.target?.runDirectory !== from) return;
+    if (to === undefined) layers.panel.dispose();
     else
-      await this.#layer?.open({
+      await layers.open({
         runDirectory: to,
-        checkpoint: path.join(to, path.relative(from, target.checkpoint)),
+        checkpoint: path.join(to, path.relative(from, layers.target.checkpoint)),
       });
   }
 
-  restoreTraining(panel: vscode.WebviewPanel, state: unknown): void {
-    const runDirectory = panelStateSchema.safeParse(state).data?.runDirectory;
-    if (runDirectory === undefined || this.#training.has(runDirectory)) panel.dispose();
-    else this.#adoptTraining(panel, runDirectory);
-  }
-
-  async restoreLayer(panel: vscode.WebviewPanel, state: unknown): Promise<void> {
-    if (this.#layer !== undefined) {
-      panel.dispose();
-      return;
+  /** Bring a panel of an earlier window back. @param kept what its document kept */
+  async restore(name: PanelName, panel: vscode.WebviewPanel, kept: unknown): Promise<void> {
+    switch (name) {
+      case 'training': {
+        const runDirectory = panelStateSchema.safeParse(kept).data?.runDirectory;
+        if (runDirectory === undefined || this.#training.has(runDirectory)) panel.dispose();
+        else this.#adoptTraining(panel, runDirectory);
+        return;
+      }
+      case 'layer': {
+        const restored = this.#layer.restore(panel, kept);
+        if (restored === undefined) return;
+        const { checkpoint } = restored.state;
+        const isThere = checkpoint !== undefined && existsSync(checkpoint);
+        await this.openLayers(isThere ? layerTarget(checkpoint) : undefined);
+      }
     }
-    const { pinned, selectedLayer, checkpoint } = panelStateSchema.safeParse(state).data ?? {};
-    this.#layer = this.#adoptLayer(panel, pinned, selectedLayer);
-    const isThere = checkpoint !== undefined && existsSync(checkpoint);
-    await this.openLayers(isThere ? layerTarget(checkpoint) : undefined);
   }
 
   override dispose(): void {
     super.dispose();
     for (const panel of this.#training.values()) panel.dispose();
-    this.#layer?.dispose();
+  }
+
+  #one<P extends PanelController>(
+    name: PanelName,
+    title: string,
+    control: ConstructorParameters<typeof OnePanel<P>>[1],
+  ): OnePanel<P> {
+    return this._register(
+      new OnePanel(
+        () => this.#create(name, title),
+        control,
+        (panel) => this.#load(panel, name),
+      ),
+    );
   }
 
   #create(name: PanelName, title: string): vscode.WebviewPanel {
@@ -86,9 +101,9 @@ export class Panels extends Owner {
 
   /** Our panels stand together, beside the config. */
   #column(): vscode.ViewColumn {
-    const panels = [...this.#training.values(), ...(this.#layer === undefined ? [] : [this.#layer])];
+    const panels = [...this.#training.values(), this.#layer.current];
     return (
-      panels.map(({ panel }) => panel.viewColumn).find((column) => column !== undefined) ??
+      panels.map((open) => open?.panel.viewColumn).find((column) => column !== undefined) ??
       vscode.ViewColumn.Beside
     );
   }
@@ -101,16 +116,6 @@ export class Panels extends Owner {
       training.dispose();
     });
     this.#load(panel, 'training');
-  }
-
-  #adoptLayer(panel: vscode.WebviewPanel, pinned?: boolean, selected?: string): LayerPanel {
-    const layer = new LayerPanel(panel, this.layerServices, pinned, selected);
-    panel.onDidDispose(() => {
-      this.#layer = undefined;
-      layer.dispose();
-    });
-    this.#load(panel, 'layer');
-    return layer;
   }
 
   /** The document is loaded last: what it asks first is then heard. */

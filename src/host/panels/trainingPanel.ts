@@ -3,7 +3,11 @@ import type * as vscode from 'vscode';
 import { asDcnetError, DcnetError } from '../../core/errors.js';
 import { thinMetrics } from '../../core/run/thin.js';
 import type { Handlers, Remote } from '../../protocol/channel.js';
-import { type TrainingView, trainingHostContract, trainingPanelContract } from '../../protocol/panels.js';
+import {
+  type TrainingView,
+  trainingHostContract,
+  trainingPanelContract,
+} from '../../protocol/panels/training.js';
 import { Debounce, Owner } from '../lifecycle.js';
 import type { RunStore } from '../runs/runStore.js';
 import { saveFile } from './saveFile.js';

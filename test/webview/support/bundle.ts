@@ -1,20 +1,15 @@
 import path from 'node:path';
 import { build } from 'esbuild';
+import { fromRoot, panelEntries } from '../../../src/tools/paths.mjs';
 
 /** Files of the panels' page by name: what the product ships, and the stand-in for the host. */
 export type Files = ReadonlyMap<string, Uint8Array>;
 
-const root = path.resolve(import.meta.dirname, '../../..');
-
-/** Bundle both panels as the product does, and the stand-in for the host, into memory. */
+/** Bundle all panels as the product does, and the stand-in for the host, into memory. */
 export async function bundlePanels(): Promise<Files> {
   const built = await build({
-    absWorkingDir: root,
-    entryPoints: {
-      training: 'webview/training/main.ts',
-      layer: 'webview/layer/main.ts',
-      fakeHost: 'test/webview/support/fakeHost.ts',
-    },
+    absWorkingDir: fromRoot(),
+    entryPoints: { ...panelEntries(), fakeHost: 'test/webview/support/fakeHost.ts' },
     outdir: 'bundled',
     write: false,
     bundle: true,

@@ -9,37 +9,23 @@ import {
   type Message,
 } from 'vscode-jsonrpc/browser';
 import { DcnetError, type ErrorDetails } from '../../../src/core/errors.js';
-import { openChannel } from '../../../src/protocol/channel.js';
-import {
-  type LayerView,
-  layerHostContract,
-  layerPanelContract,
-  type PanelState,
-  type TrainingView,
-  trainingHostContract,
-  trainingPanelContract,
-} from '../../../src/protocol/panels.js';
+import type { PanelState } from '../../../src/protocol/panels/shared.js';
+import { joinLayer, type LayerSetup } from './hosts/layer.js';
+import type { Answer, PanelHost } from './hosts/panelHost.js';
+import { joinTraining, type TrainingSetup } from './hosts/training.js';
 
 /** What a test gives the page before it loads. */
 export type Setup = { readonly state?: PanelState; readonly failReady?: ErrorDetails } & (
-  | { readonly panel: 'training'; readonly view: TrainingView }
-  | {
-      readonly panel: 'layer';
-      readonly view: LayerView;
-      readonly selectedLayer?: string;
-      readonly pinned?: boolean;
-    }
+  | TrainingSetup
+  | LayerSetup
 );
 
 /** What a test reads and does in the page. */
-export interface FakeHost {
+export interface FakeHost extends PanelHost {
   readonly requests: { readonly name: string; readonly params: unknown }[];
   state: unknown;
   /** The next request of this name fails so. */
   failNext: { name: string; error: ErrorDetails } | undefined;
-  show(view: unknown): void;
-  selectLayer(layer: string): void;
-  fail(error: ErrorDetails): void;
 }
 
 declare global {
@@ -68,7 +54,7 @@ class ToPanel extends AbstractMessageWriter {
 const setup = globalThis.panelSetup;
 const requests: { name: string; params: unknown }[] = [];
 
-function answer<T>(name: string, params: unknown, result: T): T {
+const answer: Answer = (name, params, result) => {
   requests.push({ name, params });
   const { failNext } = globalThis.fakeHost;
   if (failNext?.name === name) {
@@ -76,59 +62,25 @@ function answer<T>(name: string, params: unknown, result: T): T {
     throw new DcnetError(failNext.error);
   }
   return result;
-}
+};
 
 const connection = createMessageConnection(new FromPanel(), new ToPanel());
-const nothing = (name: string) => (params: unknown) => answer(name, params, {});
-const saved = (params: unknown) => answer('saveFile', params, { saved: true });
 
-function joinPanel(): Pick<FakeHost, 'show' | 'selectLayer' | 'fail'> {
-  if (setup.panel === 'training') {
-    const names = ['pause', 'continue', 'stop', 'resume', 'inspect', 'revealConfig'] as const;
-    const handlers = Object.fromEntries(names.map((name) => [name, nothing(name)])) as Record<
-      (typeof names)[number],
-      (params: unknown) => Record<string, never>
-    >;
-    const { view } = setup;
-    const panel = openChannel(
-      connection,
-      trainingHostContract,
-      { ...handlers, ready: (params) => answer('ready', params, view), saveFile: saved },
-      trainingPanelContract,
-    );
-    return {
-      show: (next) => panel.notify('show', next as TrainingView),
-      fail: (error) => panel.notify('failed', error),
-      selectLayer: () => undefined,
-    };
+/** The panel's own stand-in. */
+function join(): PanelHost {
+  switch (setup.panel) {
+    case 'training':
+      return joinTraining(connection, answer, setup);
+    case 'layer':
+      return joinLayer(connection, answer, setup);
   }
-  const { view, selectedLayer, pinned = false } = setup;
-  const panel = openChannel(
-    connection,
-    layerHostContract,
-    {
-      ready: (params) => answer('ready', params, { view, selectedLayer, pinned }),
-      selectLayer: nothing('selectLayer'),
-      setPinned: nothing('setPinned'),
-      cancel: nothing('cancel'),
-      retry: nothing('retry'),
-      runAction: nothing('runAction'),
-      saveFile: saved,
-    },
-    layerPanelContract,
-  );
-  return {
-    show: (next) => panel.notify('show', next as LayerView),
-    selectLayer: (layer) => panel.notify('layerSelected', { layer }),
-    fail: () => undefined,
-  };
 }
 
 globalThis.fakeHost = {
   requests,
   state: setup.state,
   failNext: setup.failReady && { name: 'ready', error: setup.failReady },
-  ...joinPanel(),
+  ...join(),
 };
 globalThis.acquireVsCodeApi = () => ({
   postMessage: (message: Message) => {

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
 import type { ErrorDetails } from '../../../src/core/errors.js';
-import type { LayerView } from '../../../src/protocol/panels.js';
+import type { LayerView } from '../../../src/protocol/panels/layer.js';
 import { type OpenPanel, type PanelBrowser, settle } from './browser.js';
 import type { Theme } from './themes.js';
 

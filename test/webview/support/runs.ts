@@ -1,5 +1,5 @@
 import type { MetricsRecord, RunState, RunStatus } from '../../../src/core/run/run.js';
-import type { TrainingView } from '../../../src/protocol/panels.js';
+import type { TrainingView } from '../../../src/protocol/panels/training.js';
 import { normal } from './random.js';
 
 const stepsAnEpoch = 79;
