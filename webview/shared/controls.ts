@@ -1,5 +1,5 @@
 import { type Button, provideVSCodeDesignSystem, vsCodeButton } from '@vscode/webview-ui-toolkit';
-import { icon, setAttributes, setText } from './dom.js';
+import { html, icon, setAttributes, setText } from './dom.js';
 
 provideVSCodeDesignSystem().register(vsCodeButton());
 
@@ -53,4 +53,35 @@ export function button(look: ButtonLook, press: () => void): ButtonControl {
   update(look);
   element.addEventListener('click', press);
   return { element, update };
+}
+
+export interface Choice {
+  readonly value: string;
+  readonly text: string;
+}
+
+export interface PickerControl {
+  readonly element: HTMLElement;
+  /** Show these choices; the list is only rebuilt where it differs. */
+  update(choices: readonly Choice[], chosen: string, hidden?: boolean): void;
+}
+
+/** One of several: the platform's own list under a label, in VS Code's look. */
+export function picker(label: string, choose: (value: string) => void): PickerControl {
+  const select = html('select');
+  const element = html('label', { class: 'picker' }, html('span', {}, label), select);
+  let shown = '';
+  select.addEventListener('change', () => choose(select.value));
+  return {
+    element,
+    update(choices, chosen, hidden = false) {
+      const key = JSON.stringify(choices);
+      if (key !== shown) {
+        shown = key;
+        select.replaceChildren(...choices.map(({ value, text }) => html('option', { value }, text)));
+      }
+      select.value = chosen;
+      element.hidden = hidden;
+    },
+  };
 }

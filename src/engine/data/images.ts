@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { DataImage } from '../../protocol/images.js';
 import type { Split } from './dataSet.js';
 
 /** Pixel values (0 to 255) are brought to about −1 to 1: (v − 127.5) / 128. */
@@ -40,4 +41,15 @@ export function* inOrder(split: Split, batch: number, limit = split.count): Gene
   const count = Math.min(limit, split.count);
   for (let start = 0; start < count; start += batch)
     yield Uint32Array.from({ length: Math.min(batch, count - start) }, (_, i) => start + i);
+}
+
+/** One image of a split, for a panel. */
+export function dataImage(
+  split: Split,
+  shape: readonly [height: number, width: number, channels: number],
+  index: number,
+): DataImage {
+  const size = shape[0] * shape[1] * shape[2];
+  const pixels = Buffer.from(split.images.subarray(index * size, (index + 1) * size)).toString('base64');
+  return { index, label: split.labels[index]!, shape: [...shape], pixels };
 }

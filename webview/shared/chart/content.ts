@@ -7,6 +7,8 @@ export interface LegendItem {
   readonly sign: 'area' | 'line' | 'hairline' | 'level' | 'dot' | 'heat';
   readonly hue: Hue;
   readonly text: string;
+  /** Of the second run, checkpoint or split: dashed. */
+  readonly second?: boolean;
 }
 
 /** One line of the tooltip. The value is exact: the chart itself rounds. */

@@ -9,9 +9,10 @@ const height = 10;
 /** The sign in front of a legend's words, 18 × 10 pixels from (x, y). */
 export function signMarks(key: string, item: LegendItem, x: number, y: number): readonly Mark[] {
   const middle = y + height / 2;
+  const look = item.second ? `${item.hue} second` : item.hue;
   switch (item.sign) {
     case 'area':
-      return [rect(`${key}-sign`, `area ${item.hue}`, { x, y, width, height })];
+      return [rect(`${key}-sign`, `area ${look}`, { x, y, width, height })];
     case 'heat':
       return [0.2, 0.55, 1].map((opacity, i) => {
         const cell = rect(`${key}-sign-${i}`, 'cell', { x: x + 6 * i, y, width: 6, height });
@@ -19,7 +20,7 @@ export function signMarks(key: string, item: LegendItem, x: number, y: number): 
       });
     case 'line':
       return [
-        line(`${key}-sign`, item.hue, [
+        line(`${key}-sign`, look, [
           [x, middle],
           [x + width, middle],
         ]),
