@@ -64,6 +64,7 @@ const bundles = [
     outfile: 'dist/cli.js',
     banner: { js: `#!/usr/bin/env node\n${forNode.banner?.js}` },
   },
+  { ...forNode, entryPoints: ['src/bench/main.ts'], outfile: 'dist/bench.js' },
   {
     ...forWebview,
     entryPoints: panelEntries(),

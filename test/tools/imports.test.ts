@@ -41,6 +41,7 @@ describe('the direction of imports', () => {
     ['src/engine/a.ts', 'src/host/b.ts', 'engine-imports'],
     ['src/host/a.ts', 'src/engine/b.ts', 'host-imports'],
     ['src/cli/a.ts', 'src/host/b.ts', 'cli-imports'],
+    ['src/bench/a.ts', 'src/host/b.ts', 'bench-imports'],
     ['src/tools/a.mjs', 'test/b.ts', 'tools-imports'],
     ['webview/a.ts', 'src/host/b.ts', 'webview-imports'],
     ['src/extension.ts', 'src/engine/b.ts', 'extension-imports'],

@@ -1,0 +1,74 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Network } from '../core/config/network.js';
+import type { Config } from '../core/config/schema.js';
+import type { DataSet } from '../engine/data/dataSet.js';
+import { imageTensor, labelTensor } from '../engine/data/images.js';
+import { inspectModel } from '../engine/inspection/inspect.js';
+import { buildModel, type DcnetModel } from '../engine/model/model.js';
+import { evaluateSplit } from '../engine/training/evaluate.js';
+import { createOptimizer, type TrainOptimizer } from '../engine/training/optimizer.js';
+import { pass } from '../engine/training/step.js';
+import { secondsOf } from './measure.js';
+import { type NamedOperator, type NetworkPlan, resolve } from './networks.js';
+
+/** A network on this process' runtime, ready to be timed. */
+export class Bench {
+  readonly #config: Config;
+  readonly #network: Network;
+  readonly #model: DcnetModel;
+  readonly #optimizer: TrainOptimizer;
+
+  constructor(
+    plan: NetworkPlan,
+    operator: NamedOperator,
+    private readonly data: DataSet,
+  ) {
+    const { config, network } = resolve(plan, operator);
+    this.#config = config;
+    this.#network = network;
+    this.#model = buildModel(network, { seed: 1, averageDecay: config.averageDecay });
+    this.#optimizer = createOptimizer(config.optimizer, this.#model.trainable);
+  }
+
+  get parameters(): number {
+    return this.#model.parameterCount;
+  }
+
+  /** Training images a second over some steps, each as the trainer takes it: forward, backward, optimiser. */
+  async train(steps: number): Promise<number> {
+    const { batch, labelSmoothing, weightDecay } = this.#config;
+    const { shape, classes } = this.data.info;
+    const seconds = await secondsOf(() => {
+      for (let step = 0; step < steps; step++) {
+        const indices = Uint32Array.from(
+          { length: batch },
+          (_, i) => (step * batch + i) % this.data.train.count,
+        );
+        const x = imageTensor(this.data.train.images, shape, indices);
+        const labels = labelTensor(this.data.train.labels, indices);
+        const { outcome, gradients } = pass(this.#model, x, labels, classes, { labelSmoothing, weightDecay });
+        outcome.dataSync(); // as the trainer, which watches for divergence
+        this.#optimizer.apply(gradients, 1e-3);
+        tf.dispose([x, labels, outcome, ...gradients]);
+      }
+    });
+    return (steps * batch) / seconds;
+  }
+
+  /** Images a second of an evaluation of the test split. */
+  async infer(): Promise<number> {
+    const seconds = await secondsOf(() => evaluateSplit(this.#model, this.data, 'test'));
+    return this.data.test.count / seconds;
+  }
+
+  /** Images a second of an inspection of every layer over the test split. */
+  async inspect(): Promise<number> {
+    const seconds = await secondsOf(() => inspectModel(this.#model, this.#network, this.data, 'test'));
+    return this.data.test.count / seconds;
+  }
+
+  dispose(): void {
+    this.#model.dispose();
+    this.#optimizer.dispose();
+  }
+}
