@@ -3,8 +3,8 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { version } from '../../package.json';
 import { angularNames, magnitudeNames } from '../core/config/schema.js';
 import { asDcnetError } from '../core/errors.js';
-import { tensorflowVariants } from '../engine/setup/tensorflow.js';
-import { backendSchema } from '../protocol/engine.js';
+
+import { backendSchema, tensorflowVariants } from '../protocol/engine.js';
 import { doctor, evaluate, inspect, predict } from './look.js';
 import { operator } from './operator.js';
 import { createOutput, exitCodeOf, type Output } from './output.js';

@@ -1,4 +1,5 @@
-import { setUpTensorflow, type TensorflowVariant } from '../engine/setup/tensorflow.js';
+import { setUpTensorflow } from '../engine/setup/tensorflow.js';
+import type { TensorflowVariant } from '../protocol/engine.js';
 import { withProgress } from './engine.js';
 import { type Output, usageError } from './output.js';
 

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { asDcnetError, DcnetError } from '../core/errors.js';
 import { backendSchema } from '../protocol/engine.js';
 import { startBackend } from './backend/backend.js';
+import { lookForTensorflowIn } from './backend/tensorflow.js';
 import { EngineServer } from './server.js';
 
 /** Without a client and without work the engine ends after this long. */
@@ -17,6 +18,7 @@ async function main(): Promise<void> {
       socket: { type: 'string' },
       presence: { type: 'string' },
       backend: { type: 'string', default: 'auto' },
+      tensorflow: { type: 'string', default: '' },
       media: { type: 'string', default: fileURLToPath(new URL('../media', import.meta.url)) },
       'idle-limit-ms': { type: 'string', default: String(idleLimitMs) },
       'orphan-limit-ms': { type: 'string', default: String(orphanLimitMs) },
@@ -28,10 +30,11 @@ async function main(): Promise<void> {
     throw new DcnetError({
       code: 'usage',
       message:
-        'The engine is started with --socket <path> [--presence <file>] [--backend auto|wasm|tensorflow|cpu].',
+        'The engine is started with --socket <path> [--presence <file>] [--backend auto|wasm|tensorflow|cpu] [--tensorflow <folder>].',
       remedy: 'The extension does that; by hand, use the command line dcnet.',
     });
 
+  if (values.tensorflow !== '') lookForTensorflowIn(values.tensorflow);
   const server = new EngineServer({
     runtime: await startBackend(backend.data),
     mediaDirectory: values.media,

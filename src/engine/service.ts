@@ -23,6 +23,7 @@ import { type ImageFile, imageFileTensor, readImageFile } from './data/imageFile
 import { locateData } from './data/location.js';
 import { inspectModel } from './inspection/inspect.js';
 import { inspectionFile, readInspection, writeInspection } from './inspection/store.js';
+import { setUpTensorflow } from './setup/tensorflow.js';
 import { describeMachine } from './training/environment.js';
 import { evaluateSplit, evaluationBatch, throwIfCancelled } from './training/evaluate.js';
 import { RunFolder } from './training/runFolder.js';
@@ -219,6 +220,7 @@ export class Engine {
     return {
       hello: () => ({ protocolVersion, pid: process.pid, backend: runtime.name, device: runtime.device }),
       doctor: () => doctor(),
+      setUpTensorflow: ({ variant }, { signal, report }) => setUpTensorflow({ variant, signal, report }),
       describeData: ({ configFile, configText }) => {
         const { config } = requireConfig(configText, configFile);
         return describeData(locateData(config.data, path.dirname(configFile), mediaDirectory));

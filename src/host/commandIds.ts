@@ -16,6 +16,7 @@ export const commandIds = [
   'dcnet.showLog',
   'dcnet.doctor',
   'dcnet.restartEngine',
+  'dcnet.setUpTensorflow',
 ] as const;
 
 export type CommandId = (typeof commandIds)[number];

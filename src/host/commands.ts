@@ -22,6 +22,7 @@ const commands: Readonly<Record<CommandId, Command>> = {
   'dcnet.showLog': ({ log }) => log.show(),
   'dcnet.doctor': ({ doctor }) => doctor.show(),
   'dcnet.restartEngine': (host) => host.restartEngine(),
+  'dcnet.setUpTensorflow': (host) => host.setUpTensorflow(),
 };
 
 /** Run a command; what goes wrong is told to the user. */

@@ -17,6 +17,7 @@ import { choose, latestInspectable, type RunTarget, targetOf } from './runs/pick
 import { RunContext } from './runs/runContext.js';
 import { RunStore } from './runs/runStore.js';
 import { createSample } from './sample.js';
+import { setUpTensorflow } from './setUpTensorflow.js';
 import { notifyEngineDied, notifyFinished } from './training/notifications.js';
 import { requireTrust, Training } from './training/training.js';
 import { TrainingStatus } from './training/trainingStatus.js';
@@ -138,6 +139,13 @@ export class Host extends Owner {
 
   createSample(): Promise<void> {
     return createSample(this.context);
+  }
+
+  setUpTensorflow(): Promise<void> {
+    return setUpTensorflow(
+      (variant, options) => this.#engines.analysis.request('setUpTensorflow', { variant }, options),
+      () => this.restartEngine(),
+    );
   }
 
   async restartEngine(): Promise<void> {

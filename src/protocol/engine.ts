@@ -52,6 +52,10 @@ export const dataInfoSchema = z.object({
 });
 export type DataInfo = z.infer<typeof dataInfoSchema>;
 
+/** PyPI's TensorFlow for the CPU or for CUDA 12, or npm's prebuilt (CUDA 11.2). */
+export const tensorflowVariants = ['cpu', 'cuda12', 'npm-prebuilt'] as const;
+export type TensorflowVariant = (typeof tensorflowVariants)[number];
+
 const runDirectory = z.object({ runDirectory: z.string() });
 const empty = z.object({});
 
@@ -81,6 +85,15 @@ export const engineContract = {
       }),
     ),
     doctor: method(empty, doctorReportSchema),
+    /**
+     * Install a TensorFlow runtime for this user; engines that start from then on find it.
+     * @throws `backend` with every missing tool, or the failed step's last lines; `cancelled`: nothing is left then
+     */
+    setUpTensorflow: method(
+      z.object({ variant: z.enum(tensorflowVariants) }),
+      z.object({ folder: z.string(), version: z.string(), device: z.string() }),
+      workProgressSchema,
+    ),
     /** Shape, classes and sizes of a config's data, from its headers. */
     describeData: method(z.object({ configFile: z.string(), configText: z.string() }), dataInfoSchema),
     /**

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // `npm test`: installs what is missing, then runs every test there is and ends with `N passed, N failed`.
-// `-- --only checks|unit|engine|webview|start|host` (repeatable) runs a part; `--desktop` takes the desktop VS Code.
+// `-- --only checks|unit|engine|webview|tensorflow|start|host` (repeatable) runs a part; `--desktop` takes the desktop VS Code.
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ import { ensureWorkbench } from './workbench/install.mjs';
 /** @typedef {import('./outcomes.mjs').Outcome} Outcome */
 
 const vitestProjects = ['unit', 'engine', 'webview'];
-const parts = ['checks', ...vitestProjects, 'start', 'host'];
+const parts = ['checks', ...vitestProjects, 'tensorflow', 'start', 'host'];
 const outputDirectory = fromRoot('.test-output');
 
 /** What the sample network must reach on its 1,000 test images. */
@@ -75,10 +75,11 @@ function explain(error) {
  * @param {string} part
  * @param {string} script
  * @param {readonly string[]} args
+ * @param {NodeJS.ProcessEnv} [env]
  */
-async function collect(part, script, args) {
+async function collect(part, script, args, env = {}) {
   const report = path.join(outputDirectory, `${part}.json`);
-  const { code } = await runNode(script, args, { env: { DCNET_TEST_REPORT: report } });
+  const { code } = await runNode(script, args, { env: { ...env, DCNET_TEST_REPORT: report } });
   /** @type {Outcome[]} */
   let found = [];
   try {
@@ -152,11 +153,55 @@ async function main() {
     ]);
   }
 
+  if (isWanted('tensorflow')) await testTensorflow(isBuilt);
+
   if (isWanted('start')) {
     announce('npm start');
     await check('npm start -- --headless trains the sample network', testStart);
   }
   if (isWanted('host')) await testHost(noBrowser, isPacked);
+}
+
+/**
+ * The engine's tests once more, on TensorFlow, whose runtime our own set-up builds from PyPI's wheel.
+ * @param {boolean} isBuilt whether there is a command line to set it up with
+ */
+async function testTensorflow(isBuilt) {
+  announce('Tests on TensorFlow');
+  const env = { DCNET_RUNTIME: fromRoot('node_modules/.cache/tensorflow'), DCNET_TEST_BACKEND: 'tensorflow' };
+  if (!isBuilt) {
+    outcomes.push({ name: 'tensorflow', state: 'failed', detail: 'It was not run: the build failed.' });
+    return;
+  }
+  if (!existsSync(env.DCNET_RUNTIME)) {
+    const { code, stderr } = await runNode('dist/cli.js', ['setup', 'tensorflow', '--variant', 'cpu'], {
+      env,
+      output: 'capture',
+    });
+    if (code !== 0) {
+      outcomes.push({
+        name: 'the engine on TensorFlow',
+        state: 'skipped',
+        detail: `Its runtime could not be set up here: ${stderr.trim()}`,
+      });
+      return;
+    }
+  }
+  await collect(
+    'tensorflow',
+    'node_modules/vitest/vitest.mjs',
+    [
+      'run',
+      '--project',
+      'engine',
+      'test/engine',
+      '--reporter',
+      'default',
+      '--reporter',
+      './src/tools/vitestReporter.mjs',
+    ],
+    env,
+  );
 }
 
 /** @returns {Promise<string[]>} what is wrong with what `npm start -- --headless --json` says */

@@ -23,7 +23,7 @@ function outcomesOf(module) {
   const broken = module.errors().map(
     (error) =>
       /** @type {Outcome} */ ({
-        name: module.relativeModuleId,
+        name: where(module),
         state: 'failed',
         detail: error.stack ?? error.message,
       }),
@@ -37,7 +37,7 @@ function outcomesOf(module) {
  * @returns {Outcome}
  */
 function outcomeOf(module, test) {
-  const name = `${module.relativeModuleId} > ${test.fullName}`;
+  const name = `${where(module)} > ${test.fullName}`;
   const result = test.result();
   switch (result.state) {
     case 'passed':
@@ -53,4 +53,13 @@ function outcomeOf(module, test) {
     case 'pending':
       return { name, state: 'failed', detail: 'It did not run to its end.' };
   }
+}
+
+/**
+ * The file of a test, and the backend where it is not the usual one: the same tests may run on several.
+ * @param {import('vitest/node').TestModule} module
+ */
+function where({ relativeModuleId }) {
+  const backend = process.env.DCNET_TEST_BACKEND;
+  return backend === undefined ? relativeModuleId : `${relativeModuleId} on ${backend}`;
 }

@@ -23,6 +23,7 @@ describe('Engine process', () => {
         nodePath: options.nodePath ?? process.execPath,
         script: path.join(extension().extensionPath, 'dist', 'engine.js'),
         backend: 'wasm',
+        tensorflowFolder: '',
         presenceFile: presenceFile(),
         logFile: path.join(folder, 'engine.log'),
       }),

@@ -5,6 +5,7 @@ import * as vscode from 'vscode';
 import { writeBars } from './support/bars.js';
 import { writeConfig } from './support/configs.js';
 import { inWorkspace, openInEditor } from './support/extension.js';
+import { skip } from './support/run.js';
 import { newRun, runNames, runsDirectory, untilStatus } from './support/runs.js';
 import { until } from './support/until.js';
 import { pictureFailures, Workbench } from './support/workbench.js';
@@ -46,6 +47,17 @@ describe('What goes wrong', () => {
         vscode.window.activeTextEditor?.document.uri.fsPath === config.fsPath &&
         vscode.window.activeTextEditor.selection.active.line === 7,
     );
+  });
+
+  it('a runtime that this machine lacks the means for: the message says what, and nothing is left', async function () {
+    if (existsSync('/usr/bin/nvidia-smi'))
+      skip(this, 'this machine has an NVIDIA driver: the set-up would go on');
+    const workbench = await Workbench.of(this);
+    await workbench.palette('DCNet: Set Up TensorFlow Runtime');
+    await workbench.page.locator('.quick-input-list').getByText('TensorFlow for NVIDIA GPUs').click();
+    const notification = await workbench.notification(/NVIDIA driver/);
+    assert.match((await notification.textContent()) ?? '', /missing/);
+    await workbench.screenshot('runtime-missing');
   });
 
   it('a damaged checkpoint: the panel says which file, and lives on', async function () {

@@ -5,7 +5,7 @@ import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { DcnetError } from '../../core/errors.js';
 import type { BackendChoice, RuntimeReport } from '../../protocol/engine.js';
 import { repairAveragePoolGradient } from './pooling.js';
-import { loadTensorflow, tensorflowDevice } from './tensorflow.js';
+import { loadTensorflow, type Tensorflow, tensorflowDevice } from './tensorflow.js';
 import { completeWasm, prepareWasm, probeWasm, wasmDevice } from './wasm.js';
 
 /** The tensor runtime that computes in this process. */
@@ -23,9 +23,9 @@ export interface Runtime {
 export async function startBackend(choice: BackendChoice): Promise<Runtime> {
   switch (choice) {
     case 'auto':
-      return loadTensorflow().available ? startBackend('tensorflow') : startBackend('wasm');
+      return findTensorflow().available ? startBackend('tensorflow') : startBackend('wasm');
     case 'tensorflow': {
-      const tensorflow = loadTensorflow();
+      const tensorflow = findTensorflow();
       if (!tensorflow.available) {
         throw new DcnetError({
           code: 'backend',
@@ -51,7 +51,7 @@ export async function startBackend(choice: BackendChoice): Promise<Runtime> {
 
 /** What runs in this process and what does not, each with its version or the reason. Changes no backend. */
 export async function probeRuntimes(): Promise<RuntimeReport[]> {
-  const tensorflow = loadTensorflow();
+  const tensorflow = findTensorflow();
   return [
     tensorflow.available
       ? { name: 'tensorflow', available: true, version: tensorflow.version, device: tensorflowDevice() }
@@ -59,6 +59,16 @@ export async function probeRuntimes(): Promise<RuntimeReport[]> {
     await probeWasm(),
     { name: 'cpu', available: true, version: tf.version_core, device: cpuDevice },
   ];
+}
+
+let tensorflowSought = false;
+
+/** TensorFlow brings a copy of the cpu backend, whose kernels take the places of those that were repaired here. */
+function findTensorflow(): Tensorflow {
+  const found = loadTensorflow();
+  if (!tensorflowSought && found.available && cpuCompleted) repairAveragePoolGradient('cpu');
+  tensorflowSought = true;
+  return found;
 }
 
 let cpuCompleted = false;

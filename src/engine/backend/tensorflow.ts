@@ -15,6 +15,7 @@ export type Tensorflow =
 export type Load = (name: string) => unknown;
 
 let loaded: Tensorflow | undefined;
+const otherFolders = new Set<string>();
 
 /**
  * Load TensorFlow's binding, which registers the backend `tensorflow`; once a process. It is never bundled: its
@@ -25,8 +26,17 @@ export function loadTensorflow(): Tensorflow {
   loaded ??= tryTensorflow([
     createRequire(import.meta.url), // the project's own install
     createRequire(path.join(tensorflowRuntimeFolder(), 'package.json')), // what `dcnet setup tensorflow` made
+    ...[...otherFolders].map((folder) => createRequire(path.join(folder, 'package.json'))),
   ]);
   return loaded;
+}
+
+/**
+ * Look for TensorFlow in one more place, after the others; before it is first loaded.
+ * @param folder whose `node_modules` has the binding
+ */
+export function lookForTensorflowIn(folder: string): void {
+  otherFolders.add(path.resolve(folder));
 }
 
 /** As {@link loadTensorflow}, each time anew: the first place where it is installed counts, also if it does not load. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DcnetError } from '../../core/errors.js';
-import type { WorkProgress } from '../../protocol/engine.js';
+import type { TensorflowVariant, WorkProgress } from '../../protocol/engine.js';
 import { runCommand } from './command.js';
 import { tensorflowRuntimeFolder } from './runtimeFolder.js';
 import { findBuildTools, findNvidiaDriver, type Tool } from './tools.js';
@@ -14,10 +14,6 @@ const bindingPackage = '@tensorflow/tfjs-node-gpu';
 const headersPackage = 'node-api-headers@1.9.0';
 /** TensorFlow whose C library the binding was tried with. */
 const tensorflowVersion = '2.21.0';
-
-/** PyPI's TensorFlow for the CPU or for CUDA 12, or npm's prebuilt (CUDA 11.2). */
-export const tensorflowVariants = ['cpu', 'cuda12', 'npm-prebuilt'] as const;
-export type TensorflowVariant = (typeof tensorflowVariants)[number];
 
 export interface SetUpOptions {
   /** Left out: `cuda12` with an NVIDIA driver, else `cpu`; npm's prebuilt where PyPI's is not built (not Linux). */

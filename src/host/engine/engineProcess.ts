@@ -21,6 +21,8 @@ export interface EngineProgram {
   /** The engine's bundle. */
   readonly script: string;
   readonly backend: BackendChoice;
+  /** One more folder to look for TensorFlow in; empty for none. */
+  readonly tensorflowFolder: string;
   readonly presenceFile: string;
   readonly logFile: string;
 }
@@ -60,6 +62,7 @@ export async function launchEngine(program: EngineProgram): Promise<net.Socket> 
         ...['--socket', socket],
         ...['--presence', program.presenceFile],
         ...['--backend', program.backend],
+        ...['--tensorflow', program.tensorflowFolder],
       ],
       {
         detached: true,

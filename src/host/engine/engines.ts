@@ -60,6 +60,7 @@ function program(context: vscode.ExtensionContext, files: EngineFiles): EnginePr
     nodePath: settings.get<string>('nodePath', '').trim() || process.execPath,
     script: context.asAbsolutePath('dist/engine.js'),
     backend: backend.success ? backend.data : 'auto',
+    tensorflowFolder: settings.get<string>('tensorflowFolder', '').trim(),
     ...files,
   };
 }

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { startBackend } from '../../../src/engine/backend/backend.js';
+import { testBackends } from '../backends.js';
 import { frame } from '../operator/oracle.js';
 import { expectClose, expectNoLeak, randomValues, sizeOf, tensorOf } from '../tensors.js';
 
@@ -181,7 +182,7 @@ describe('max pooling on wasm', () => {
   });
 });
 
-describe.each(['wasm', 'cpu'] as const)('the rest that training needs on %s', (backend) => {
+describe.each(testBackends)('the rest that training needs on %s', (backend) => {
   test('gradients of average pooling, global average, dense and softmax cross-entropy agree with finite differences', async () => {
     await startBackend(backend);
     const x = tensorOf<tf.Rank.R4>(randomValues(1, 2 * 6 * 6 * 4), [2, 6, 6, 4]);

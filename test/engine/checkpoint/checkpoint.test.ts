@@ -11,6 +11,7 @@ import {
 } from '../../../src/engine/checkpoint/checkpoint.js';
 import { dataOf, openCheckpoint } from '../../../src/engine/checkpoint/openCheckpoint.js';
 import { DataStore } from '../../../src/engine/data/dataStore.js';
+import { testBackend } from '../backends.js';
 import { temporaryFolder } from '../data/tinyData.js';
 import { mediaDirectory, TinyProject } from '../training/support.js';
 
@@ -50,7 +51,7 @@ describe('a checkpoint', () => {
       configText: project.request().configText,
       step: 12,
       epoch: 3,
-      backend: 'wasm',
+      backend: testBackend,
       data: { name: 'data', shape: [8, 8, 1], classNames: ['0', '1', '2', '3'] },
     });
     expect(metadata.config.batch).toBe(16);

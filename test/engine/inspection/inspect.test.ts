@@ -9,6 +9,7 @@ import { DataStore } from '../../../src/engine/data/dataStore.js';
 import { degreeBin, degreesOf } from '../../../src/engine/inspection/angles.js';
 import { inspectModel } from '../../../src/engine/inspection/inspect.js';
 import type { DcnetModel } from '../../../src/engine/model/model.js';
+import { testBackend } from '../backends.js';
 import { mediaDirectory, TinyProject } from '../training/support.js';
 
 /** Float64 norms and cosines of one layer, patch by patch, the slow and plain way. */
@@ -131,7 +132,7 @@ describe('an inspection', () => {
     );
 
   beforeAll(async () => {
-    const project = await TinyProject.create('wasm', { test: 30, side: 9 });
+    const project = await TinyProject.create(testBackend, { test: 30, side: 9 });
     const { runDirectory, summary } = await project.train({
       layers: [
         { type: 'conv', filters: 4, stride: 2, operator: { magnitude: 'tanh', angular: 'sigmoid' } },
@@ -257,7 +258,7 @@ describe('an inspection', () => {
 
 describe('an inspection’s course', () => {
   it('is told, can be cancelled, looks at no more images than asked for and leaves no tensor', async () => {
-    const project = await TinyProject.create('wasm', { test: 250 });
+    const project = await TinyProject.create(testBackend, { test: 250 });
     const { runDirectory, summary } = await project.train({ epochs: 1 });
     const { checkpoint, network, model } = await openCheckpoint(path.join(runDirectory, summary.checkpoint!));
     const data = await dataOf(checkpoint, mediaDirectory, new DataStore());
@@ -284,7 +285,7 @@ describe('an inspection’s course', () => {
   });
 
   it('of patches that are all zero, or all alike, is still a valid one', async () => {
-    const project = await TinyProject.create('wasm', { test: 8 });
+    const project = await TinyProject.create(testBackend, { test: 8 });
     const { runDirectory, summary } = await project.train({
       epochs: 1,
       layers: [
@@ -310,7 +311,7 @@ describe('an inspection’s course', () => {
       split: 'test',
       sampleSize: 8,
       accuracy: 0,
-      backend: 'wasm',
+      backend: testBackend,
       layers: [...layers],
     };
     inspectionSchema.parse(whole);

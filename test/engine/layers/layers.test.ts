@@ -9,6 +9,7 @@ import {
   DecoupledConv2D,
   type DecoupledConv2DArgs,
 } from '../../../src/engine/layers/decoupledConv2dLayer.js';
+import { testBackend } from '../backends.js';
 import { expectClose, expectNoLeak, randomValues, sizeOf, tensorOf } from '../tensors.js';
 
 const xShape = [4, 6, 5, 2];
@@ -55,7 +56,7 @@ function meanNorm(seed: number): number {
 const scalarOf = (variable: tf.Tensor): number => variable.dataSync()[0]!;
 
 beforeAll(async () => {
-  await startBackend('wasm');
+  await startBackend(testBackend);
 });
 
 describe('DecoupledConv2D', () => {

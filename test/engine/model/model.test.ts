@@ -3,6 +3,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { NetworkLayer } from '../../../src/core/config/network.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { buildModel, type DcnetModel } from '../../../src/engine/model/model.js';
+import { testBackend } from '../backends.js';
 import { expectClose, expectNoLeak, randomValues, sizeOf, tensorOf } from '../tensors.js';
 import { networkOf, sampleLayers } from './sampleNetwork.js';
 
@@ -41,7 +42,7 @@ function images(seed: number, count = 6): tf.Tensor4D {
 const valuesOf = (tensor: tf.Tensor): Float64Array => Float64Array.from(tensor.dataSync());
 
 beforeAll(async () => {
-  await startBackend('wasm');
+  await startBackend(testBackend);
 });
 afterEach(() => {
   for (const model of made.splice(0)) model.dispose();
@@ -232,9 +233,9 @@ describe('buildModel', () => {
     x.dispose();
   });
 
-  test('the same on wasm and cpu', async () => {
+  test(`the same on ${testBackend} and cpu`, async () => {
     const results: Float64Array[] = [];
-    for (const backend of ['cpu', 'wasm'] as const) {
+    for (const backend of ['cpu', testBackend] as const) {
       await startBackend(backend);
       const model = buildModel(networkOf(sampleLayers), options);
       tf.tidy(() => {

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { batchNormalize, normalizeWith } from '../../../src/engine/operator/batchNorm.js';
+import { testBackends } from '../backends.js';
 import { expectClose, expectNoLeak, randomValues, sizeOf, tensorOf } from '../tensors.js';
 
 const epsilon = 1e-3;
@@ -29,7 +30,7 @@ function normalized(x: Float64Array, gamma: Float64Array, beta: Float64Array, re
   });
 }
 
-describe.each(['wasm', 'cpu'] as const)('batch normalisation on %s', (backend) => {
+describe.each(testBackends)('batch normalisation on %s', (backend) => {
   beforeAll(async () => {
     await startBackend(backend);
   });

@@ -5,6 +5,7 @@ import { angularNames, magnitudeNames } from '../../../src/core/config/schema.js
 import { usesRadius } from '../../../src/core/operator/operator.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { decoupledConv2d } from '../../../src/engine/operator/decoupledConv2d.js';
+import { testBackends } from '../backends.js';
 import { expectClose, expectNoLeak, randomValues, sizeOf, tensorOf } from '../tensors.js';
 import { angle, decoupled, gradient, magnitude, outputShape, type Problem, type Values } from './oracle.js';
 
@@ -75,7 +76,7 @@ function checkAgainstOracle(problem: Problem, values: Values, seed: number): voi
   });
 }
 
-describe.each(['wasm', 'cpu'] as const)('decoupledConv2d on %s', (backend) => {
+describe.each(testBackends)('decoupledConv2d on %s', (backend) => {
   beforeAll(async () => {
     await startBackend(backend);
   });

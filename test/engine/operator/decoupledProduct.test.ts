@@ -2,8 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { decoupledProduct } from '../../../src/engine/operator/decoupledProduct.js';
+import { testBackends } from '../backends.js';
 
-describe.each(['wasm', 'cpu'] as const)('decoupledProduct on %s', (backend) => {
+describe.each(testBackends)('decoupledProduct on %s', (backend) => {
   beforeAll(async () => {
     await startBackend(backend);
   });

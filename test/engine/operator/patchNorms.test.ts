@@ -2,9 +2,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { normEpsilon, patchNorms } from '../../../src/engine/operator/patchNorms.js';
+import { testBackends } from '../backends.js';
 import { expectClose, expectNoLeak } from '../tensors.js';
 
-describe.each(['wasm', 'cpu'] as const)('patchNorms on %s', (backend) => {
+describe.each(testBackends)('patchNorms on %s', (backend) => {
   beforeAll(async () => {
     await startBackend(backend);
   });

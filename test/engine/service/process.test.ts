@@ -22,6 +22,7 @@ import {
   enginePresenceSchema,
   protocolVersion,
 } from '../../../src/protocol/engine.js';
+import { testBackend } from '../backends.js';
 import { mediaDirectory, TinyProject } from '../training/support.js';
 
 const bundle = path.resolve('dist/engine.js');
@@ -63,7 +64,7 @@ async function launch(
     bundle,
     ...['--socket', socket],
     ...['--presence', presenceFile],
-    ...['--backend', 'wasm'],
+    ...['--backend', testBackend],
     ...['--media', mediaDirectory],
     ...['--idle-limit-ms', String(limits.idle ?? 20_000)],
     ...['--orphan-limit-ms', String(limits.orphan ?? 20_000)],
@@ -121,7 +122,7 @@ describe('the engine process', () => {
     expect(presence).toEqual({ protocolVersion, pid: engine.child.pid, socket: engine.socket });
     const { remote, states, summaries, leave } = await connect(engine.socket);
 
-    expect(await remote.request('hello', {})).toMatchObject({ pid: engine.child.pid, backend: 'wasm' });
+    expect(await remote.request('hello', {})).toMatchObject({ pid: engine.child.pid, backend: testBackend });
     expect(await remote.request('doctor', {})).toMatchObject({ node: process.version });
     const { configFile, configText, runsDirectory } = project.request();
     expect(await remote.request('describeData', { configFile, configText })).toMatchObject({
@@ -226,7 +227,7 @@ describe('the engine process', () => {
   });
 
   it('gives up what it measures when it is told to', async () => {
-    project = await TinyProject.create('wasm', { test: 5000 });
+    project = await TinyProject.create(testBackend, { test: 5000 });
     const { runDirectory, summary } = await project.train({ epochs: 1 });
     const engine = await launch();
     const { remote } = await connect(engine.socket);

@@ -14,6 +14,7 @@ import {
 import { readCheckpoint } from '../../../src/engine/checkpoint/checkpoint.js';
 import { buildModel } from '../../../src/engine/model/model.js';
 import { divergedError } from '../../../src/engine/training/diverged.js';
+import { testBackend } from '../backends.js';
 import { TinyProject } from './support.js';
 
 let project: TinyProject;
@@ -66,7 +67,7 @@ describe('a run', () => {
       status: 'completed',
       steps: 48,
       epochs: 12,
-      backend: 'wasm',
+      backend: testBackend,
     });
     expect(summary.testAccuracy).toBeGreaterThan(0.7);
     expect(summary.checkpoint).toBe('checkpoints/epoch-0012.dcnet.safetensors');
@@ -77,7 +78,11 @@ describe('a run', () => {
     expect(state).toMatchObject({ status: 'completed', step: 48, totalSteps: 48, epoch: 12, epochs: 12 });
     expect(state.pid).toBeUndefined();
     const environment = environmentSchema.parse(await json(runDirectory, 'environment.json'));
-    expect(environment).toMatchObject({ backend: 'wasm', seed: 1, data: { name: 'data', trainImages: 60 } });
+    expect(environment).toMatchObject({
+      backend: testBackend,
+      seed: 1,
+      data: { name: 'data', trainImages: 60 },
+    });
     expect(environment.configFile).toBe(path.join(project.directory, 'tiny.dcnet.json'));
     expect(await readFile(path.join(runDirectory, 'config.dcnet.json'), 'utf8')).toBe(
       project.request({ epochs: 12 }).configText,

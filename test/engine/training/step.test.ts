@@ -7,6 +7,7 @@ import type { DataSet } from '../../../src/engine/data/dataSet.js';
 import { buildModel, type DcnetModel } from '../../../src/engine/model/model.js';
 import { evaluateSplit } from '../../../src/engine/training/evaluate.js';
 import { pass } from '../../../src/engine/training/step.js';
+import { testBackend } from '../backends.js';
 
 /** Softmax regression: the whole of it is a few lines of float64. */
 const features = 6;
@@ -24,7 +25,7 @@ let model: DcnetModel;
 let weights: number[][];
 
 beforeAll(async () => {
-  await startBackend('wasm');
+  await startBackend(testBackend);
   const config = configSchema.parse({
     data: { idx: '.' },
     layers: [{ type: 'flatten' }, { type: 'dense', units: classes }],

@@ -4,6 +4,7 @@ import type { RunState, Summary } from '../../../src/core/run/run.js';
 import { type Runtime, startBackend } from '../../../src/engine/backend/backend.js';
 import { DataStore } from '../../../src/engine/data/dataStore.js';
 import { RunQueue, type RunQueueListener } from '../../../src/engine/training/runQueue.js';
+import { testBackend } from '../backends.js';
 import { type TinyData, temporaryFolder, writeTinyData } from '../data/tinyData.js';
 
 export const mediaDirectory = path.resolve('media');
@@ -40,7 +41,10 @@ export class TinyProject {
     public runtime: Runtime,
   ) {}
 
-  static async create(backend: 'wasm' | 'cpu' = 'wasm', data: TinyData = {}): Promise<TinyProject> {
+  static async create(
+    backend: typeof testBackend | 'cpu' = testBackend,
+    data: TinyData = {},
+  ): Promise<TinyProject> {
     const directory = await temporaryFolder();
     await mkdir(path.join(directory, 'data'));
     await writeTinyData(path.join(directory, 'data'), data);
