@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DcnetError } from '../core/errors.js';
-import { startBackend } from '../engine/backend/backend.js';
+import { startRuntime } from '../engine/startRuntime.js';
 import { describeMachine } from '../engine/training/environment.js';
 import { backendSchema } from '../protocol/engine.js';
 import { cnn9, sample } from './networks.js';
@@ -43,7 +43,7 @@ function line({ what, value, unit }: Figure): string {
 }
 
 async function bench({ only, networks: names, operators, json, ...flags }: Flags): Promise<void> {
-  const runtime = await startBackend(backendSchema.parse(flags.backend));
+  const runtime = await startRuntime(backendSchema.parse(flags.backend));
   const options: BenchOptions = {
     ...flags,
     runtime,

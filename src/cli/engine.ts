@@ -1,5 +1,5 @@
-import { startBackend } from '../engine/backend/backend.js';
 import { Engine, type EngineEvents } from '../engine/service.js';
+import { startRuntime } from '../engine/startRuntime.js';
 import type { Context } from '../protocol/channel.js';
 import type { BackendChoice, WorkProgress } from '../protocol/engine.js';
 import type { Output } from './output.js';
@@ -17,7 +17,7 @@ export async function startEngine(
   events: Partial<EngineEvents> = {},
 ): Promise<Engine> {
   return new Engine({
-    runtime: await startBackend(backend),
+    runtime: await startRuntime(backend),
     mediaDirectory: media,
     events: {
       runChanged: () => {},

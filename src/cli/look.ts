@@ -102,8 +102,10 @@ export async function doctor(output: Output): Promise<void> {
   output.answer(report);
   output.say(`dcnet ${report.dcnetVersion} · Node ${report.node} · ${report.platform}`);
   output.say(`${report.cpu}, ${report.cores} cores, ${report.memoryGiB.toFixed(1)} GiB`);
-  for (const { name, available, version, device, reason } of report.runtimes) {
+  for (const { name, available, version, device, imagesPerSecond, reason } of report.runtimes) {
+    const speed =
+      imagesPerSecond === undefined ? '' : `, ${Math.round(imagesPerSecond)} images/s in the trial`;
     const chosen = name === report.chosen ? ' (chosen by --backend auto)' : '';
-    output.say(available ? `✓ ${name} ${version ?? ''}: ${device}${chosen}` : `✗ ${name}: ${reason}`);
+    output.say(available ? `✓ ${name} ${version ?? ''}: ${device}${speed}${chosen}` : `✗ ${name}: ${reason}`);
   }
 }

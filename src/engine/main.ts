@@ -2,9 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { asDcnetError, DcnetError } from '../core/errors.js';
 import { backendSchema } from '../protocol/engine.js';
-import { startBackend } from './backend/backend.js';
 import { lookForTensorflowIn } from './backend/tensorflow.js';
 import { EngineServer } from './server.js';
+import { startRuntime } from './startRuntime.js';
 
 /** Without a client and without work the engine ends after this long. */
 const idleLimitMs = 30_000;
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
 
   if (values.tensorflow !== '') lookForTensorflowIn(values.tensorflow);
   const server = new EngineServer({
-    runtime: await startBackend(backend.data),
+    runtime: await startRuntime(backend.data),
     mediaDirectory: values.media,
     socket: values.socket,
     presenceFile: values.presence,

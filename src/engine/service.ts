@@ -24,6 +24,7 @@ import { locateData } from './data/location.js';
 import { inspectModel } from './inspection/inspect.js';
 import { inspectionFile, readInspection, writeInspection } from './inspection/store.js';
 import { setUpTensorflow } from './setup/tensorflow.js';
+import { describeChoice } from './startRuntime.js';
 import { describeMachine } from './training/environment.js';
 import { evaluateSplit, evaluationBatch, throwIfCancelled } from './training/evaluate.js';
 import { RunFolder } from './training/runFolder.js';
@@ -270,11 +271,11 @@ function requireShape({ shape }: ImageFile, { inputShape }: Network, file: strin
 /** What runs here and what does not, each with the reason. */
 export async function doctor(): Promise<DoctorReport> {
   const runtimes = await probeRuntimes();
+  const { chosen, imagesPerSecond } = await describeChoice(runtimes);
   return {
     ...describeMachine(),
     memoryGiB: os.totalmem() / 2 ** 30,
-    runtimes,
-    // They come in the order in which `auto` tries them.
-    chosen: runtimes.find(({ available }) => available)?.name ?? 'none',
+    runtimes: runtimes.map((runtime) => ({ ...runtime, imagesPerSecond: imagesPerSecond[runtime.name] })),
+    chosen,
   };
 }

@@ -31,8 +31,9 @@ export class Doctor extends Owner implements vscode.TextDocumentContentProvider 
 }
 
 function reportText(report: DoctorReport): string {
-  const runtimes = report.runtimes.map(({ name, available, version, device, reason }) => {
-    const facts = [version, device].filter((fact) => fact !== undefined).join(', ');
+  const runtimes = report.runtimes.map(({ name, available, version, device, imagesPerSecond, reason }) => {
+    const speed = imagesPerSecond && `${Math.round(imagesPerSecond)} images/s in the trial`;
+    const facts = [version, device, speed].filter((fact) => fact !== undefined).join(', ');
     return `- **${name}**: ${available ? 'works' : 'does not work'}${facts === '' ? '' : ` (${facts})`}${reason === undefined ? '' : `. ${reason}`}`;
   });
   return [
@@ -45,7 +46,9 @@ function reportText(report: DoctorReport): string {
     '',
     ...runtimes,
     '',
-    `The setting \`dcnet.backend: auto\` chooses **${report.chosen}**.`,
+    report.chosen === undefined
+      ? 'The setting `dcnet.backend: auto` takes the fastest of them, by a trial at its next start.'
+      : `The setting \`dcnet.backend: auto\` chooses **${report.chosen}**.`,
     '',
   ].join('\n');
 }

@@ -24,6 +24,8 @@ export const runtimeReportSchema = z.object({
   available: z.boolean(),
   version: z.string().optional(),
   device: z.string().optional(),
+  /** Training images a second of the trial network that `auto` chooses by; absent where it had no choice to make. */
+  imagesPerSecond: z.number().optional(),
   /** Why it is not available, and what to do. */
   reason: z.string().optional(),
 });
@@ -36,8 +38,8 @@ export const doctorReportSchema = z.object({
   cores: z.number().int(),
   memoryGiB: z.number(),
   runtimes: z.array(runtimeReportSchema),
-  /** The runtime `auto` chooses. */
-  chosen: z.string(),
+  /** The runtime `auto` chooses; absent until it has chosen by a measurement, which its first start makes. */
+  chosen: z.string().optional(),
 });
 export type DoctorReport = z.infer<typeof doctorReportSchema>;
 

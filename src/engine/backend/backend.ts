@@ -3,7 +3,7 @@ import { version_wasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { DcnetError } from '../../core/errors.js';
-import type { BackendChoice, RuntimeReport } from '../../protocol/engine.js';
+import type { RuntimeReport } from '../../protocol/engine.js';
 import { repairAveragePoolGradient } from './pooling.js';
 import { loadTensorflow, type Tensorflow, tensorflowDevice } from './tensorflow.js';
 import { completeWasm, prepareWasm, probeWasm, wasmDevice } from './wasm.js';
@@ -17,13 +17,11 @@ export interface Runtime {
 }
 
 /**
- * Choose the tensor runtime of this process. `auto` is TensorFlow where it loads, else WebAssembly.
+ * Start a tensor runtime in this process.
  * @throws DcnetError `backend` where the choice does not run here, with the reason and what to do
  */
-export async function startBackend(choice: BackendChoice): Promise<Runtime> {
+export async function startBackend(choice: Runtime['name']): Promise<Runtime> {
   switch (choice) {
-    case 'auto':
-      return findTensorflow().available ? startBackend('tensorflow') : startBackend('wasm');
     case 'tensorflow': {
       const tensorflow = findTensorflow();
       if (!tensorflow.available) {

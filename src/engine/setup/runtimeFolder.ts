@@ -1,12 +1,12 @@
 import path from 'node:path';
 import envPaths from 'env-paths';
 
-/**
- * Where the TensorFlow runtime that `setUpTensorflow` installs lies: one for each user, shared by the editor and the
- * command line. `DCNET_RUNTIME` overrides it.
- */
+/** Where this program keeps what it made for a user: one place for the editor and the command line. */
+export function userDataFolder(): string {
+  return envPaths('dcnet-inspector', { suffix: '' }).data;
+}
+
+/** Where the TensorFlow runtime that `setUpTensorflow` installs lies. `DCNET_RUNTIME` overrides it. */
 export function tensorflowRuntimeFolder(): string {
-  return (
-    process.env.DCNET_RUNTIME ?? path.join(envPaths('dcnet-inspector', { suffix: '' }).data, 'tensorflow')
-  );
+  return process.env.DCNET_RUNTIME ?? path.join(userDataFolder(), 'tensorflow');
 }

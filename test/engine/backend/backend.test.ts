@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { DcnetError } from '../../../src/core/errors.js';
 import { probeRuntimes, startBackend } from '../../../src/engine/backend/backend.js';
 import { loadTensorflow, tryTensorflow } from '../../../src/engine/backend/tensorflow.js';
+import { startRuntime } from '../../../src/engine/startRuntime.js';
 
 const notFound = Object.assign(new Error("Cannot find module '@tensorflow/tfjs-node-gpu/package.json'"), {
   code: 'MODULE_NOT_FOUND',
@@ -39,7 +40,7 @@ describe('startBackend', () => {
     expect(code).toBe('backend');
     expect(message).toContain('@tensorflow/tfjs-node-gpu');
     expect(remedy).toContain('wasm');
-    expect((await startBackend('auto')).name).toBe('wasm');
+    expect((await startRuntime('auto')).name).toBe('wasm');
   });
 });
 
