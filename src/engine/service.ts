@@ -15,19 +15,17 @@ import {
   type WorkProgress,
 } from '../protocol/engine.js';
 import { probeRuntimes, type Runtime } from './backend/backend.js';
-import { checkpointError, checkpointSha256 } from './checkpoint/checkpoint.js';
+import { checkpointError } from './checkpoint/checkpoint.js';
 import { dataOf, openCheckpoint } from './checkpoint/openCheckpoint.js';
 import { describeData } from './data/dataSet.js';
 import { DataStore } from './data/dataStore.js';
 import { type ImageFile, imageFileTensor, readImageFile } from './data/imageFile.js';
 import { locateData } from './data/location.js';
-import { inspectModel } from './inspection/inspect.js';
-import { inspectionFile, readInspection, writeInspection } from './inspection/store.js';
+import { Inspector, type InspectRequest } from './inspection/inspector.js';
 import { setUpTensorflow } from './setup/tensorflow.js';
 import { describeChoice } from './startRuntime.js';
 import { describeMachine } from './training/environment.js';
 import { evaluateSplit, evaluationBatch, throwIfCancelled } from './training/evaluate.js';
-import { RunFolder } from './training/runFolder.js';
 import { RunQueue } from './training/runQueue.js';
 
 /** What an engine tells of its own accord. */
@@ -54,6 +52,7 @@ export interface Prediction {
 export class Engine {
   readonly queue: RunQueue;
   readonly #dataStore = new DataStore();
+  readonly #inspector: Inspector;
   /** Evaluations and inspections take turns: each would hold its own network and batches. */
   #turn: Promise<unknown> = Promise.resolve();
   #looking = 0;
@@ -62,6 +61,7 @@ export class Engine {
 
   constructor(private readonly options: EngineOptions) {
     const { runtime, mediaDirectory, events } = options;
+    this.#inspector = new Inspector(runtime.name, mediaDirectory, this.#dataStore);
     this.queue = new RunQueue({
       runtime,
       mediaDirectory,
@@ -128,57 +128,9 @@ export class Engine {
     });
   }
 
-  /**
-   * Norms and angles of every layer over a split. A whole split's are stored in the run's folder, and read from there
-   * as long as the checkpoint's file is the same.
-   * @throws DcnetError `checkpoint`, `data` or `cancelled`
-   */
-  inspect(
-    request: {
-      readonly checkpoint: string;
-      readonly split: 'train' | 'test';
-      readonly limit?: number | undefined;
-    },
-    { signal, report }: Context<WorkProgress>,
-  ): Promise<Inspection> {
-    const { checkpoint: file, split, limit } = request;
-    return this.#inTurn(async () => {
-      const folder = await RunFolder.ofCheckpoint(file);
-      const stored =
-        folder === undefined || limit !== undefined ? undefined : inspectionFile(folder, file, split);
-      if (stored !== undefined) {
-        const known = await readInspection(stored, await checkpointSha256(file));
-        // The folder may have been renamed since.
-        if (known !== undefined) return { ...known, checkpoint: file, run: folder?.name };
-      }
-      const { checkpoint, network, model } = await openCheckpoint(file);
-      try {
-        const data = await dataOf(checkpoint, this.options.mediaDirectory, this.#dataStore);
-        const measured = await inspectModel(model, network, data, split, {
-          limit,
-          signal,
-          onProgress: report,
-        });
-        const inspection: Inspection = {
-          version: 1,
-          run: folder?.name,
-          checkpoint: file,
-          checkpointSha256: checkpoint.sha256,
-          epoch: checkpoint.metadata.epoch,
-          step: checkpoint.metadata.step,
-          data: data.info.name,
-          split,
-          sampleSize: measured.sampleSize,
-          accuracy: measured.accuracy,
-          backend: this.options.runtime.name,
-          layers: [...measured.layers],
-        };
-        if (stored !== undefined) await writeInspection(stored, inspection);
-        return inspection;
-      } finally {
-        model.dispose();
-      }
-    });
+  /** See {@link Inspector}. @throws DcnetError `checkpoint`, `data` or `cancelled` */
+  inspect(request: InspectRequest, context: Context<WorkProgress>): Promise<Inspection> {
+    return this.#inTurn(() => this.#inspector.inspect(request, context));
   }
 
   /**
@@ -234,6 +186,9 @@ export class Engine {
       listRuns: () => this.queue.list(),
       evaluate: (request, context) => this.evaluate(request, context),
       inspect: (request, context) => this.inspect(request, context),
+      imageMaps: (request) => this.#inTurn(() => this.#inspector.imageMaps(request)),
+      sampleImages: (request, context) => this.#inTurn(() => this.#inspector.sampleImages(request, context)),
+      filterAngles: (request) => this.#inTurn(() => this.#inspector.filterAngles(request)),
     };
   }
 

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { runStateSchema, summarySchema } from '../core/run/run.js';
-import { inspectionSchema } from '../core/statistics/inspection.js';
+import { inspectionSchema, selectionSchema } from '../core/statistics/inspection.js';
 import { type Contract, method } from './channel.js';
+import { dataImageSchema } from './images.js';
 
 /** Bumped whenever a message changes: an engine of another version is not talked to. */
 export const protocolVersion = 1;
@@ -74,6 +75,45 @@ export const evaluationSchema = z.object({
 });
 export type Evaluation = z.infer<typeof evaluationSchema>;
 
+const splitOfCheckpoint = { checkpoint: z.string(), split: z.enum(['train', 'test']) };
+
+/** One filter over one image; maps are row-major [height, width] of the layer's output. */
+export const imageMapsSchema = z.object({
+  image: dataImageSchema,
+  labelName: z.string(),
+  predictedName: z.string(),
+  height: z.number().int(),
+  width: z.number().int(),
+  /** ‖x‖ of each patch, without ε. */
+  norm: z.array(z.number()),
+  /** θ in degrees, without ε; 90 for a patch of zeros. */
+  angle: z.array(z.number()),
+  /** What the operator gives. */
+  output: z.array(z.number()),
+  /** What the next layer sees: after normalisation and activation. */
+  response: z.array(z.number()),
+});
+export type ImageMaps = z.infer<typeof imageMapsSchema>;
+
+/** Images of a split, some at a time. */
+export const sampleImagesSchema = z.object({
+  /** How many there are in all. */
+  count: z.number().int(),
+  images: z.array(dataImageSchema.extend({ predicted: z.number().int() })),
+});
+export type SampleImages = z.infer<typeof sampleImagesSchema>;
+
+/** Angles between the filters of a layer. */
+export const filterAnglesSchema = z.object({
+  filters: z.number().int(),
+  /** θ·65535/180 of the pairs i < j in order of i, then j; little-endian 16-bit, base64. */
+  angles: z.string(),
+});
+export type FilterAngles = z.infer<typeof filterAnglesSchema>;
+
+/** More filters would make a message of more than 1 MB. */
+export const mostMatrixFilters = 800;
+
 /** What the engine process answers. Paths are absolute. */
 export const engineContract = {
   requests: {
@@ -125,16 +165,41 @@ export const engineContract = {
       evaluationSchema,
       workProgressSchema,
     ),
-    /** Norms and angles of every layer over a split; stored in the run folder and read from there the next time. */
+    /**
+     * Norms and angles of every layer over a split or a selection of its images; stored in the run folder and read from
+     * there the next time.
+     */
     inspect: method(
       z.object({
-        checkpoint: z.string(),
-        split: z.enum(['train', 'test']),
+        ...splitOfCheckpoint,
         limit: z.number().int().positive().optional(),
+        selection: selectionSchema.optional(),
       }),
       inspectionSchema,
       workProgressSchema,
     ),
+    /** Norm, angle and output of one filter over one image. */
+    imageMaps: method(
+      z.object({
+        ...splitOfCheckpoint,
+        index: z.number().int().nonnegative(),
+        layer: z.string(),
+        filter: z.number().int().nonnegative(),
+      }),
+      imageMapsSchema,
+    ),
+    /** Images `from` to `from + count` of a selection, with what the network takes them for. */
+    sampleImages: method(
+      z.object({
+        ...splitOfCheckpoint,
+        selection: selectionSchema,
+        from: z.number().int().nonnegative(),
+        count: z.number().int().positive().max(100),
+      }),
+      sampleImagesSchema,
+      workProgressSchema,
+    ),
+    filterAngles: method(z.object({ checkpoint: z.string(), layer: z.string() }), filterAnglesSchema),
   },
   notifications: {},
 } satisfies Contract;

@@ -10,6 +10,7 @@ const entries = [
   'batchNorm.ts',
   'convolution.ts',
   'filterGradient.ts',
+  'inspection.ts',
   'maxPool.ts',
   'patchNorms.ts',
   'product.ts',

@@ -52,6 +52,7 @@ export const layerInspectionSchema = z.object({
   patches: z.number().int(),
   /** Patches left out because their norm is under the floor. */
   weakPatches: z.number().int(),
+  /** A thousandth of the mean patch norm in the first batch, zero patches included in the mean. */
   floor: z.number(),
   /** ‖x‖ over patches, without ε. */
   norm: distributionSchema,
@@ -65,6 +66,18 @@ export const layerInspectionSchema = z.object({
   }),
   /** ‖w‖ of each filter, without ε. */
   weightNorms: z.array(z.number()),
+  /** Mean angle of each filter to the patches, in degrees. */
+  meanAngles: z.array(z.number()),
+  /** Mean response of each filter after normalisation and activation, over all patches, weak ones too. */
+  meanResponses: z.array(z.number()),
+  /** Share of patches, weak ones too, to which a filter's response is silent: |response| ≤ `silent`. */
+  deadShares: z.array(z.number()),
+  /** 0 after a ReLU; else a thousandth of the mean |response| in the first batch. */
+  silent: z.number(),
+  /** Angle of each filter to the nearest other one, in degrees; empty for a single filter. */
+  nearestAngles: z.array(z.number()),
+  /** Hyperspherical energy with s = 2 on the whole sphere, mean over pairs: 0.5 at right angles, more where filters crowd. */
+  energy: z.number().optional(),
   /** ρ of each filter; absent where the operator has no radius. */
   rho: z.array(z.number()).optional(),
   /** The radius in use R of each filter (R = ρ or ρ·E‖x‖). */
@@ -77,6 +90,13 @@ export const layerInspectionSchema = z.object({
   regimes: z.array(regimeSchema).optional(),
 });
 export type LayerInspection = z.infer<typeof layerInspectionSchema>;
+
+/** Some of a split's images: those of a class, those the network is right or wrong about; left out is all. */
+export const selectionSchema = z.object({
+  label: z.number().int().nonnegative().optional(),
+  outcome: z.enum(['right', 'wrong']).optional(),
+});
+export type Selection = z.infer<typeof selectionSchema>;
 
 /** What one pass over a data split found in every layer of a checkpoint. */
 export const inspectionSchema = z.object({
@@ -92,6 +112,10 @@ export const inspectionSchema = z.object({
   /** Number of images. */
   sampleSize: z.number().int(),
   accuracy: z.number(),
+  /** Of the whole split, in the order of labels. */
+  classes: z.array(z.object({ name: z.string(), images: z.number().int(), correct: z.number().int() })),
+  /** Present where only some images count; parameters, responses and weak patches' floor stay those of all. */
+  selection: selectionSchema.optional(),
   backend: z.string(),
   layers: z.array(layerInspectionSchema),
 });

@@ -10,6 +10,7 @@ type KernelExports = Readonly<
     | 'channelAffine'
     | 'channelMoments'
     | 'convolve'
+    | 'countPairs'
     | 'filterGradient'
     | 'maxPoolGradient'
     | 'normalizationGradient'
@@ -19,7 +20,8 @@ type KernelExports = Readonly<
     | 'patchNorms'
     | 'patchNormsGradient'
     | 'productBackward'
-    | 'productForward',
+    | 'productForward'
+    | 'sumResponses',
     Kernel
   >
 >;

@@ -8,6 +8,7 @@ import { DcnetError } from '../../core/errors.js';
 import type { RuntimeReport } from '../../protocol/engine.js';
 import { registerConvolutions } from './convolutions.js';
 import { registerFusedKernels } from './fusedWasm.js';
+import { registerInspectionKernels } from './inspectionWasm.js';
 import { KernelModule } from './kernelModule.js';
 import { registerMaxPoolGradient, repairAveragePoolGradient } from './pooling.js';
 
@@ -45,6 +46,7 @@ export function completeWasm(): void {
   registerMaxPoolGradient(module);
   repairAveragePoolGradient('wasm');
   registerFusedKernels(module);
+  registerInspectionKernels(module);
   completed = true;
 }
 

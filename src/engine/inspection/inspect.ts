@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Network } from '../../core/config/network.js';
-import type { LayerInspection } from '../../core/statistics/inspection.js';
+import type { Inspection, LayerInspection } from '../../core/statistics/inspection.js';
+import { groupOf, type LayerGroups } from '../../core/statistics/splits.js';
 import type { WorkProgress } from '../../protocol/engine.js';
 import type { DataSet } from '../data/dataSet.js';
 import { imageTensor, inOrder } from '../data/images.js';
@@ -23,11 +24,16 @@ export interface InspectOptions {
 export interface NetworkInspection {
   readonly sampleSize: number;
   readonly accuracy: number;
+  readonly classes: Inspection['classes'];
   readonly layers: readonly LayerInspection[];
+  /** The same by class and by right or wrong, in the order of `layers`. */
+  readonly groups: readonly LayerGroups[];
+  /** The class that the network gives each image. */
+  readonly predictions: Uint8Array;
 }
 
 /**
- * Norms and angles of every layer with filters over a split of the data, as at test time.
+ * Norms and angles of every layer with filters over a split of the data, as at test time, in one pass.
  * @throws DcnetError `cancelled`, or `checkpoint` when a layer's values are not finite
  */
 export async function inspectModel(
@@ -38,44 +44,55 @@ export async function inspectModel(
   { limit, signal, onProgress }: InspectOptions = {},
 ): Promise<NetworkInspection> {
   const split = data[splitName];
-  const { shape, classes } = data.info;
+  const { shape, classNames } = data.info;
   const measures = new Map<string, LayerMeasure>();
   for (const layer of network.layers)
     if (layer.type === 'conv' || layer.type === 'dense')
-      measures.set(layer.name, new LayerMeasure(layer, model));
+      measures.set(layer.name, new LayerMeasure(layer, model, 2 * classNames.length));
   const widest = Math.max(1, ...[...measures.values()].map(({ pairsAnImage }) => pairsAnImage));
   const batch = Math.max(1, Math.min(mostImages, Math.floor(mostPairs / widest)));
   const sampleSize = Math.min(split.count, limit ?? split.count);
-  let done = 0;
-  let correct = 0;
+  const classes = classNames.map((name) => ({ name, images: 0, correct: 0 }));
+  const predictions = new Uint8Array(sampleSize);
+  const progressed = (done: number): void =>
+    onProgress?.({ activity: 'Measuring norms and angles', done, total: sampleSize });
 
   try {
-    for (const [activity, visit] of [
-      ['Measuring norms', (measure: LayerMeasure, input: tf.Tensor) => measure.addRange(input)],
-      ['Measuring angles', (measure: LayerMeasure, input: tf.Tensor) => measure.addCounts(input)],
-    ] as const) {
-      correct = 0;
-      for (const indices of inOrder(split, batch, sampleSize)) {
-        throwIfCancelled(signal);
-        onProgress?.({ activity, done, total: 2 * sampleSize });
-        const x = imageTensor(split.images, shape, indices);
-        const scores = model.walk(x, (layer, input) => {
-          const measure = measures.get(layer.name);
-          if (measure !== undefined) visit(measure, input);
-        });
-        const logits = scores.dataSync();
-        tf.dispose([x, scores]);
-        for (const [i, image] of indices.entries())
-          if (argMax(logits.subarray(i * classes, (i + 1) * classes)) === split.labels[image]) correct++;
-        done += indices.length;
-        await setImmediate();
+    let done = 0;
+    for (const indices of inOrder(split, batch, sampleSize)) {
+      throwIfCancelled(signal);
+      progressed(done);
+      const x = imageTensor(split.images, shape, indices);
+      const scores = model.walk(x, (layer, input, _output, inside) =>
+        measures.get(layer.name)?.see(input, inside),
+      );
+      const logits = scores.dataSync<'float32'>();
+      tf.dispose([x, scores]);
+      const groups = new Map<number, number[]>();
+      for (const [i, image] of indices.entries()) {
+        const label = split.labels[image]!;
+        const predicted = argMax(logits.subarray(i * classes.length, (i + 1) * classes.length));
+        const isRight = predicted === label;
+        predictions[image] = predicted;
+        classes[label]!.images++;
+        if (isRight) classes[label]!.correct++;
+        const group = groupOf(label, isRight);
+        groups.set(group, [...(groups.get(group) ?? []), i]);
       }
+      for (const measure of measures.values()) measure.count(groups);
+      done += indices.length;
+      await setImmediate();
     }
-    onProgress?.({ activity: 'Measuring angles', done, total: 2 * sampleSize });
+    progressed(done);
+    const results = [...measures.values()].map((measure) => measure.result());
+    const correct = classes.reduce((sum, of) => sum + of.correct, 0);
     return {
       sampleSize,
       accuracy: correct / sampleSize,
-      layers: [...measures.values()].map((measure) => measure.result()),
+      classes,
+      layers: results.map(({ layer }) => layer),
+      groups: results.map(({ groups }) => groups),
+      predictions,
     };
   } finally {
     for (const measure of measures.values()) measure.dispose();

@@ -2,15 +2,17 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { NetworkLayer } from '../../core/config/network.js';
 import { DcnetError } from '../../core/errors.js';
 import { usesRadius } from '../../core/operator/operator.js';
+import { hypersphericalEnergy, nearestAngles } from '../../core/statistics/filterAngles.js';
 import { distribution, linearEdges } from '../../core/statistics/histogram.js';
 import type { LayerInspection } from '../../core/statistics/inspection.js';
-import type { DcnetModel } from '../model/model.js';
-import { patchNorms } from '../operator/patchNorms.js';
-import { degreeBin, degreesOf } from './angles.js';
+import { angleMoments, type LayerGroups, regimesOf } from '../../core/statistics/splits.js';
+import type { DcnetModel, Inside } from '../model/model.js';
+import { normEpsilon, patchNorms } from '../operator/patchNorms.js';
 import { Counts } from './counts.js';
+import { cosinesBetween, filtersOf, type LayerFilters } from './filterGeometry.js';
+import { countPairs } from './pairCounts.js';
+import { Responses } from './responses.js';
 
-const angleBins = 90;
-const jointAngleBins = 60;
 /** The floor as a share of the layer's mean patch norm. */
 const floorShare = 1e-3;
 /** The floor of a layer whose patches are all zero. */
@@ -20,45 +22,61 @@ const smallestFloor = 1e-12;
 export type MeasuredLayer = Extract<NetworkLayer, { type: 'conv' | 'dense' }>;
 
 /**
- * Gathers norms ‖x‖ and angles θ of one layer in two passes over the same images: the first finds the range of the
- * norms, the second counts. Its memory does not grow with the number of images.
+ * cos θ = projection · factor / ‖x‖ of each filter: takes the ε out of ‖w‖ that the layer computes with (see
+ * {@link Inside.projection}). A filter of zeros has 0, and so stands at 90° to everything.
+ */
+export function projectionFactors(layer: MeasuredLayer, { norms }: LayerFilters): Float32Array {
+  const operator = layer.type === 'conv' ? layer.operator : undefined;
+  const alpha = operator?.magnitude === 'linear' && operator.angular === 'cosine' ? operator.alpha : 1;
+  return Float32Array.from(norms, (norm) => {
+    if (norm === 0) return 0;
+    return operator === undefined ? 1 / norm : Math.sqrt(norm * norm + normEpsilon) / norm / alpha;
+  });
+}
+
+/** ‖x‖ of every patch without ε: [N, H′, W′, 1] or [N]. @param input [N, H, W, Cin] or [N, features] */
+export function inputNorms(layer: MeasuredLayer, input: tf.Tensor): tf.Tensor {
+  return layer.type === 'conv'
+    ? patchNorms(input as tf.Tensor4D, layer, 0)
+    : tf.tidy(() => tf.sqrt(tf.sum(tf.square(input), 1)));
+}
+
+/** The number of finite values, and the range of those that reach the floor. */
+interface NormRange {
+  readonly sum: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * Gathers norms ‖x‖, angles θ and responses of one layer in one pass, by group of images. Its memory does not grow with
+ * their number.
  *
- * Everything is without ε: cos θ = conv(x, w/‖w‖) / ‖x‖. Patches whose norm is under the floor, a thousandth of the
- * layer's mean patch norm (zero patches included in the mean), have no direction worth the name: they are left out and
- * counted. A filter of zeros stands at 90° to everything.
+ * Everything is without ε. Patches whose norm is under the floor have no direction worth the name: they are left out
+ * and counted. The floor is a thousandth of the mean patch norm of the first batch in which not every patch is zero,
+ * zero patches included in the mean.
  */
 export class LayerMeasure {
-  readonly layer: MeasuredLayer;
-  readonly #filters: number;
-  readonly #weightNorms: Float64Array;
-  /** Unit filters: [K, K, Cin, F] or [features, units]. */
-  readonly #unitKernel: tf.Tensor;
+  readonly #filters: LayerFilters;
+  readonly #factors: Float32Array;
   /** Radii in use, increasing; empty where the operator has none. */
-  readonly #radii: Float64Array;
-
-  #patches = 0;
-  #normSum = 0;
-  #smallestPositive = Number.POSITIVE_INFINITY;
-  #largest = 0;
-
-  #counts: Counts | undefined;
+  readonly #radii: Float32Array;
+  readonly #counts: Counts;
+  readonly #responses: Responses;
+  #floor: number | undefined;
+  /** Of the batch under way, until {@link count}. */
+  #seen: { readonly projection: tf.Tensor; readonly norms: tf.Tensor } | undefined;
 
   constructor(
-    layer: MeasuredLayer,
+    readonly layer: MeasuredLayer,
     private readonly model: DcnetModel,
+    groups: number,
   ) {
-    this.layer = layer;
-    const kernel = model.tensors.get(`${layer.name}/kernel`);
-    if (kernel === undefined) throw new Error(`${layer.name} has no kernel.`);
-    this.#filters = kernel.shape.at(-1)!;
-    const weights = kernel.dataSync();
-    this.#weightNorms = columnNorms(weights, this.#filters);
-    const unit = Float32Array.from(weights, (w, i) => {
-      const norm = this.#weightNorms[i % this.#filters]!;
-      return norm === 0 ? 0 : w / norm;
-    });
-    this.#unitKernel = tf.tensor(unit, kernel.shape);
-    this.#radii = Float64Array.from(this.#decoupled?.radius() ?? []).sort();
+    this.#filters = filtersOf(model, layer.name);
+    this.#factors = projectionFactors(layer, this.#filters);
+    this.#radii = Float32Array.from(this.#decoupled?.radius() ?? []).sort();
+    this.#counts = new Counts(this.#filters.count, groups);
+    this.#responses = new Responses(this.#filters.count, layer.activation === 'relu');
   }
 
   get #decoupled() {
@@ -70,164 +88,147 @@ export class LayerMeasure {
     return this.layer.outputShape.reduce((a: number, b: number) => a * b, 1);
   }
 
-  /** First pass. @param input what the layer sees: [N, H, W, Cin] or [N, features] */
-  addRange(input: tf.Tensor): void {
-    const norms = valuesOf(() => this.#norms(input));
-    for (const norm of norms) {
-      this.#normSum += norm;
-      if (norm > this.#largest) this.#largest = norm;
-      if (norm > 0 && norm < this.#smallestPositive) this.#smallestPositive = norm;
-    }
-    this.#patches += norms.length;
-    if (!Number.isFinite(this.#normSum))
-      throw new DcnetError({
-        code: 'checkpoint',
-        message: `The input of ${this.layer.name} has values that are not finite.`,
-        remedy: 'Inspect an earlier checkpoint, or train again with a lower learning rate.',
-        field: this.layer.name,
-      });
-  }
-
-  /** Second pass, over the same images. */
-  addCounts(input: tf.Tensor): void {
-    this.#counts ??= this.#newCounts();
-    const counts = this.#counts;
-    const filters = this.#filters;
-    const norms = valuesOf(() => this.#norms(input));
-    const dots = valuesOf(() => this.#dots(input));
-    for (let p = 0; p < norms.length; p++) {
-      const norm = norms[p]!;
-      if (norm < counts.floor) {
-        counts.weak++;
-        continue;
-      }
-      counts.addNorm(norm);
-      const row = counts.jointRow(norm);
-      for (let f = 0; f < filters; f++) {
-        const cosine = Math.max(-1, Math.min(1, dots[p * filters + f]! / norm));
-        const degrees = degreesOf(cosine);
-        counts.joint[row + degreeBin(cosine, degrees)]!++;
-        counts.angleSum += degrees;
-        counts.angleSquares += degrees * degrees;
-        if (degrees < counts.smallestAngle) counts.smallestAngle = degrees;
-        if (degrees > counts.largestAngle) counts.largestAngle = degrees;
-      }
-      if (this.#radii.length > 0) counts.beyond += countBelow(this.#radii, norm);
-    }
-  }
-
-  result(): LayerInspection {
-    const counts = this.#counts ?? this.#newCounts();
-    const { layer } = this;
-    const decoupled = this.#decoupled;
-    const operator = layer.type === 'conv' ? layer.operator : undefined;
-    const pairs = counts.strong * this.#filters;
-    const hasRadius = operator !== undefined && usesRadius(operator.magnitude);
-    return {
-      name: layer.name,
-      index: layer.index,
-      type: layer.type,
-      operator:
-        operator === undefined
-          ? 'inner-product'
-          : {
-              magnitude: operator.magnitude,
-              angular: operator.angular,
-              alpha: operator.alpha,
-              beta: operator.beta,
-              radius: operator.radius,
-            },
-      inputShape: [...layer.inputShape],
-      outputShape: [...layer.outputShape],
-      filters: this.#filters,
-      patches: counts.strong,
-      weakPatches: counts.weak,
-      floor: counts.floor,
-      norm: distribution(counts.normEdges, counts.norms, {
-        count: counts.strong,
-        sum: counts.normSum,
-        sumOfSquares: counts.normSquares,
-        minimum: counts.smallestNorm,
-        maximum: this.#largest,
-      }),
-      angle: distribution(linearEdges(0, 180, angleBins), counts.angles(angleBins), {
-        count: pairs,
-        sum: counts.angleSum,
-        sumOfSquares: counts.angleSquares,
-        minimum: counts.smallestAngle,
-        maximum: counts.largestAngle,
-      }),
-      joint: {
-        normEdges: counts.jointNormEdges,
-        angleEdges: linearEdges(0, 180, jointAngleBins),
-        counts: counts.jointCounts(jointAngleBins),
-      },
-      weightNorms: [...this.#weightNorms],
-      ...(hasRadius && decoupled !== undefined
-        ? {
-            rho: [...decoupled.rho()],
-            radius: [...decoupled.radius()],
-            regimes: [
-              { name: 'below the radius', share: pairs === 0 ? 0 : 1 - counts.beyond / pairs },
-              { name: 'beyond the radius', share: pairs === 0 ? 0 : counts.beyond / pairs },
-            ],
-            ...(operator.radius === 'adaptive' ? { meanPatchNorm: decoupled.meanPatchNorm() } : {}),
-          }
-        : {}),
-      ...(operator?.angular === 'sigmoid' && decoupled !== undefined ? { k: [...decoupled.k()] } : {}),
+  /** Look at a batch on its way through the layer. @param input what the layer sees: [N, H, W, Cin] or [N, features] */
+  see(input: tf.Tensor, { projection, response }: Inside): void {
+    this.#responses.add(response);
+    this.dispose();
+    this.#seen = {
+      projection: tf.keep(tf.clone(projection)),
+      norms: tf.keep(inputNorms(this.layer, input)),
     };
   }
 
+  /**
+   * Count the batch that was seen.
+   * @param groups images of the batch by their group
+   * @throws DcnetError `checkpoint` where the input is not finite
+   */
+  count(groups: ReadonlyMap<number, readonly number[]>): void {
+    if (this.#seen === undefined) throw new Error(`${this.layer.name} has seen nothing.`);
+    const { projection, norms } = this.#seen;
+    const values = norms.dataSync<'float32'>();
+    const { sum } = rangeOf(values, 0);
+    if (!Number.isFinite(sum)) throw this.#notFinite('input');
+    if (this.#floor === undefined && sum > 0)
+      this.#floor = Math.fround(Math.max((floorShare * sum) / values.length, smallestFloor));
+    const floor = this.#floor ?? smallestFloor;
+    const { low, high } = rangeOf(values, floor);
+    this.#counts.fit(low, high);
+    const counting = { floor, ...this.#counts.bins, factors: this.#factors, radii: this.#radii };
+    for (const [group, images] of groups)
+      this.#counts.add(countPairs(projection, norms, images, counting), group);
+    this.dispose();
+  }
+
+  /** @throws DcnetError `checkpoint` where the angles are not finite, as with weights that are not */
+  result(): { readonly layer: LayerInspection; readonly groups: LayerGroups } {
+    const { layer } = this;
+    const { sums, complements } = this.#counts;
+    if (!Number.isFinite(sums.complementSum)) throw this.#notFinite('output');
+    const fitted = this.#counts.fitted();
+    const operator = layer.type === 'conv' ? layer.operator : undefined;
+    const filters = this.#filters.count;
+    const cosines = cosinesBetween(this.#filters);
+    return {
+      groups: { name: layer.name, jointNormEdges: fitted.groupNormEdges, groups: fitted.groups },
+      layer: {
+        name: layer.name,
+        index: layer.index,
+        type: layer.type,
+        operator:
+          operator === undefined
+            ? 'inner-product'
+            : {
+                magnitude: operator.magnitude,
+                angular: operator.angular,
+                alpha: operator.alpha,
+                beta: operator.beta,
+                radius: operator.radius,
+              },
+        inputShape: [...layer.inputShape],
+        outputShape: [...layer.outputShape],
+        filters,
+        patches: sums.strong,
+        weakPatches: sums.weak,
+        floor: this.#floor ?? smallestFloor,
+        norm: distribution(fitted.normEdges, fitted.norms, {
+          count: sums.strong,
+          sum: sums.normSum,
+          sumOfSquares: sums.normSquares,
+          minimum: sums.leastNorm,
+          maximum: sums.greatestNorm,
+        }),
+        angle: distribution(
+          linearEdges(0, 180, fitted.angles.length),
+          fitted.angles,
+          angleMoments(sums, filters),
+        ),
+        joint: {
+          normEdges: fitted.jointNormEdges,
+          angleEdges: linearEdges(0, 180, fitted.joint.length / (fitted.jointNormEdges.length - 1)),
+          counts: fitted.joint,
+        },
+        weightNorms: Array.from(this.#filters.norms, rounded),
+        meanAngles: Array.from(complements, (sum) =>
+          rounded(sums.strong === 0 ? 90 : 90 - sum / sums.strong),
+        ),
+        meanResponses: this.#responses.means().map(rounded),
+        deadShares: this.#responses.silentShares().map(rounded),
+        silent: this.#responses.silent ?? 0,
+        nearestAngles: nearestAngles(cosines, filters).map(rounded),
+        energy: hypersphericalEnergy(cosines, filters),
+        ...this.#parameters(),
+      },
+    };
+  }
+
+  /** Forget what was seen of the batch under way. */
   dispose(): void {
-    this.#unitKernel.dispose();
+    this.#seen?.projection.dispose();
+    this.#seen?.norms.dispose();
+    this.#seen = undefined;
   }
 
-  #newCounts(): Counts {
-    const mean = this.#patches === 0 ? 0 : this.#normSum / this.#patches;
-    const floor = Math.max(floorShare * mean, smallestFloor);
-    return new Counts(floor, Math.max(floor, this.#smallestPositive), this.#largest);
+  #parameters(): Pick<LayerInspection, 'rho' | 'radius' | 'regimes' | 'meanPatchNorm' | 'k'> {
+    const operator = this.layer.type === 'conv' ? this.layer.operator : undefined;
+    const decoupled = this.#decoupled;
+    if (operator === undefined || decoupled === undefined) return {};
+    const { beyond, strong } = this.#counts.sums;
+    return {
+      ...(usesRadius(operator.magnitude)
+        ? {
+            rho: Array.from(decoupled.rho(), rounded),
+            radius: Array.from(decoupled.radius(), rounded),
+            regimes: regimesOf(beyond, strong * this.#filters.count),
+            ...(operator.radius === 'adaptive' ? { meanPatchNorm: decoupled.meanPatchNorm() } : {}),
+          }
+        : {}),
+      ...(operator.angular === 'sigmoid' ? { k: Array.from(decoupled.k(), rounded) } : {}),
+    };
   }
 
-  /** ‖x‖ of every patch: [N·H′·W′] in order. */
-  #norms(input: tf.Tensor): tf.Tensor {
-    const { layer } = this;
-    return layer.type === 'conv'
-      ? patchNorms(input as tf.Tensor4D, layer, 0)
-      : tf.sqrt(tf.sum(tf.square(input), 1));
-  }
-
-  /** ⟨x, ŵ⟩ of every patch and filter: [N·H′·W′, F] in order. */
-  #dots(input: tf.Tensor): tf.Tensor {
-    const { layer } = this;
-    return layer.type === 'conv'
-      ? tf.conv2d(input as tf.Tensor4D, this.#unitKernel as tf.Tensor4D, layer.stride, layer.padding)
-      : tf.matMul(input as tf.Tensor2D, this.#unitKernel as tf.Tensor2D);
+  #notFinite(part: 'input' | 'output'): DcnetError {
+    return new DcnetError({
+      code: 'checkpoint',
+      message: `The ${part} of ${this.layer.name} has values that are not finite.`,
+      remedy: 'Inspect an earlier checkpoint, or train again with a lower learning rate.',
+      field: this.layer.name,
+    });
   }
 }
 
-/** The values of a tensor. They do not leave through `tidy`, which would look for tensors in each of them. */
-function valuesOf(compute: () => tf.Tensor): Float32Array {
-  const tensor = tf.tidy(compute);
-  const values = tensor.dataSync() as Float32Array;
-  tensor.dispose();
-  return values;
+/** As many digits as float32 has: what is stored and sent for each filter stays short. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(8));
 }
 
-/** How many of the increasing values are less than `limit`. */
-function countBelow(increasing: Float64Array, limit: number): number {
-  let low = 0;
-  let high = increasing.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (increasing[middle]! < limit) low = middle + 1;
-    else high = middle;
+function rangeOf(norms: Float32Array, floor: number): NormRange {
+  let [sum, low, high] = [0, Number.POSITIVE_INFINITY, 0];
+  for (const norm of norms) {
+    sum += norm;
+    if (norm < floor) continue;
+    if (norm < low) low = norm;
+    if (norm > high) high = norm;
   }
-  return low;
-}
-
-/** ‖·‖ of each column of a row-major matrix. */
-function columnNorms(values: ArrayLike<number>, columns: number): Float64Array {
-  const squares = new Float64Array(columns);
-  for (let i = 0; i < values.length; i++) squares[i % columns]! += values[i]! ** 2;
-  return squares.map(Math.sqrt);
+  return { sum, low, high };
 }

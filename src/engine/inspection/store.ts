@@ -43,7 +43,8 @@ export async function writeInspection(file: string, inspection: Inspection): Pro
   }
 }
 
-function inspectionError(file: string, thrown: unknown): DcnetError {
+/** A stored inspection cannot be read or written. */
+export function inspectionError(file: string, thrown: unknown): DcnetError {
   return new DcnetError(
     {
       code: 'io',

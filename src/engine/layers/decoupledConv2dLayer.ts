@@ -78,11 +78,15 @@ export class DecoupledConv2D extends layers.Layer {
     this.built = true;
   }
 
-  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: { training?: boolean }): tf.Tensor {
+  override call(
+    inputs: tf.Tensor | tf.Tensor[],
+    kwargs: { training?: boolean; onProjection?: (projection: tf.Tensor) => void },
+  ): tf.Tensor {
     const { kernelSize, strides, padding, operator } = this.options;
     return tf.tidy(() => {
       const x = onlyTensor(inputs) as tf.Tensor4D;
-      const shared = { ...operator, stride: strides, padding, k: this.k() };
+      const { onProjection } = kwargs;
+      const shared = { ...operator, stride: strides, padding, k: this.k(), onProjection };
       const kernel = this.kernel as tf.Tensor as tf.Tensor4D;
       const rho = this.rho();
       if (rho === undefined || !this.isAdaptive)

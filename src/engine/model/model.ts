@@ -33,7 +33,18 @@ export interface DecoupledLayer {
 }
 
 /** What {@link DcnetModel.walk} shows of each layer: the operator's input and its output before normalisation. */
-export type Visit = (layer: NetworkLayer, input: tf.Tensor, output: tf.Tensor) => void;
+export type Visit = (layer: NetworkLayer, input: tf.Tensor, output: tf.Tensor, inside: Inside) => void;
+
+/** What lies between a layer's input and the next one's. */
+export interface Inside {
+  /**
+   * ⟨w, x⟩ as the layer computes it, [N, H′, W′, F] or [N, units]: of w itself in a plain layer; in a decoupled one of
+   * w/√(‖w‖² + 1e-4), and times α where LinearConv with the cosine makes one convolution of it all.
+   */
+  readonly projection: tf.Tensor;
+  /** What the next layer sees: after normalisation and activation. */
+  readonly response: tf.Tensor;
+}
 
 /** A network with its weights, ready to be trained and looked into. */
 export interface DcnetModel {
@@ -105,12 +116,20 @@ export function buildModel(network: Network, options: BuildOptions): DcnetModel 
 function forward(stages: readonly Stage[], x: tf.Tensor4D, training: boolean, visit?: Visit): tf.Tensor2D {
   let current: tf.Tensor = x;
   for (const { layer, operator, after } of stages) {
-    const output = operator.call(current, { training }) as tf.Tensor;
-    if (visit !== undefined) {
-      const input = current;
-      tf.tidy(() => visit(layer, input, output));
-    }
+    const input = current;
+    let projection: tf.Tensor | undefined;
+    const onProjection = (tensor: tf.Tensor): void => {
+      projection = tf.keep(tf.clone(tensor)); // past the operator's own tidy
+    };
+    const isTapped = visit !== undefined && operator instanceof DecoupledConv2D;
+    const output = operator.call(input, isTapped ? { training, onProjection } : { training }) as tf.Tensor;
     current = after === undefined ? output : (after.call(output, { training }) as tf.Tensor);
+    const inside = { projection: projection ?? output, response: current };
+    try {
+      if (visit !== undefined) tf.tidy(() => visit(layer, input, output, inside));
+    } finally {
+      projection?.dispose();
+    }
   }
   return current as tf.Tensor2D;
 }

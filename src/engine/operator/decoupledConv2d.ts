@@ -13,6 +13,8 @@ export interface DecoupledConv2dOptions extends OperatorFunctions {
   readonly k?: tf.Tensor1D | undefined;
   /** ‖x‖ [N, H′, W′, 1] where the caller has it already (from {@link patchNorms} with `normEpsilon`). */
   readonly norms?: tf.Tensor4D | undefined;
+  /** Gets the convolution before h and g are applied; the tensor lives no longer than the output's other parts. */
+  readonly onProjection?: ((projection: tf.Tensor4D) => void) | undefined;
 }
 
 /**
@@ -33,10 +35,13 @@ export function decoupledConv2d(
   const unit = normalizeFilters(w, normEpsilon); // [K, K, Cin, F]
   if (magnitude === 'linear' && angular === 'cosine') {
     // α‖x‖cos θ = α⟨ŵ, x⟩: no patch norm is needed.
-    return tf.conv2d(x, alpha === 1 ? unit : tf.mul<tf.Tensor4D>(unit, alpha), stride, padding);
+    const scaled = tf.conv2d(x, alpha === 1 ? unit : tf.mul<tf.Tensor4D>(unit, alpha), stride, padding);
+    options.onProjection?.(scaled);
+    return scaled;
   }
   const norms = options.norms ?? patchNorms(x, { kernel: w.shape[0], stride, padding }, normEpsilon);
   const projection = tf.conv2d(x, unit, stride, padding); // [N, H′, W′, F]
+  options.onProjection?.(projection);
   return decoupledProduct(
     {
       projection,

@@ -8,7 +8,9 @@ export type FusedKernel =
   | 'PatchNormsGradient'
   | 'BatchNormalization'
   | 'BatchNormalizationGradient'
-  | 'ChannelAffine';
+  | 'ChannelAffine'
+  | 'CountPairs'
+  | 'SumResponses';
 
 /** Whether the backend in use has a kernel of ours; where it has not, the same is composed of tfjs's operations. */
 export function hasFused(name: FusedKernel): boolean {
