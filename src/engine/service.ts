@@ -27,6 +27,7 @@ import { describeMachine } from './training/environment.js';
 import { evaluateSplit, evaluationBatch, throwIfCancelled } from './training/evaluate.js';
 import { RunFolder } from './training/runFolder.js';
 import { RunQueue } from './training/runQueue.js';
+import { ErrorDesk } from './verdict/errorDesk.js';
 
 /** What an engine tells of its own accord. */
 export interface EngineEvents {
@@ -52,6 +53,7 @@ export interface Prediction {
 export class Engine {
   readonly queue: RunQueue;
   readonly #dataStore = new DataStore();
+  readonly #errors: ErrorDesk;
   /** Evaluations and inspections take turns: each would hold its own network and batches. */
   #turn: Promise<unknown> = Promise.resolve();
   #looking = 0;
@@ -60,6 +62,7 @@ export class Engine {
 
   constructor(private readonly options: EngineOptions) {
     const { runtime, mediaDirectory, events } = options;
+    this.#errors = new ErrorDesk({ mediaDirectory, dataStore: this.#dataStore, backend: runtime.name });
     this.queue = new RunQueue({
       runtime,
       mediaDirectory,
@@ -216,6 +219,7 @@ export class Engine {
   /** The contract's requests, for a channel. */
   handlers(): Handlers<EngineContract> {
     const { runtime, mediaDirectory } = this.options;
+    const errors = this.#errors;
     return {
       hello: () => ({ protocolVersion, pid: process.pid, backend: runtime.name, device: runtime.device }),
       doctor: () => doctor(),
@@ -231,6 +235,11 @@ export class Engine {
       listRuns: () => this.queue.list(),
       evaluate: (request, context) => this.evaluate(request, context),
       inspect: (request, context) => this.inspect(request, context),
+      explainErrors: (request, context) => this.#inTurn(() => errors.explain(request, context)),
+      errorEvidence: (request, context) => this.#inTurn(() => errors.evidence(request, context)),
+      images: (request) => this.#inTurn(() => errors.images(request)),
+      attack: (request, context) => this.#inTurn(() => errors.attack(request, context)),
+      attackedImages: (request) => this.#inTurn(() => errors.attackedImages(request)),
     };
   }
 

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { runStateSchema, summarySchema } from '../core/run/run.js';
 import { inspectionSchema } from '../core/statistics/inspection.js';
+import { attackSchema, errorAnalysisSchema, evidenceSchema } from '../core/verdict/analysis.js';
 import { type Contract, method } from './channel.js';
+import { dataImageSchema } from './images.js';
 
 /** Bumped whenever a message changes: an engine of another version is not talked to. */
 export const protocolVersion = 1;
@@ -68,6 +70,21 @@ export const evaluationSchema = z.object({
 });
 export type Evaluation = z.infer<typeof evaluationSchema>;
 
+const ofCheckpoint = z.object({ checkpoint: z.string(), split: z.enum(['train', 'test']) });
+const epsilon = z.number().min(0).max(255);
+
+export const errorEvidenceSchema = z.object({
+  evidence: evidenceSchema,
+  image: dataImageSchema,
+  /** Of the training split. */
+  donor: dataImageSchema.optional(),
+  neighbours: z.array(dataImageSchema),
+});
+export type ErrorEvidence = z.infer<typeof errorEvidenceSchema>;
+
+export const attackedImageSchema = z.object({ before: dataImageSchema, after: dataImageSchema });
+export type AttackedImage = z.infer<typeof attackedImageSchema>;
+
 /** What the engine process answers. Paths are absolute. */
 export const engineContract = {
   requests: {
@@ -119,6 +136,26 @@ export const engineContract = {
       }),
       inspectionSchema,
       workProgressSchema,
+    ),
+    /** Every error of a checkpoint with its verdict; stored in the run folder and read from there the next time. */
+    explainErrors: method(ofCheckpoint, errorAnalysisSchema, workProgressSchema),
+    /** What is behind the verdict on one error, with the images it speaks of. */
+    errorEvidence: method(
+      ofCheckpoint.extend({ index: z.number().int().nonnegative() }),
+      errorEvidenceSchema,
+      workProgressSchema,
+    ),
+    /** Images of a checkpoint's data, by their positions in the split. */
+    images: method(
+      ofCheckpoint.extend({ indices: z.array(z.number().int().nonnegative()).max(200) }),
+      z.array(dataImageSchema),
+    ),
+    /** Every image moved by the fast gradient sign method. `epsilon` in pixel values. */
+    attack: method(ofCheckpoint.extend({ epsilon }), attackSchema, workProgressSchema),
+    /** Images before and after the attack. */
+    attackedImages: method(
+      ofCheckpoint.extend({ epsilon, indices: z.array(z.number().int().nonnegative()).max(100) }),
+      z.array(attackedImageSchema),
     ),
   },
   notifications: {},

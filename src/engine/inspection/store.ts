@@ -43,7 +43,7 @@ export async function writeInspection(file: string, inspection: Inspection): Pro
   }
 }
 
-function inspectionError(file: string, thrown: unknown): DcnetError {
+export function inspectionError(file: string, thrown: unknown): DcnetError {
   return new DcnetError(
     {
       code: 'io',
