@@ -27,6 +27,7 @@ import { describeChoice } from './startRuntime.js';
 import { describeMachine } from './training/environment.js';
 import { evaluateSplit, evaluationBatch, throwIfCancelled } from './training/evaluate.js';
 import { RunQueue } from './training/runQueue.js';
+import { ErrorDesk } from './verdict/errorDesk.js';
 
 /** What an engine tells of its own accord. */
 export interface EngineEvents {
@@ -53,6 +54,7 @@ export class Engine {
   readonly queue: RunQueue;
   readonly #dataStore = new DataStore();
   readonly #inspector: Inspector;
+  readonly #errors: ErrorDesk;
   /** Evaluations and inspections take turns: each would hold its own network and batches. */
   #turn: Promise<unknown> = Promise.resolve();
   #looking = 0;
@@ -62,6 +64,7 @@ export class Engine {
   constructor(private readonly options: EngineOptions) {
     const { runtime, mediaDirectory, events } = options;
     this.#inspector = new Inspector(runtime.name, mediaDirectory, this.#dataStore);
+    this.#errors = new ErrorDesk({ mediaDirectory, dataStore: this.#dataStore, backend: runtime.name });
     this.queue = new RunQueue({
       runtime,
       mediaDirectory,
@@ -170,6 +173,7 @@ export class Engine {
   /** The contract's requests, for a channel. */
   handlers(): Handlers<EngineContract> {
     const { runtime, mediaDirectory } = this.options;
+    const errors = this.#errors;
     return {
       hello: () => ({ protocolVersion, pid: process.pid, backend: runtime.name, device: runtime.device }),
       doctor: () => doctor(),
@@ -189,6 +193,11 @@ export class Engine {
       imageMaps: (request) => this.#inTurn(() => this.#inspector.imageMaps(request)),
       sampleImages: (request, context) => this.#inTurn(() => this.#inspector.sampleImages(request, context)),
       filterAngles: (request) => this.#inTurn(() => this.#inspector.filterAngles(request)),
+      explainErrors: (request, context) => this.#inTurn(() => errors.explain(request, context)),
+      errorEvidence: (request, context) => this.#inTurn(() => errors.evidence(request, context)),
+      images: (request) => this.#inTurn(() => errors.images(request)),
+      attack: (request, context) => this.#inTurn(() => errors.attack(request, context)),
+      attackedImages: (request) => this.#inTurn(() => errors.attackedImages(request)),
     };
   }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { runStateSchema, summarySchema } from '../core/run/run.js';
 import { inspectionSchema, selectionSchema } from '../core/statistics/inspection.js';
+import { attackSchema, errorAnalysisSchema, evidenceSchema } from '../core/verdict/analysis.js';
 import { type Contract, method } from './channel.js';
 import { dataImageSchema } from './images.js';
 
@@ -113,6 +114,20 @@ export type FilterAngles = z.infer<typeof filterAnglesSchema>;
 
 /** More filters would make a message of more than 1 MB. */
 export const mostMatrixFilters = 800;
+const ofCheckpoint = z.object(splitOfCheckpoint);
+const epsilon = z.number().min(0).max(255);
+
+export const errorEvidenceSchema = z.object({
+  evidence: evidenceSchema,
+  image: dataImageSchema,
+  /** Of the training split. */
+  donor: dataImageSchema.optional(),
+  neighbours: z.array(dataImageSchema),
+});
+export type ErrorEvidence = z.infer<typeof errorEvidenceSchema>;
+
+export const attackedImageSchema = z.object({ before: dataImageSchema, after: dataImageSchema });
+export type AttackedImage = z.infer<typeof attackedImageSchema>;
 
 /** What the engine process answers. Paths are absolute. */
 export const engineContract = {
@@ -200,6 +215,26 @@ export const engineContract = {
       workProgressSchema,
     ),
     filterAngles: method(z.object({ checkpoint: z.string(), layer: z.string() }), filterAnglesSchema),
+    /** Every error of a checkpoint with its verdict; stored in the run folder and read from there the next time. */
+    explainErrors: method(ofCheckpoint, errorAnalysisSchema, workProgressSchema),
+    /** What is behind the verdict on one error, with the images it speaks of. */
+    errorEvidence: method(
+      ofCheckpoint.extend({ index: z.number().int().nonnegative() }),
+      errorEvidenceSchema,
+      workProgressSchema,
+    ),
+    /** Images of a checkpoint's data, by their positions in the split. */
+    images: method(
+      ofCheckpoint.extend({ indices: z.array(z.number().int().nonnegative()).max(200) }),
+      z.array(dataImageSchema),
+    ),
+    /** Every image moved by the fast gradient sign method. `epsilon` in pixel values. */
+    attack: method(ofCheckpoint.extend({ epsilon }), attackSchema, workProgressSchema),
+    /** Images before and after the attack. */
+    attackedImages: method(
+      ofCheckpoint.extend({ epsilon, indices: z.array(z.number().int().nonnegative()).max(100) }),
+      z.array(attackedImageSchema),
+    ),
   },
   notifications: {},
 } satisfies Contract;

@@ -51,6 +51,11 @@ export function inspectionFileName(checkpoint: string, split: 'train' | 'test'):
   return `${checkpoint}.${split}.json`;
 }
 
+/** File name of the stored errors of a checkpoint over a split: `epoch-0001.test.errors.json`. */
+export function errorsFileName(checkpoint: string, split: 'train' | 'test'): string {
+  return `${checkpoint}.${split}.errors.json`;
+}
+
 /**
  * How many steps were finished when a checkpoint was written, told from its name; `undefined` for names that do not
  * say, such as `best`.

@@ -59,6 +59,11 @@ export interface DcnetModel {
   project(scale?: number): void;
   /** {@link predict}, layer by layer; the tensors shown live until `visit` returns. */
   walk(x: tf.Tensor4D, visit: Visit): tf.Tensor2D;
+  /**
+   * {@link predict} from the middle: what the network makes of a layer's output before normalisation, as if the layer
+   * had given it. [N, ...the layer's output shape] → [N, classes].
+   */
+  runOn(layer: string, output: tf.Tensor): tf.Tensor2D;
   readonly decoupled: readonly DecoupledLayer[];
   /** Number of trained values. */
   readonly parameterCount: number;
@@ -105,6 +110,12 @@ export function buildModel(network: Network, options: BuildOptions): DcnetModel 
       });
     },
     walk: (x, visit) => tf.tidy(() => forward(stages, x, false, visit)),
+    runOn(layer, output) {
+      const at = stages.findIndex((stage) => stage.layer.name === layer);
+      const stage = stages[at];
+      if (stage === undefined) throw new Error(`There is no layer ${layer}.`);
+      return tf.tidy(() => forward(stages.slice(at + 1), afterOf(stage, output, false), false));
+    },
     decoupled,
     parameterCount: trainable.reduce((count, { variable }) => count + variable.size, 0),
     dispose: () => {
@@ -113,9 +124,10 @@ export function buildModel(network: Network, options: BuildOptions): DcnetModel 
   };
 }
 
-function forward(stages: readonly Stage[], x: tf.Tensor4D, training: boolean, visit?: Visit): tf.Tensor2D {
-  let current: tf.Tensor = x;
-  for (const { layer, operator, after } of stages) {
+function forward(stages: readonly Stage[], x: tf.Tensor, training: boolean, visit?: Visit): tf.Tensor2D {
+  let current = x;
+  for (const stage of stages) {
+    const { layer, operator } = stage;
     const input = current;
     let projection: tf.Tensor | undefined;
     const onProjection = (tensor: tf.Tensor): void => {
@@ -123,7 +135,7 @@ function forward(stages: readonly Stage[], x: tf.Tensor4D, training: boolean, vi
     };
     const isTapped = visit !== undefined && operator instanceof DecoupledConv2D;
     const output = operator.call(input, isTapped ? { training, onProjection } : { training }) as tf.Tensor;
-    current = after === undefined ? output : (after.call(output, { training }) as tf.Tensor);
+    current = afterOf(stage, output, training);
     const inside = { projection: projection ?? output, response: current };
     try {
       if (visit !== undefined) tf.tidy(() => visit(layer, input, output, inside));
@@ -132,6 +144,11 @@ function forward(stages: readonly Stage[], x: tf.Tensor4D, training: boolean, vi
     }
   }
   return current as tf.Tensor2D;
+}
+
+/** What follows the operator in its layer. */
+function afterOf({ after }: Stage, output: tf.Tensor, training: boolean): tf.Tensor {
+  return after === undefined ? output : (after.call(output, { training }) as tf.Tensor);
 }
 
 /** Weights by their names in a checkpoint: the layer's, then `batch_norm`'s. */

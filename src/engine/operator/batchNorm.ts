@@ -77,7 +77,11 @@ function gradients(inputs: GradientInputs, relu: boolean): tf.Tensor[] {
   return [tf.reshape(tf.mul(tilted, tf.mul(gamma, inverse)), x.shape), byGamma, byBeta];
 }
 
-/** Normalise by given statistics (test time): γ(x − mean)/√(variance + ε) + β, cut at 0 if `relu`. */
+/**
+ * Normalise by given statistics (test time): γ(x − mean)/√(variance + ε) + β, cut at 0 if `relu`.
+ *
+ * Gradient to x alone: dx = γ/√(variance + ε)·dy, 0 where the ReLU cut.
+ */
 export function normalizeWith(
   x: tf.Tensor,
   gamma: tf.Tensor1D,
@@ -87,6 +91,19 @@ export function normalizeWith(
 ): tf.Tensor {
   const slope = tf.mul(gamma, tf.rsqrt(tf.add(statistics.variance, batchNormEpsilon)));
   const shift = tf.sub(beta, tf.mul(statistics.mean, slope));
+  const operation = tf.customGrad((input, save) => {
+    const y = channelAffine(input as tf.Tensor, slope, shift, relu);
+    (save as tf.GradSaveFunc)(relu ? [slope, y] : [slope]);
+    return {
+      value: y,
+      gradFunc: (dy: tf.Tensor, [scale, kept]: tf.Tensor[]) =>
+        tf.mul(kept === undefined ? dy : tf.mul(dy, tf.step(kept)), scale!),
+    };
+  });
+  return operation(x);
+}
+
+function channelAffine(x: tf.Tensor, slope: tf.Tensor, shift: tf.Tensor, relu: boolean): tf.Tensor {
   if (hasFused('ChannelAffine'))
     return runFused('ChannelAffine', { x, slope, shift }, { relu })[0] as tf.Tensor;
   const affine = tf.add(tf.mul(x, slope), shift);
