@@ -63,7 +63,7 @@ export class Host extends Owner {
     this._register(
       vscode.languages.registerCodeActionsProvider(
         configs,
-        new ConfigQuickFixes(),
+        new ConfigQuickFixes(reader),
         ConfigQuickFixes.metadata,
       ),
     );
