@@ -156,11 +156,10 @@ describe('Next to the code', () => {
 
   it('opens the panel at the layer whose lens is clicked, also where it is pinned', async function () {
     const workbench = await Workbench.of(this);
-    const selected = (await panelAt(workbench, 'conv2', await layerLenses(config), 1)).locator(
-      '[role="option"][aria-selected="true"]',
-    );
-    assert.match(await selected.innerText(), /conv2/);
+    const panel = await panelAt(workbench, 'conv2', await layerLenses(config), 1);
+    await panel.locator('vscode-button', { hasText: 'Follows the cursor' }).click();
     await panelAt(workbench, 'dense1', await layerLenses(config), 2);
+    await panel.locator('vscode-button', { hasText: 'Pinned' }).click();
     await panelAt(workbench, 'conv1', await layerLenses(config), 0);
   });
 
@@ -210,7 +209,7 @@ describe('Next to the code', () => {
       'slips',
       ['"units": 4', '"units": 3'],
       ['"filters": 4', '"filters": "4"'],
-      ['{ "type": "flatten" },\n', ''],
+      ['    { "type": "flatten" },\n', ''],
     );
     const { document } = await openInEditor(slips.fsPath);
     for (const title of ['Change to 4', 'Put flatten before it', 'Set "units" to 4']) {
