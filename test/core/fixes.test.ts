@@ -159,6 +159,7 @@ describe('every fix that is offered', () => {
   const conv = fc.record(
     {
       type: fc.constant('conv'),
+      fliters: fc.constant(3),
       filters: fc.integer({ min: 1, max: 6 }),
       kernel: fc.integer({ min: 1, max: 40 }),
       padding: fc.constantFrom('same', 'valid'),
@@ -187,7 +188,6 @@ describe('every fix that is offered', () => {
           { requiredKeys: [] },
         ),
       ),
-      fliters: fc.constant(3),
     },
     { requiredKeys: ['type', 'filters'] },
   );

@@ -3,7 +3,7 @@ import type { NetworkLayer, Shape } from './network.js';
 import { parameterCount } from './parameters.js';
 
 /** `28×28×16`. */
-export function shapeWords(shape: Shape): string {
+function shapeWords(shape: Shape): string {
   return shape.map((size) => size.toLocaleString('en')).join('×');
 }
 
