@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import * as vscode from 'vscode';
+import { explainedLanguages, operatorNamePattern } from './host/code/operatorNames.js';
 import { commandIds } from './host/commandIds.js';
 import { isConfig } from './host/config/isConfig.js';
 import { trainingFiles } from './host/engine/engineFiles.js';
@@ -51,6 +52,14 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
         deserializeWebviewPanel: async (panel, state) => (await load()).panels.restore(name, panel, state),
       }),
     ),
+    vscode.languages.registerHoverProvider(explainedLanguages, {
+      provideHover: async (document, position) => {
+        const range = document.getWordRangeAtPosition(position, operatorNamePattern);
+        if (range === undefined) return undefined;
+        const { hoverOnName } = await import('./host/code/operatorHover.js');
+        return new vscode.Hover(hoverOnName(document.getText(range)), range);
+      },
+    }),
     vscode.workspace.onDidOpenTextDocument(({ uri }) => {
       if (isConfig(uri)) inBackground(load());
     }),

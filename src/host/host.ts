@@ -1,9 +1,13 @@
 import * as vscode from 'vscode';
 import { DcnetError } from '../core/errors.js';
+import { ConfigHover } from './config/configHover.js';
 import { ConfigLenses } from './config/configLenses.js';
 import { ConfigReader } from './config/configReader.js';
 import { ConfigDiagnostics } from './config/diagnostics.js';
 import { configPattern, isConfig } from './config/isConfig.js';
+import { LayerHints } from './config/layerHints.js';
+import { LayerLenses } from './config/layerLenses.js';
+import { MeasuredNetworks } from './config/measuredNetworks.js';
 import { ConfigQuickFixes } from './config/quickFixes.js';
 import { Doctor } from './doctor.js';
 import { Engines } from './engine/engines.js';
@@ -56,17 +60,7 @@ export class Host extends Owner {
       ),
     );
     this._register(new ConfigDiagnostics(reader, log));
-    const configs: vscode.DocumentFilter = { scheme: 'file', pattern: configPattern };
-    this._register(
-      vscode.languages.registerCodeLensProvider(configs, this._register(new ConfigLenses(runs))),
-    );
-    this._register(
-      vscode.languages.registerCodeActionsProvider(
-        configs,
-        new ConfigQuickFixes(),
-        ConfigQuickFixes.metadata,
-      ),
-    );
+    this.#explainConfigs(reader);
 
     const { training, files } = this;
     const on = (action: (target: RunTarget) => Promise<unknown>) => (runDirectory: string) =>
@@ -125,7 +119,10 @@ export class Host extends Owner {
       return this.panels.openLayers(layerTarget(argument.fsPath));
     const target = targetOf(argument);
     if (target?.checkpoint !== undefined)
-      return this.panels.openLayers({ runDirectory: target.runDirectory, checkpoint: target.checkpoint });
+      return this.panels.openLayers(
+        { runDirectory: target.runDirectory, checkpoint: target.checkpoint },
+        target.layer,
+      );
     const config = argument instanceof vscode.Uri ? argument : undefined;
     const run =
       target === undefined
@@ -160,6 +157,21 @@ export class Host extends Owner {
       if (answer !== restart) return;
     }
     this.#engines.end();
+  }
+
+  /** What is told of a config next to its text. */
+  #explainConfigs(reader: ConfigReader): void {
+    const { languages } = vscode;
+    const configs: vscode.DocumentFilter = { scheme: 'file', pattern: configPattern };
+    const measured = this._register(new MeasuredNetworks(this.runs));
+    const lenses = [new ConfigLenses(this.runs), new LayerLenses(reader, measured)];
+    const hints = this._register(new LayerHints(reader));
+    const { metadata } = ConfigQuickFixes;
+    for (const lens of lenses)
+      this._register(languages.registerCodeLensProvider(configs, this._register(lens)));
+    this._register(languages.registerInlayHintsProvider(configs, hints));
+    this._register(languages.registerHoverProvider(configs, new ConfigHover(reader, measured)));
+    this._register(languages.registerCodeActionsProvider(configs, new ConfigQuickFixes(reader), metadata));
   }
 
   #makeEngines(): Engines {

@@ -29,7 +29,8 @@ const host = joinHost(
       if (view.status === 'full') host.remember({ checkpoint: view.inspection.checkpoint });
       panel.show(view);
     },
-    layerSelected: ({ layer }) => panel.follow(layer),
+    layerSelected: ({ layer, asked }: { layer: string; asked?: boolean | undefined }) =>
+      asked ? panel.select(layer) : panel.follow(layer),
   },
   layerHostContract,
 );

@@ -1,6 +1,6 @@
 import { angularValue } from '../../src/core/operator/angular.js';
 import { magnitudeValue } from '../../src/core/operator/magnitude.js';
-import { operatorName } from '../../src/core/operator/operator.js';
+import { angularFormulas, magnitudeFormulas, operatorTitle } from '../../src/core/operator/words.js';
 import type { LayerInspection } from '../../src/core/statistics/inspection.js';
 import { inColumn, short } from '../shared/format.js';
 
@@ -33,23 +33,6 @@ export interface OperatorReading {
   readonly corners: readonly number[];
 }
 
-const angularFormulas = {
-  linear: 'g = 1 − 2θ/π',
-  cosine: 'g = cos θ',
-  'square-cosine': 'g = sign(cos θ)·cos²θ',
-  sigmoid: 'g = tanh((π/2 − θ)/2k) / tanh(π/4k)',
-} as const;
-
-const magnitudeFormulas = {
-  sphere: 'h = α',
-  ball: 'h = α·min(‖x‖, R)/R',
-  tanh: 'h = α·tanh(‖x‖/R)',
-  linear: 'h = α‖x‖',
-  seg: 'h = α‖x‖ up to R, slope β beyond',
-  log: 'h = α·ln(1 + ‖x‖)',
-  mix: 'h = α‖x‖ + β·ln(1 + ‖x‖)',
-} as const;
-
 /**
  * Read a layer's operator in decoupled form.
  * @param filter use this filter's R, k and ‖w‖ instead of the mean over filters
@@ -75,7 +58,7 @@ export function readOperator(layer: LayerInspection, filter?: number): OperatorR
   const usesBeta = magnitude === 'seg' || magnitude === 'mix';
   const parameters = [`α = ${short(alpha)}`, ...(usesBeta ? [`β = ${short(beta)}`] : [])];
   return {
-    name: `${operatorName(magnitude)} · ${angular.replace('-', ' ')}`,
+    name: operatorTitle(layer.operator),
     magnitudeFormula: `${magnitudeFormulas[magnitude]}, ${parameters.join(', ')}`,
     angularFormula: angularFormulas[angular] + (k === undefined ? '' : `, k = ${inColumn(k)}`),
     radius,

@@ -1,5 +1,14 @@
 import { type Operator, resolveOperator, usesRadius } from '../operator/operator.js';
+import { type ConfigFix, removeAt, setField } from './fix.js';
 import { layerNames } from './layerNames.js';
+import {
+  endInScores,
+  fitWindow,
+  flattenBefore,
+  keepFeatureMap,
+  makeConverge,
+  renameLayer,
+} from './networkFixes.js';
 import type { Config, LayerConfig, OperatorInput } from './schema.js';
 
 /** [height, width, channels] of one image or feature map. */
@@ -61,6 +70,8 @@ export interface NetworkProblem {
   readonly message: string;
   /** What to do. */
   readonly remedy: string;
+  /** What can be done by itself. */
+  readonly fixes?: readonly ConfigFix[];
 }
 
 /** More weights than this in one layer (1 GiB in float32) or feature-map values an image are refused, not tried. */
@@ -86,12 +97,13 @@ export function resolveNetwork(
   let flat = false;
   for (const [index, layer] of config.layers.entries()) {
     const name = names[index]!;
-    const fail = (message: string, remedy: string, field?: string): void => {
+    const fail: Fail = (message, remedy, field, fixes = []) => {
       problems.push({
         severity: 'error',
         path: field === undefined ? ['layers', index] : ['layers', index, field],
         message: `${name}: ${message}`,
         remedy,
+        fixes,
       });
       shape = undefined;
     };
@@ -102,6 +114,7 @@ export function resolveNetwork(
         `a ${layer.type} layer needs a feature map, but what reaches it is a flat list of features.`,
         'Move it before the layer that flattens (flatten, global-average-pool or dense).',
         'type',
+        keepFeatureMap(config.layers, index),
       );
       break;
     }
@@ -110,13 +123,14 @@ export function resolveNetwork(
         'a dense layer needs a flat list of features, but what reaches it is a feature map.',
         'Put { "type": "global-average-pool" } or { "type": "flatten" } before it.',
         'type',
+        flattenBefore(index),
       );
       break;
     }
     if (layer.type !== 'conv' && layer.type !== 'max-pool' && layer.type !== 'average-pool') flat = true;
     if (shape === undefined) continue;
     const inputShape: Shape = shape;
-    const outputShape = outputShapeOf(layer, inputShape, fail);
+    const outputShape = outputShapeOf(layer, index, inputShape, fail);
     if (outputShape === undefined) break;
     checkSize(layer, inputShape, outputShape, fail);
     shape = outputShape;
@@ -130,9 +144,9 @@ export function resolveNetwork(
   };
 }
 
-type Fail = (message: string, remedy: string, field?: string) => void;
+type Fail = (message: string, remedy: string, field?: string, fixes?: readonly ConfigFix[]) => void;
 
-function outputShapeOf(layer: LayerConfig, input: Shape, fail: Fail): Shape | undefined {
+function outputShapeOf(layer: LayerConfig, index: number, input: Shape, fail: Fail): Shape | undefined {
   switch (layer.type) {
     case 'conv':
     case 'max-pool':
@@ -145,6 +159,7 @@ function outputShapeOf(layer: LayerConfig, input: Shape, fail: Fail): Shape | un
           `a ${window}×${window} window without padding does not fit into its ${height}×${width} input.`,
           `Use "padding": "same", a ${field} of at most ${Math.min(height, width)}, or fewer strides before it.`,
           field,
+          fitWindow(index, field, Math.min(height, width)),
         );
         return undefined;
       }
@@ -197,6 +212,7 @@ function checkNames(names: readonly string[], problems: NetworkProblem[]): void 
       path: ['layers', index, 'name'],
       message: `The name ${name} is taken by layer ${first + 1}.`,
       remedy: 'Give each layer a name of its own, or leave the name out.',
+      fixes: renameLayer(names, index),
     });
   }
 }
@@ -210,6 +226,7 @@ function checkLastLayer(config: Config, classes: number | undefined, problems: N
       path: ['layers', index, 'type'],
       message: `The last layer is ${last.type}, but a network ends in one score for each class.`,
       remedy: `End with { "type": "dense", "units": ${classes ?? 'the number of classes'} }.`,
+      fixes: endInScores(config.layers, classes),
     });
   } else if (classes !== undefined && last.units !== classes) {
     problems.push({
@@ -217,6 +234,7 @@ function checkLastLayer(config: Config, classes: number | undefined, problems: N
       path: ['layers', index, 'units'],
       message: `The last layer gives ${last.units} scores, but the data has ${classes} classes.`,
       remedy: `Set "units": ${classes}.`,
+      fixes: [{ ...setField(['layers', index, 'units'], classes), preferred: true }],
     });
   }
 }
@@ -233,6 +251,7 @@ function checkOperator(config: Config, layer: LayerConfig, index: number, proble
         path: ['layers', index, 'operator', field],
         message: `${field} has no effect here: ${reason}.`,
         remedy: 'Take it out.',
+        fixes: [{ ...removeAt(['layers', index, 'operator', field], field), preferred: true }],
       });
     }
   };
@@ -251,6 +270,7 @@ function checkOperator(config: Config, layer: LayerConfig, index: number, proble
       path: ['layers', index],
       message: `${operator.magnitude} with square-cosine and no batch normalisation did not converge in the paper (table 2).`,
       remedy: 'Set "batchNorm": true, or use cosine.',
+      fixes: makeConverge(index),
     });
   }
 }

@@ -9,9 +9,11 @@ import {
 } from 'jsonc-parser';
 import type { z } from 'zod';
 import { DcnetError } from '../errors.js';
+import type { ConfigFix, ConfigPath } from './fix.js';
 import { layerNames } from './layerNames.js';
 import { type ImageShape, type Network, resolveNetwork } from './network.js';
 import { type Config, configSchema } from './schema.js';
+import { addComma, changeTo, fieldFixes, missingFixes, valueFixes } from './schemaFixes.js';
 import { allowedKeys, allowedTags } from './schemaKeys.js';
 
 /** Something wrong in a config's text, and where. */
@@ -25,6 +27,8 @@ export interface ConfigProblem {
   readonly allowed?: readonly string[];
   /** What was probably meant: replaces the text at `offset`, quotes included. */
   readonly suggestion?: string;
+  /** What can be done by itself. */
+  readonly fixes?: readonly ConfigFix[];
   readonly offset: number;
   readonly length: number;
   /** 1-based. */
@@ -56,6 +60,9 @@ export interface ParsedConfig {
 
 /** Configs longer than this are not configs. */
 const longestConfig = 2 ** 20;
+
+/** `ParseErrorCode.CommaExpected`: an ambient enum, of which only the value can be used. */
+const commaExpected = 6;
 
 type Path = readonly PropertyKey[];
 
@@ -100,6 +107,7 @@ export function parseConfig(
       field: '',
       message: `Not valid JSON: ${syntaxMessage(printParseErrorCode(error))}.`,
       remedy: 'Correct the syntax here.',
+      fixes: error === commaExpected ? addComma(text, offset) : [],
       offset,
       length: Math.max(1, length),
     });
@@ -119,8 +127,8 @@ export function parseConfig(
   }
 
   const { network, problems: misfits } = resolveNetwork(parsed.data, input);
-  for (const { severity, path, message, remedy } of misfits) {
-    add({ severity, field: fieldName(path), message, remedy, ...rangeAt(root, path) });
+  for (const { path, ...misfit } of misfits) {
+    add({ ...misfit, field: fieldName(path), ...rangeAt(root, path) });
   }
   const failed = misfits.some(({ severity }) => severity === 'error');
   return { config: failed ? undefined : parsed.data, problems, layerRanges, network };
@@ -162,9 +170,16 @@ function explain(issue: z.core.$ZodIssue, root: Node, base: Path = []): Told[] {
   const value = node === undefined ? undefined : getNodeValue(node);
   const at = rangeAt(root, path);
   const field = fieldName(path);
-  const tell = (message: string, remedy: string, extra: Partial<Told> = {}): Told[] => [
-    { severity: 'error', field, message, remedy, ...at, ...extra },
-  ];
+  const tell = (message: string, remedy: string, extra: Partial<Told> = {}): Told[] => {
+    const place = path as ConfigPath;
+    const fixes =
+      node === undefined
+        ? missingFixes(place)
+        : extra.suggestion === undefined
+          ? valueFixes(issue, getNodeValue(root), place, value)
+          : [changeTo(place, JSON.parse(extra.suggestion))];
+    return [{ severity: 'error', field, message, remedy, fixes, ...at, ...extra }];
+  };
   switch (issue.code) {
     case 'unrecognized_keys': {
       const known = allowedKeys(configSchema, getNodeValue(root), path);
@@ -178,6 +193,10 @@ function explain(issue: z.core.$ZodIssue, root: Node, base: Path = []): Told[] {
           remedy: `Allowed are ${known.join(', ')}.`,
           allowed: known,
           ...(suggestion === undefined ? {} : { suggestion: JSON.stringify(suggestion) }),
+          fixes: fieldFixes(path as ConfigPath, key, {
+            meant: suggestion,
+            present: Object.keys(value as object),
+          }),
           ...(keyNode === undefined ? at : { offset: keyNode.offset, length: keyNode.length }),
         };
       });

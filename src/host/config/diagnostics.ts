@@ -8,20 +8,6 @@ import { isConfig } from './isConfig.js';
 /** After so long without a keystroke a config is checked. */
 const quietMs = 300;
 
-/** A diagnostic that knows the problem it shows, for the quick fix. */
-export class ConfigDiagnostic extends vscode.Diagnostic {
-  override readonly source = 'DCNet';
-
-  constructor(
-    range: vscode.Range,
-    message: string,
-    severity: vscode.DiagnosticSeverity,
-    readonly suggestion: string | undefined,
-  ) {
-    super(range, message, severity);
-  }
-}
-
 /** Shows what is wrong in the configs that are open, while they are written. */
 export class ConfigDiagnostics extends Owner {
   readonly #collection = this._register(vscode.languages.createDiagnosticCollection('dcnet'));
@@ -73,21 +59,21 @@ export class ConfigDiagnostics extends Owner {
   }
 }
 
-function toDiagnostics(document: vscode.TextDocument, checked: CheckedConfig): ConfigDiagnostic[] {
+function toDiagnostics(document: vscode.TextDocument, checked: CheckedConfig): vscode.Diagnostic[] {
   const diagnostics = checked.problems.map((problem) => toDiagnostic(document, problem));
   if (checked.dataError !== undefined) diagnostics.push(dataDiagnostic(document, checked.dataError));
   return diagnostics;
 }
 
-function toDiagnostic(document: vscode.TextDocument, problem: ConfigProblem): ConfigDiagnostic {
+/** A problem as it is shown. */
+export function toDiagnostic(document: vscode.TextDocument, problem: ConfigProblem): vscode.Diagnostic {
   const meant = problem.suggestion === undefined ? '' : ` Did you mean ${problem.suggestion}?`;
   const severity =
     problem.severity === 'error' ? vscode.DiagnosticSeverity.Error : vscode.DiagnosticSeverity.Warning;
-  return new ConfigDiagnostic(
+  return diagnostic(
     rangeOf(document, problem.offset, problem.length),
     `${problem.message}${meant} ${problem.remedy}`,
     severity,
-    problem.suggestion,
   );
 }
 
@@ -95,15 +81,24 @@ function toDiagnostic(document: vscode.TextDocument, problem: ConfigProblem): Co
 function dataDiagnostic(
   document: vscode.TextDocument,
   { message, remedy, file }: ErrorDetails,
-): ConfigDiagnostic {
+): vscode.Diagnostic {
   const field = /"(?:idx|dataset)"\s*:\s*"(?:[^"\\]|\\.)*"/.exec(document.getText());
   const where = file === undefined ? '' : `${file}: `;
-  return new ConfigDiagnostic(
+  return diagnostic(
     rangeOf(document, field?.index ?? 0, field?.[0].length ?? 1),
     `${where}${message} ${remedy}`,
     vscode.DiagnosticSeverity.Error,
-    undefined,
   );
+}
+
+function diagnostic(
+  range: vscode.Range,
+  message: string,
+  severity: vscode.DiagnosticSeverity,
+): vscode.Diagnostic {
+  const made = new vscode.Diagnostic(range, message, severity);
+  made.source = 'DCNet';
+  return made;
 }
 
 function rangeOf(document: vscode.TextDocument, offset: number, length: number): vscode.Range {

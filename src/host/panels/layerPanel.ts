@@ -69,15 +69,23 @@ export class LayerPanel extends Owner {
     return this.#target;
   }
 
-  /** Show a checkpoint. */
-  async open(target: LayerTarget): Promise<void> {
+  /** Show a checkpoint. @param layer the one to select; left out, the one under the cursor */
+  async open(target: LayerTarget, layer?: string): Promise<void> {
     // The last picture stands in, dimmed, until the new one comes; not one of another run.
     if (this.#target?.runDirectory !== target.runDirectory) this.#last = undefined;
     this.#target = target;
     this.panel.title = `Layers: ${path.basename(target.runDirectory)}`;
     this.#config = await this.services.configOf(target.runDirectory);
-    this.#selected = this.services.cursor.layerIn(this.#config) ?? this.#selected;
+    const underCursor = this.#pinned ? undefined : this.services.cursor.layerIn(this.#config);
+    this.#selected = layer ?? underCursor ?? this.#selected;
+    // A document that is up does not ask again; nor can it select what its last picture did not have.
+    const tell = (): void => {
+      if (this.#selected !== undefined)
+        this.#remote.notify('layerSelected', { layer: this.#selected, asked: layer !== undefined });
+    };
+    tell();
     await this.#measure(target);
+    tell();
   }
 
   /** Nothing to show yet: teach how to get it. */

@@ -34,10 +34,11 @@ export class Panels extends Owner {
     else open.panel.reveal(undefined, true);
   }
 
-  async openLayers(target: LayerTarget | undefined): Promise<void> {
+  /** @param layer the one to select; left out, the one under the cursor */
+  async openLayers(target: LayerTarget | undefined, layer?: string): Promise<void> {
     const layers = this.#layer.show();
     if (target === undefined) layers.openEmpty((await findConfigs()).length > 0 ? 'train' : 'createSample');
-    else await layers.open(target);
+    else await layers.open(target, layer);
   }
 
   /** A run's folder has another name (its panels go along) or is gone (they close). */

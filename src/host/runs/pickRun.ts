@@ -7,7 +7,12 @@ import type { RunSnapshot } from './runFolder.js';
 import type { RunStore } from './runStore.js';
 import { runsOf } from './runsOfConfig.js';
 
-const targetSchema = z.object({ runDirectory: z.string(), checkpoint: z.string().optional() });
+const targetSchema = z.object({
+  runDirectory: z.string(),
+  checkpoint: z.string().optional(),
+  /** The layer to look at first, by its name. */
+  layer: z.string().optional(),
+});
 /** What a command is about: a row of the tree, a lens, or a caller of ours. */
 export type RunTarget = z.infer<typeof targetSchema>;
 

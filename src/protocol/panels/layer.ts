@@ -50,7 +50,7 @@ export const layerPanelContract = {
   requests: {},
   notifications: {
     show: layerViewSchema,
-    /** The cursor moved to a layer of the config. */
-    layerSelected: z.object({ layer: z.string() }),
+    /** The cursor moved to a layer of the config, or the user `asked` for it: then a pinned panel shows it, too. */
+    layerSelected: z.object({ layer: z.string(), asked: z.boolean().optional() }),
   },
 } satisfies Contract;

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { NetworkLayer } from '../../../src/core/config/network.js';
+import { parameterCount } from '../../../src/core/config/parameters.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { buildModel, type DcnetModel } from '../../../src/engine/model/model.js';
 import { testBackend } from '../backends.js';
@@ -99,6 +100,25 @@ describe('buildModel', () => {
       'dense2/kernel',
     ]);
     expect(model.parameterCount).toBe(36 + 4 + 270 + 1 + 8 + 96 + 12 + 360 + 16 + 32);
+  });
+
+  test('has as many parameters as the config’s reader counts', () => {
+    const kinds = [
+      { learnRho: 'per-filter', learnK: 'per-layer' },
+      { learnRho: 'per-layer', learnK: 'per-filter' },
+      { learnRho: false, learnK: false },
+    ].map((learned, i) => ({
+      type: 'conv',
+      filters: 3 + i,
+      operator: { magnitude: (['tanh', 'log', 'ball'] as const)[i], angular: 'sigmoid', ...learned },
+    }));
+    const network = networkOf([...kinds, ...layers], {}, shape, 4);
+    const model = buildModel(network, options);
+    made.push(model);
+    const counts = network.layers.map(parameterCount);
+    // 3×3×1×3 weights, 3 ρ, 1 k, γ and β · log has no ρ: 27×4, 4 k, γ and β · nothing learned: 36×5, γ and β
+    expect(counts.slice(0, 3)).toEqual([27 + 3 + 1 + 6, 108 + 4 + 8, 180 + 10]);
+    expect(counts.reduce((a, b) => a + b, 0)).toBe(model.parameterCount);
   });
 
   test('the same seed gives the same weights, another seed others; a layer’s depend on its own name alone', () => {

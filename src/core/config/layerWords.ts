@@ -1,0 +1,21 @@
+import { operatorTitle } from '../operator/words.js';
+import type { NetworkLayer, Shape } from './network.js';
+import { parameterCount } from './parameters.js';
+
+/** `28×28×16`. */
+function shapeWords(shape: Shape): string {
+  return shape.map((size) => size.toLocaleString('en')).join('×');
+}
+
+/** What a layer is, in a few words: `TanhConv · cosine → 28×28×16 · 192 parameters`. */
+export function layerWords(layer: NetworkLayer): string {
+  const operator = layer.type === 'conv' ? `${operatorWords(layer.operator)} ` : '';
+  const parameters = parameterCount(layer);
+  const counted = parameters > 0 ? ` · ${parameters.toLocaleString('en')} parameters` : '';
+  return `${operator}→ ${shapeWords(layer.outputShape)}${counted}`;
+}
+
+/** `TanhConv · cosine`, or `inner product`. */
+export function operatorWords(operator: Parameters<typeof operatorTitle>[0] | undefined): string {
+  return operator === undefined ? 'inner product' : operatorTitle(operator);
+}

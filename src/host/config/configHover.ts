@@ -1,0 +1,154 @@
+import { getLocation } from 'jsonc-parser';
+import * as vscode from 'vscode';
+import { operatorWords } from '../../core/config/layerWords.js';
+import type { Config } from '../../core/config/schema.js';
+import { type Operator, resolveOperator, usesRadius } from '../../core/operator/operator.js';
+import {
+  angularFormulas,
+  angularMeanings,
+  magnitudeFormulas,
+  magnitudeMeanings,
+} from '../../core/operator/words.js';
+import type { LayerInspection } from '../../core/statistics/inspection.js';
+import { boundWords, pictureMarkdown } from '../code/operatorHover.js';
+import { percent } from '../runs/describe.js';
+import type { RunTarget } from '../runs/pickRun.js';
+import type { ConfigReader } from './configReader.js';
+import type { MeasuredNetwork, MeasuredNetworks } from './measuredNetworks.js';
+import { measuredWhere, short } from './words.js';
+
+/** On an operator of a config: its curves with the numbers it has there, over what was last measured. */
+export class ConfigHover implements vscode.HoverProvider {
+  constructor(
+    private readonly reader: ConfigReader,
+    private readonly measured: MeasuredNetworks,
+  ) {}
+
+  async provideHover(
+    document: vscode.TextDocument,
+    position: vscode.Position,
+  ): Promise<vscode.Hover | undefined> {
+    const { config, layerRanges } = this.reader.parse(document);
+    const place = config && operatorAt(config, document.getText(), document.offsetAt(position));
+    if (place === undefined) return undefined;
+    if (place.index === undefined)
+      return new vscode.Hover(
+        describe({ ...place, name: 'of every conv layer that does not say otherwise' }),
+      );
+    const name = layerRanges.find(({ index }) => index === place.index)?.name ?? '';
+    const network = await this.measured.of(document.uri);
+    const layer = network?.inspection.layers.find((found) => found.name === name);
+    const fits = network !== undefined && layer !== undefined && isOf(layer, place.operator);
+    return new vscode.Hover(describe({ ...place, name }, fits ? { network, layer } : undefined));
+  }
+}
+
+interface Place {
+  /** Undefined: the config's own operator. */
+  readonly index: number | undefined;
+  /** Undefined: the inner product of a plain layer. */
+  readonly operator: Operator | undefined;
+}
+
+/** The operator that stands at an offset: in an `operator`, or at the `type` of a layer that has one. */
+function operatorAt(config: Config, text: string, offset: number): Place | undefined {
+  const [first, index, field] = getLocation(text, offset).path;
+  if (first === 'operator') return { index: undefined, operator: resolveOperator(config.operator) };
+  if (first !== 'layers' || typeof index !== 'number') return undefined;
+  if (field !== 'operator' && field !== 'type') return undefined;
+  const layer = config.layers[index];
+  if (layer?.type !== 'conv' && layer?.type !== 'dense') return undefined;
+  if (layer.type === 'dense' || layer.operator === 'inner-product') return { index, operator: undefined };
+  return { index, operator: resolveOperator(config.operator, layer.operator ?? {}) };
+}
+
+function isOf({ operator, patches }: LayerInspection, now: Operator | undefined): boolean {
+  const then = operator === 'inner-product' ? undefined : operator;
+  return patches > 0 && then?.magnitude === now?.magnitude && then?.angular === now?.angular;
+}
+
+interface Measured {
+  readonly network: MeasuredNetwork;
+  readonly layer: LayerInspection;
+}
+
+function describe(
+  { operator, name }: Place & { readonly name: string },
+  measured?: Measured,
+): vscode.MarkdownString {
+  const layer = measured?.layer;
+  const markdown = new vscode.MarkdownString();
+  markdown.appendMarkdown(`**${operatorWords(operator)}** `).appendText(name);
+  const weightNorm = mean(layer?.weightNorms);
+  const shown =
+    operator ?? resolveOperator({ magnitude: 'linear', angular: 'cosine', alpha: weightNorm ?? 1 });
+  const paragraphs = [
+    picture(shown, layer),
+    operator === undefined ? plainWords(weightNorm) : magnitudeWords(operator),
+    angularWords(shown, layer),
+    operator && radiusWords(operator, layer),
+  ];
+  for (const paragraph of paragraphs)
+    if (paragraph !== undefined) markdown.appendMarkdown(`\n\n${paragraph}`);
+  if (measured !== undefined) {
+    const { inspection, runDirectory, checkpoint } = measured.network;
+    markdown.appendMarkdown('\n\nBehind the curves: the densities of ‖x‖ and θ in ');
+    markdown.appendText(measuredWhere(inspection));
+    markdown.appendMarkdown(`. [Inspect](${commandLink({ runDirectory, checkpoint, layer: name })})`);
+    markdown.isTrusted = { enabledCommands: ['dcnet.inspectLayers'] };
+  }
+  return markdown;
+}
+
+function commandLink(target: RunTarget): string {
+  const encoded = encodeURIComponent(JSON.stringify([target])).replace(
+    /[()]/g,
+    (bracket) => `%${bracket.charCodeAt(0).toString(16)}`,
+  );
+  return `command:dcnet.inspectLayers?${encoded}`;
+}
+
+function picture({ magnitude, angular, alpha, beta, ...given }: Operator, layer?: LayerInspection): string {
+  const curves = 'h over the norm and g over the angle';
+  const parameters = { alpha, beta, radius: mean(layer?.radius) ?? given.rho };
+  const drawn = { magnitude, angular, parameters, k: mean(layer?.k) ?? given.k };
+  if (layer === undefined) return pictureMarkdown(drawn, curves);
+  const { norm, angle } = layer;
+  const ranges = `90 % of the norms lie in ${short(norm.p05)} to ${short(norm.p95)}, of the angles in ${short(angle.p05)}° to ${short(angle.p95)}°`;
+  const measured = { norm: norm.histogram, angle: angle.histogram };
+  return pictureMarkdown({ ...drawn, measured }, `${curves}, over the measured densities: ${ranges}`);
+}
+
+function plainWords(weightNorm: number | undefined): string {
+  const mean = weightNorm === undefined ? '' : `; drawn for the mean ‖w‖ = ${short(weightNorm)}`;
+  return `h = ‖w‖‖x‖ (unbounded${mean})  \nA plain layer, read in decoupled form: strength is the product of both lengths.`;
+}
+
+function magnitudeWords({ magnitude, alpha, beta }: Operator): string {
+  const usesBeta = magnitude === 'seg' || magnitude === 'mix';
+  const values = [`α = ${short(alpha)}`, ...(usesBeta ? [`β = ${short(beta)}`] : [])].join(', ');
+  return `${magnitudeFormulas[magnitude]} (${boundWords(magnitude)}; ${values})  \n${magnitudeMeanings[magnitude]}`;
+}
+
+function angularWords({ angular, k }: Operator, layer?: LayerInspection): string {
+  const value = angular === 'sigmoid' ? ` (k = ${short(mean(layer?.k) ?? k)})` : '';
+  return `${angularFormulas[angular]}${value}  \n${angularMeanings[angular]}`;
+}
+
+/** Which radius is drawn, ρ or R. */
+function radiusWords({ magnitude, radius, rho }: Operator, layer?: LayerInspection): string | undefined {
+  if (!usesRadius(magnitude)) return undefined;
+  const inUse = mean(layer?.radius);
+  if (layer === undefined || inUse === undefined)
+    return radius === 'fixed'
+      ? `R = ρ, which starts at ${short(rho)}.`
+      : `R = ρ·E‖x‖, and ρ starts at ${short(rho)}. Drawn for E‖x‖ = 1, until a run is measured.`;
+  const of = layer.filters === 1 ? '' : `, the mean of ${layer.filters.toLocaleString('en')} filters`;
+  const shares = (layer.regimes ?? []).map(({ name, share }) => `${percent(share)} ${name}`).join(', ');
+  return `R = ${radius === 'adaptive' ? 'ρ·E‖x‖' : 'ρ'} = ${short(inUse)}${of}: ${shares}.`;
+}
+
+function mean(values: readonly number[] | undefined): number | undefined {
+  if (values === undefined || values.length === 0) return undefined;
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,0 +1,56 @@
+import * as vscode from 'vscode';
+import { layerWords } from '../../core/config/layerWords.js';
+import type { Network } from '../../core/config/network.js';
+import { parameterCount } from '../../core/config/parameters.js';
+import { Owner } from '../lifecycle.js';
+import type { ConfigReader } from './configReader.js';
+import { isConfig } from './isConfig.js';
+
+/** Behind each layer of a config: what it is, the shape it gives and the number of its parameters. */
+export class LayerHints extends Owner implements vscode.InlayHintsProvider {
+  readonly #changed = this._register(new vscode.EventEmitter<void>());
+  readonly onDidChangeInlayHints = this.#changed.event;
+  /** Configs whose shapes could not be told: their data may come. */
+  readonly #incomplete = new Set<string>();
+
+  constructor(private readonly reader: ConfigReader) {
+    super();
+    this._register(
+      vscode.workspace.onDidSaveTextDocument(({ uri }) => {
+        if (isConfig(uri) && this.#incomplete.has(uri.toString())) this.#changed.fire();
+      }),
+    );
+    this._register(vscode.workspace.onDidGrantWorkspaceTrust(() => this.#changed.fire()));
+  }
+
+  async provideInlayHints(document: vscode.TextDocument, shown: vscode.Range): Promise<vscode.InlayHint[]> {
+    const { network, layerRanges } = await this.reader.check(document);
+    if (network === undefined) {
+      this.#incomplete.add(document.uri.toString());
+      return [];
+    }
+    this.#incomplete.delete(document.uri.toString());
+    const lines = layerRanges.map(({ lastLine }) => lastLine - 1);
+    return network.layers.flatMap((layer, i) => {
+      const range = layerRanges[i];
+      if (range === undefined || range.lastLine - 1 < shown.start.line || range.lastLine - 1 > shown.end.line)
+        return [];
+      // At the end of the line, behind its comment; where layers share a line each keeps its own.
+      const alone = lines.filter((line) => line === range.lastLine - 1).length === 1;
+      const position = alone
+        ? document.lineAt(range.lastLine - 1).range.end
+        : document.positionAt(range.offset + range.length);
+      const hint = new vscode.InlayHint(position, layerWords(layer));
+      hint.paddingLeft = true;
+      hint.tooltip = tooltip(network, i);
+      return [hint];
+    });
+  }
+}
+
+function tooltip({ layers }: Network, index: number): string {
+  const counts = layers.map(parameterCount);
+  const total = counts.reduce((a, b) => a + b, 0);
+  const own = counts[index]!.toLocaleString('en');
+  return `${layers[index]!.name} has ${own} of the network’s ${total.toLocaleString('en')} trained parameters.`;
+}

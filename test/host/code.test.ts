@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { inspectionSchema } from '../../src/core/statistics/inspection.js';
+import { writeBars } from './support/bars.js';
+import { writeConfig } from './support/configs.js';
+import { extension, inWorkspace, openInEditor } from './support/extension.js';
+import { newRun, readSummary, runsDirectory, untilStatus } from './support/runs.js';
+import { until } from './support/until.js';
+import { eachBuildsOnTheLast, Workbench } from './support/workbench.js';
+
+async function hints(document: vscode.TextDocument): Promise<readonly vscode.InlayHint[]> {
+  const all = new vscode.Range(0, 0, document.lineCount, 0);
+  const found = await vscode.commands.executeCommand<vscode.InlayHint[]>(
+    'vscode.executeInlayHintProvider',
+    document.uri,
+    all,
+  );
+  return found.sort((a, b) => a.position.line - b.position.line);
+}
+
+const labels = (found: readonly vscode.InlayHint[]): string[] => found.map(({ label }) => `${label}`);
+
+async function layerLenses(uri: vscode.Uri): Promise<readonly vscode.CodeLens[]> {
+  const lenses = await vscode.commands.executeCommand<vscode.CodeLens[]>(
+    'vscode.executeCodeLensProvider',
+    uri,
+  );
+  return lenses.filter(({ range }) => range.start.line > 0);
+}
+
+async function hoverText(document: vscode.TextDocument, at: string, inside = 1): Promise<string> {
+  const hovers = await vscode.commands.executeCommand<vscode.Hover[]>(
+    'vscode.executeHoverProvider',
+    document.uri,
+    document.positionAt(document.getText().indexOf(at) + inside),
+  );
+  return hovers
+    .flatMap(({ contents }) =>
+      contents.map((content) => (typeof content === 'string' ? content : content.value)),
+    )
+    .join('\n');
+}
+
+/** The pictures in a hover, as their text. */
+function picturesIn(markdown: string): readonly string[] {
+  return [...markdown.matchAll(/!\[[^\]]+\]\(data:image\/svg\+xml;base64,([^)]+)\)/g)].map(([, data]) =>
+    Buffer.from(data!, 'base64').toString('utf8'),
+  );
+}
+
+describe('Next to the code', () => {
+  eachBuildsOnTheLast();
+  let config: vscode.Uri;
+  let run = '';
+
+  before(() => {
+    writeBars(inWorkspace('bars'));
+    config = writeConfig('explained');
+  });
+
+  it('says behind each layer what it is', async () => {
+    const { document } = await openInEditor(config.fsPath);
+    const found = await until('five hints', async () => {
+      const found = await hints(document);
+      return found.length === 5 && found;
+    });
+    // 12×12 grey values: 3·3·1·4 weights, 4 ρ, 4 γ and 4 β · 3·3·4·6 weights, 6 γ and 6 β · 6·6·6 features, 4 classes
+    assert.deepEqual(labels(found), [
+      'TanhConv · cosine → 12×12×4 · 48 parameters',
+      '→ 6×6×4',
+      'LinearConv · cosine → 6×6×6 · 228 parameters',
+      '→ 216',
+      '→ 4 · 864 parameters',
+    ]);
+    const first = document.positionAt(document.getText().indexOf('"filters": 4')).line;
+    assert.deepEqual(found[0]!.position, document.lineAt(first).range.end);
+  });
+
+  it('has no lens above a layer of which nothing is measured', async () => {
+    assert.deepEqual(await layerLenses(config), []);
+  });
+
+  it('explains an operator with its curve before anything is measured', async () => {
+    const { document } = await openInEditor(config.fsPath);
+    const text = await hoverText(document, '"type": "conv"', 9);
+    assert.match(text, /\*\*TanhConv · cosine\*\* conv1/);
+    assert.match(text, /h = α·tanh\(‖x‖\/R\) \(bounded by α; α = 1\)/);
+    assert.match(text, /until a run is measured/);
+    assert.equal(picturesIn(text).length, 1);
+    assert.match(await hoverText(document, '"operator": { "magnitude": "tanh"'), /does not say otherwise/);
+    assert.doesNotMatch(await hoverText(document, '"max-pool"'), /decoupled|h = /);
+  });
+
+  it('counts as many parameters as the engine trains', async () => {
+    run = await newRun(() => vscode.commands.executeCommand('dcnet.train', config));
+    await untilStatus(run, 'completed');
+    assert.equal(readSummary(run).parameters, 48 + 228 + 864);
+  });
+
+  it('says above each layer what was measured of it', async function () {
+    const { document } = await openInEditor(config.fsPath);
+    const lenses = await until('lenses above three layers', async () => {
+      const found = await layerLenses(config);
+      return found.length === 3 && found;
+    });
+    const file = path.join(runsDirectory(), run, 'inspections', 'epoch-0003.test.json');
+    assert.ok(existsSync(file));
+    const { accuracy, layers } = inspectionSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    const titles = lenses.map(({ command }) => command!.title);
+    const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+    for (const { share } of layers[0]!.regimes!) assert.ok(titles[0]!.includes(percent(share)), titles[0]);
+    assert.match(titles[1]!, /median ‖x‖ [\d.]+, median θ [\d.]+°/);
+    assert.ok(titles[2]!.endsWith(`${percent(accuracy)} of 100 test images right`), titles[2]);
+    assert.match(lenses[0]!.command!.tooltip!, new RegExp(`conv1: ${run}, epoch-0003, test split, n = 100$`));
+    const lines = ['"filters": 4', '"filters": 6', '"units"'].map(
+      (text) => document.positionAt(document.getText().indexOf(text)).line,
+    );
+    assert.deepEqual(
+      lenses.map(({ range }) => range.start.line),
+      lines,
+    );
+    if (process.env.DCNET_TEST_CDP !== undefined) await (await Workbench.of(this)).screenshot('layer-lenses');
+  });
+
+  it('explains an operator over its data once it is measured', async function () {
+    const { document } = await openInEditor(config.fsPath);
+    const text = await hoverText(document, '"type": "conv"', 9);
+    assert.match(text, /R = ρ·E‖x‖ = [\d.]+, the mean of 4 filters: [\d.]+ % below the radius/);
+    assert.match(
+      text.replaceAll('\\', '').replaceAll('&nbsp;', ' '),
+      new RegExp(`in ${run}, epoch-0003, test split, n = 100`),
+    );
+    assert.match(text, /\[Inspect\]\(command:dcnet\.inspectLayers\?/);
+    const [picture] = picturesIn(text);
+    assert.equal(picture?.match(/fill-opacity/g)?.length, 2); // both densities
+    const plain = await hoverText(document, '"type": "dense"', 9);
+    assert.match(
+      plain,
+      /\*\*inner product\*\* dense1[\s\S]+h = ‖w‖‖x‖ \(unbounded; drawn for the mean ‖w‖ = [\d.]+\)/,
+    );
+    if (process.env.DCNET_TEST_CDP === undefined) return;
+    const editor = await openInEditor(config.fsPath);
+    const at = document.positionAt(document.getText().indexOf('"type": "conv"') + 9);
+    editor.selection = new vscode.Selection(at, at);
+    const workbench = await Workbench.of(this);
+    await vscode.commands.executeCommand('workbench.action.focusActiveEditorGroup');
+    await vscode.commands.executeCommand('editor.action.showHover');
+    const image = workbench.page.locator('.monaco-hover img[src^="data:image/svg"]').first();
+    await image.waitFor();
+    assert.ok(await image.evaluate((element) => (element as HTMLImageElement).naturalWidth > 300));
+    await workbench.screenshot('operator-hover');
+    await workbench.page.keyboard.press('Escape');
+  });
+
+  it('opens the panel at the layer whose lens is clicked, also where it is pinned', async function () {
+    const workbench = await Workbench.of(this);
+    const panel = await panelAt(workbench, 'conv2', await layerLenses(config), 1);
+    await panel.locator('vscode-button', { hasText: 'Follows the cursor' }).click();
+    await panelAt(workbench, 'dense1', await layerLenses(config), 2);
+    await panel.locator('vscode-button', { hasText: 'Pinned' }).click();
+    await panelAt(workbench, 'conv1', await layerLenses(config), 0);
+  });
+
+  it('says that a layer was another when it was measured', async () => {
+    const { document } = await openInEditor(config.fsPath);
+    const edit = new vscode.WorkspaceEdit();
+    const place = document.positionAt(document.getText().indexOf('"tanh"'));
+    edit.replace(config, new vscode.Range(place, place.translate(0, 6)), '"ball"');
+    await vscode.workspace.applyEdit(edit);
+    const titles = (await layerLenses(config)).map(({ command }) => command!.title);
+    assert.match(titles[0]!, /before your change$/);
+    assert.doesNotMatch(titles[2]!, /change/);
+    assert.match(labels(await hints(document))[0]!, /^BallConv/);
+    await vscode.commands.executeCommand('workbench.action.files.revert');
+  });
+
+  it('takes the lenses away where they are not wanted', async () => {
+    const settings = vscode.workspace.getConfiguration('dcnet');
+    await settings.update('layerLenses', false, vscode.ConfigurationTarget.Workspace);
+    try {
+      await until('no lens above a layer', async () => (await layerLenses(config)).length === 0);
+    } finally {
+      await settings.update('layerLenses', undefined, vscode.ConfigurationTarget.Workspace);
+    }
+  });
+
+  for (const [language, content] of [
+    ['python', 'layer = TanhConv2d(16, 32)  # g is square_cosine\n'],
+    ['typescript', 'const layer = new TanhConv(16); // g: squareCosine\n'],
+    ['javascript', 'const layer = TanhConv; // SquareCosine\n'],
+    ['markdown', 'A `TanhConv` with square cosine.\n'],
+  ] as const)
+    it(`explains the operators’ names in ${language}`, async () => {
+      const document = await vscode.workspace.openTextDocument({ language, content });
+      await vscode.window.showTextDocument(document);
+      const text = await hoverText(document, 'TanhConv', 2);
+      assert.match(text, /h = α·tanh\(‖x‖\/R\) \(bounded by α; here α = 1, R = 1\)/);
+      assert.match(text, /section 3\.3/);
+      assert.equal(picturesIn(text).length, 1);
+      const activation = /square[-_ ]?cosine/i.exec(content)![0];
+      assert.match(await hoverText(document, activation, 2), /g = sign\(cos θ\)·cos²θ/);
+      await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
+    });
+
+  it('mends a config by its quick fixes', async () => {
+    const slips = writeConfig(
+      'slips',
+      ['"units": 4', '"units": 3'],
+      ['"filters": 4', '"filters": "4"'],
+      ['    { "type": "flatten" },\n', ''],
+    );
+    const { document } = await openInEditor(slips.fsPath);
+    for (const title of ['Change to 4', 'Put flatten before it', 'Set "units" to 4']) {
+      const fix = await until(title, async () => {
+        const all = new vscode.Range(0, 0, document.lineCount, 0);
+        const actions = await vscode.commands.executeCommand<vscode.CodeAction[]>(
+          'vscode.executeCodeActionProvider',
+          slips,
+          all,
+          vscode.CodeActionKind.QuickFix.value,
+        );
+        return actions.find((action) => action.title === title && action.edit !== undefined);
+      });
+      await vscode.workspace.applyEdit(fix.edit!);
+    }
+    assert.equal(document.getText(), readFileSync(inWorkspace('small.dcnet.json'), 'utf8'));
+    await vscode.commands.executeCommand('workbench.action.files.revert');
+  });
+
+  it('has a walkthrough whose every button and picture is there', async () => {
+    const { contributes } = extension().packageJSON as {
+      contributes: { walkthroughs: { steps: Step[] }[]; commands: { command: string }[] };
+    };
+    const commands = new Set(contributes.commands.map(({ command }) => command));
+    const steps = contributes.walkthroughs.flatMap((walkthrough) => walkthrough.steps);
+    assert.ok(steps.length >= 3);
+    for (const { description, media, completionEvents } of steps) {
+      const buttons = [...description.matchAll(/\(command:([\w.]+)\)/g)].map(([, command]) => command!);
+      assert.ok(buttons.length > 0, description);
+      for (const command of buttons) assert.ok(commands.has(command), command);
+      assert.deepEqual(completionEvents, [`onCommand:${buttons[0]}`]);
+      const file = media.svg ?? media.image;
+      assert.ok(file && existsSync(path.join(extension().extensionPath, file)), file);
+      assert.ok(media.altText.length > 40, media.altText);
+    }
+  });
+});
+
+interface Step {
+  readonly description: string;
+  readonly media: { readonly svg?: string; readonly image?: string; readonly altText: string };
+  readonly completionEvents: readonly string[];
+}
+
+async function panelAt(
+  workbench: Workbench,
+  layer: string,
+  lenses: readonly vscode.CodeLens[],
+  index: number,
+): ReturnType<Workbench['panel']> {
+  const { command, arguments: args = [] } = lenses[index]!.command!;
+  await vscode.commands.executeCommand(command, ...args);
+  const panel = await workbench.panel('layer');
+  const selected = panel.locator('[role="option"][aria-selected="true"]');
+  await until(`${layer} is selected`, async () => (await selected.innerText()).includes(layer));
+  return panel;
+}
