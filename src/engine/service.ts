@@ -1,6 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import type { BehaviourComparison, WeightComparison } from '../core/comparison/comparison.js';
 import type { Network } from '../core/config/network.js';
 import { requireConfig } from '../core/config/parse.js';
 import { DcnetError } from '../core/errors.js';
@@ -8,6 +9,7 @@ import type { RunState, Summary } from '../core/run/run.js';
 import type { Inspection } from '../core/statistics/inspection.js';
 import type { Context, Handlers } from '../protocol/channel.js';
 import {
+  type ComparedFile,
   type DoctorReport,
   type EngineContract,
   type Evaluation,
@@ -17,6 +19,8 @@ import {
 import { probeRuntimes, type Runtime } from './backend/backend.js';
 import { checkpointError, checkpointSha256 } from './checkpoint/checkpoint.js';
 import { dataOf, openCheckpoint } from './checkpoint/openCheckpoint.js';
+import { compareBehaviour } from './comparison/compareBehaviour.js';
+import { compareWeights } from './comparison/weights.js';
 import { describeData } from './data/dataSet.js';
 import { DataStore } from './data/dataStore.js';
 import { type ImageFile, imageFileTensor, readImageFile } from './data/imageFile.js';
@@ -139,44 +143,86 @@ export class Engine {
     },
     { signal, report }: Context<WorkProgress>,
   ): Promise<Inspection> {
-    const { checkpoint: file, split, limit } = request;
-    return this.#inTurn(async () => {
-      const folder = await RunFolder.ofCheckpoint(file);
-      const stored =
-        folder === undefined || limit !== undefined ? undefined : inspectionFile(folder, file, split);
-      if (stored !== undefined) {
-        const known = await readInspection(stored, await checkpointSha256(file));
-        // The folder may have been renamed since.
-        if (known !== undefined) return { ...known, checkpoint: file, run: folder?.name };
-      }
-      const { checkpoint, network, model } = await openCheckpoint(file);
-      try {
-        const data = await dataOf(checkpoint, this.options.mediaDirectory, this.#dataStore);
-        const measured = await inspectModel(model, network, data, split, {
-          limit,
-          signal,
-          onProgress: report,
-        });
-        const inspection: Inspection = {
-          version: 1,
-          run: folder?.name,
-          checkpoint: file,
-          checkpointSha256: checkpoint.sha256,
-          epoch: checkpoint.metadata.epoch,
-          step: checkpoint.metadata.step,
-          data: data.info.name,
-          split,
-          sampleSize: measured.sampleSize,
-          accuracy: measured.accuracy,
-          backend: this.options.runtime.name,
-          layers: [...measured.layers],
-        };
-        if (stored !== undefined) await writeInspection(stored, inspection);
-        return inspection;
-      } finally {
-        model.dispose();
-      }
-    });
+    return this.#inTurn(() => this.#inspect(request, { signal, report }));
+  }
+
+  async #inspect(
+    {
+      checkpoint: file,
+      split,
+      limit,
+    }: {
+      readonly checkpoint: string;
+      readonly split: 'train' | 'test';
+      readonly limit?: number | undefined;
+    },
+    { signal, report }: Context<WorkProgress>,
+  ): Promise<Inspection> {
+    const folder = await RunFolder.ofCheckpoint(file);
+    const stored =
+      folder === undefined || limit !== undefined ? undefined : inspectionFile(folder, file, split);
+    if (stored !== undefined) {
+      const known = await readInspection(stored, await checkpointSha256(file));
+      // The folder may have been renamed since.
+      if (known !== undefined) return { ...known, checkpoint: file, run: folder?.name };
+    }
+    const { checkpoint, network, model } = await openCheckpoint(file);
+    try {
+      const data = await dataOf(checkpoint, this.options.mediaDirectory, this.#dataStore);
+      const measured = await inspectModel(model, network, data, split, {
+        limit,
+        signal,
+        onProgress: report,
+      });
+      const inspection: Inspection = {
+        version: 1,
+        run: folder?.name,
+        checkpoint: file,
+        checkpointSha256: checkpoint.sha256,
+        epoch: checkpoint.metadata.epoch,
+        step: checkpoint.metadata.step,
+        data: data.info.name,
+        split,
+        sampleSize: measured.sampleSize,
+        accuracy: measured.accuracy,
+        backend: this.options.runtime.name,
+        layers: [...measured.layers],
+      };
+      if (stored !== undefined) await writeInspection(stored, inspection);
+      return inspection;
+    } finally {
+      model.dispose();
+    }
+  }
+
+  /**
+   * Two checkpoints by their files alone.
+   * @throws DcnetError `checkpoint` or `cancelled`
+   */
+  compareWeights(
+    files: { readonly a: ComparedFile; readonly b: ComparedFile },
+    { signal, report }: Context<WorkProgress>,
+  ): Promise<WeightComparison> {
+    return compareWeights(files, { signal, onProgress: report });
+  }
+
+  /**
+   * Two checkpoints on the test split of A's data.
+   * @throws DcnetError `checkpoint`, `data`, `cancelled`, or `usage` when both cannot be run on one data set
+   */
+  compareBehaviour(
+    files: { readonly a: ComparedFile; readonly b: ComparedFile },
+    context: Context<WorkProgress>,
+  ): Promise<BehaviourComparison> {
+    return this.#inTurn(() =>
+      compareBehaviour(files, context, {
+        mediaDirectory: this.options.mediaDirectory,
+        dataStore: this.#dataStore,
+        backend: this.options.runtime.name,
+        inspect: (checkpoint, report) =>
+          this.#inspect({ checkpoint, split: 'test' }, { signal: context.signal, report }),
+      }),
+    );
   }
 
   /**
@@ -231,6 +277,8 @@ export class Engine {
       listRuns: () => this.queue.list(),
       evaluate: (request, context) => this.evaluate(request, context),
       inspect: (request, context) => this.inspect(request, context),
+      compareWeights: (request, context) => this.compareWeights(request, context),
+      compareBehaviour: (request, context) => this.compareBehaviour(request, context),
     };
   }
 

@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import { behaviourComparisonSchema, weightComparisonSchema } from '../core/comparison/comparison.js';
 import { runStateSchema, summarySchema } from '../core/run/run.js';
 import { inspectionSchema } from '../core/statistics/inspection.js';
 import { type Contract, method } from './channel.js';
 
 /** Bumped whenever a message changes: an engine of another version is not talked to. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 const backendNames = ['wasm', 'tensorflow', 'cpu'] as const;
 export const backendSchema = z.enum(['auto', ...backendNames]);
@@ -68,6 +69,15 @@ export const evaluationSchema = z.object({
 });
 export type Evaluation = z.infer<typeof evaluationSchema>;
 
+/** A checkpoint to compare. */
+const comparedFileSchema = z.object({
+  file: z.string(),
+  /** For a copy of another version: the file that it is a version of, whose data it was trained on, and what to call it. */
+  standsFor: z.object({ file: z.string(), name: z.string() }).optional(),
+});
+export type ComparedFile = z.infer<typeof comparedFileSchema>;
+const comparedFiles = z.object({ a: comparedFileSchema, b: comparedFileSchema });
+
 /** What the engine process answers. Paths are absolute. */
 export const engineContract = {
   requests: {
@@ -120,6 +130,10 @@ export const engineContract = {
       inspectionSchema,
       workProgressSchema,
     ),
+    /** Two checkpoints by their files alone: config, layers, filters. */
+    compareWeights: method(comparedFiles, weightComparisonSchema, workProgressSchema),
+    /** Two checkpoints on the test split of A's data: accuracy, predictions, norms and angles, CKA. */
+    compareBehaviour: method(comparedFiles, behaviourComparisonSchema, workProgressSchema),
   },
   notifications: {},
 } satisfies Contract;
