@@ -31,23 +31,9 @@ export function filterChanges(
 ): FilterChanges {
   const filters = match.length;
   const filtersB = b.length / inputs;
-  const normA = new Float64Array(filters);
-  const normB = new Float64Array(filters);
-  for (let r = 0; r < inputs; r++) {
-    const rowB = (inputOf?.[r] ?? r) * filtersB;
-    for (let f = 0; f < filters; f++) {
-      const x = a[r * filters + f]!;
-      normA[f]! += x * x;
-      const other = match[f]!;
-      if (other < 0) continue;
-      const y = b[rowB + other]!;
-      normB[f]! += y * y;
-    }
-  }
-  for (let f = 0; f < filters; f++) {
-    normA[f] = Math.sqrt(normA[f]!);
-    normB[f] = match[f]! < 0 ? Number.NaN : Math.sqrt(normB[f]!);
-  }
+  const normA = columnNorms(a, filters);
+  const normsB = columnNorms(b, filtersB);
+  const normB = Float64Array.from(match, (other) => normsB[other] ?? Number.NaN);
   const difference = new Float64Array(filters);
   const sum = new Float64Array(filters);
   for (let r = 0; r < inputs; r++) {
@@ -78,6 +64,14 @@ export function filterChanges(
     rescaling[f] = Math.log(q / p);
   }
   return { normA, normB, rescaling, rotation, movement: whole > 0 ? Math.sqrt(moved / whole) : 0 };
+}
+
+/** ‖·‖ of each column of a row-major matrix. */
+export function columnNorms(values: ArrayLike<number>, columns: number): Float64Array {
+  const squares = new Float64Array(columns);
+  for (let from = 0; from < values.length; from += columns)
+    for (let f = 0; f < columns; f++) squares[f]! += values[from + f]! ** 2;
+  return squares.map(Math.sqrt);
 }
 
 /** Where each input of a layer of A is in B, when the filters that feed it have changed their order. */

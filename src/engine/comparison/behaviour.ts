@@ -92,7 +92,8 @@ function gramMatrix(output: tf.Tensor): Float32Array {
   return tf.tidy(() => {
     const flat = tf.reshape(output, [output.shape[0]!, -1]) as tf.Tensor2D;
     const centred = tf.sub<tf.Tensor2D>(flat, tf.mean(flat, 0));
-    return tf.matMul(centred, centred, false, true).dataSync<'float32'>();
+    // Transposed here: the WebAssembly runtime multiplies quickly only what is not to be transposed.
+    return tf.matMul(centred, tf.transpose(centred)).dataSync<'float32'>();
   });
 }
 

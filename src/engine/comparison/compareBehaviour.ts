@@ -7,13 +7,14 @@ import { dataOf, type OpenedCheckpoint, openCheckpoint } from '../checkpoint/ope
 import type { DataSet } from '../data/dataSet.js';
 import type { DataStore } from '../data/dataStore.js';
 import { inspectModel } from '../inspection/inspect.js';
+import { RunFolder } from '../training/runFolder.js';
 import { compareDistributions, comparePredictions } from './behaviour.js';
 
 export interface BehaviourServices {
   readonly mediaDirectory: string;
   readonly dataStore: DataStore;
   readonly backend: string;
-  /** Measure a checkpoint on its own data's test split, or read what is stored of it. */
+  /** Measure a run's checkpoint on its own data's test split and store it, or read what is stored. */
   readonly inspect: (checkpoint: string, report: (progress: WorkProgress) => void) => Promise<Inspection>;
 }
 
@@ -43,7 +44,8 @@ export async function compareBehaviour(
         const told = (progress: WorkProgress): void =>
           report({ ...progress, activity: `${progress.activity} of ${side}` });
         const own = opened.checkpoint.metadata.data.sha256 === data.sha256;
-        if (own && standsFor === undefined) return (await services.inspect(file, told)).layers;
+        const stored = own && standsFor === undefined && (await RunFolder.ofCheckpoint(file)) !== undefined;
+        if (stored) return (await services.inspect(file, told)).layers;
         const { model, network } = opened;
         return (await inspectModel(model, network, data, 'test', { signal, onProgress: told })).layers;
       };

@@ -9,7 +9,7 @@ import type {
   WeightComparison,
 } from '../../core/comparison/comparison.js';
 import { configChanges } from '../../core/comparison/configChanges.js';
-import { filterChanges, inputOrder, quantileOf } from '../../core/comparison/filters.js';
+import { columnNorms, filterChanges, inputOrder, quantileOf } from '../../core/comparison/filters.js';
 import { matchFilters, matchLayers } from '../../core/comparison/match.js';
 import { type NetworkLayer, resolveNetwork } from '../../core/config/network.js';
 import { checkpointExtension } from '../../core/run/run.js';
@@ -226,14 +226,17 @@ function cosinesOf(
   inputs: number,
   inputOf: Int32Array | undefined,
 ): Float32Array {
-  return tf.tidy(() => {
-    const unit = (values: Float32Array): tf.Tensor2D => {
-      const matrix = tf.tensor2d(values, [inputs, values.length / inputs]);
-      const norms = tf.sqrt(tf.sum(tf.square(matrix), 0));
-      return tf.divNoNan<tf.Tensor2D>(matrix, norms);
-    };
-    const second = inputOf === undefined ? unit(b) : tf.gather(unit(b), tf.tensor1d(inputOf, 'int32'));
-    return tf.matMul(unit(a), second, true, false).dataSync<'float32'>();
+  const [normsA, normsB] = [columnNorms(a, a.length / inputs), columnNorms(b, b.length / inputs)];
+  const products = tf.tidy(() => {
+    const matrix = (values: Float32Array): tf.Tensor2D =>
+      tf.tensor2d(values, [inputs, values.length / inputs]);
+    const second = inputOf === undefined ? matrix(b) : tf.gather(matrix(b), tf.tensor1d(inputOf, 'int32'));
+    // Transposed here: the WebAssembly runtime multiplies quickly only what is not to be transposed.
+    return tf.matMul(tf.transpose(matrix(a)), second).dataSync<'float32'>();
+  });
+  return products.map((product, at) => {
+    const norms = normsA[Math.floor(at / normsB.length)]! * normsB[at % normsB.length]!;
+    return norms > 0 ? product / norms : 0;
   });
 }
 
