@@ -43,7 +43,7 @@ module.exports = {
       comment: 'The core uses small libraries that are as pure as itself.',
       severity: 'error',
       from: { path: '^src/core/' },
-      to: { path: 'node_modules/', pathNot: 'node_modules/(zod|jsonc-parser|fastest-levenshtein|pure-rand)/' },
+      to: { path: 'node_modules/', pathNot: 'node_modules/(zod|jsonc-parser|fastest-levenshtein|pure-rand|linear-sum-assignment|ml-matrix)/' },
     },
     {
       name: 'vscode-in-host-only',

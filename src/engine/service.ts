@@ -1,6 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import type { BehaviourComparison, WeightComparison } from '../core/comparison/comparison.js';
 import type { Network } from '../core/config/network.js';
 import { requireConfig } from '../core/config/parse.js';
 import { DcnetError } from '../core/errors.js';
@@ -8,6 +9,7 @@ import type { RunState, Summary } from '../core/run/run.js';
 import type { Inspection } from '../core/statistics/inspection.js';
 import type { Context, Handlers } from '../protocol/channel.js';
 import {
+  type ComparedFile,
   type DoctorReport,
   type EngineContract,
   type Evaluation,
@@ -17,6 +19,8 @@ import {
 import { probeRuntimes, type Runtime } from './backend/backend.js';
 import { checkpointError } from './checkpoint/checkpoint.js';
 import { dataOf, openCheckpoint } from './checkpoint/openCheckpoint.js';
+import { compareBehaviour } from './comparison/compareBehaviour.js';
+import { compareWeights } from './comparison/weights.js';
 import { describeData } from './data/dataSet.js';
 import { DataStore } from './data/dataStore.js';
 import { type ImageFile, imageFileTensor, readImageFile } from './data/imageFile.js';
@@ -137,6 +141,36 @@ export class Engine {
   }
 
   /**
+   * Two checkpoints by their files alone.
+   * @throws DcnetError `checkpoint` or `cancelled`
+   */
+  compareWeights(
+    files: { readonly a: ComparedFile; readonly b: ComparedFile },
+    { signal, report }: Context<WorkProgress>,
+  ): Promise<WeightComparison> {
+    return compareWeights(files, { signal, onProgress: report });
+  }
+
+  /**
+   * Two checkpoints on the test split of A's data.
+   * @throws DcnetError `checkpoint`, `data`, `cancelled`, or `usage` when both cannot be run on one data set
+   */
+  compareBehaviour(
+    files: { readonly a: ComparedFile; readonly b: ComparedFile },
+    context: Context<WorkProgress>,
+  ): Promise<BehaviourComparison> {
+    return this.#inTurn(() =>
+      compareBehaviour(files, context, {
+        mediaDirectory: this.options.mediaDirectory,
+        dataStore: this.#dataStore,
+        backend: this.options.runtime.name,
+        inspect: (checkpoint, report) =>
+          this.#inspector.inspect({ checkpoint, split: 'test' }, { signal: context.signal, report }),
+      }),
+    );
+  }
+
+  /**
    * Scores of a checkpoint's network for the images of a file.
    * @throws DcnetError `checkpoint`, `data` or `cancelled`
    */
@@ -198,6 +232,8 @@ export class Engine {
       images: (request) => this.#inTurn(() => errors.images(request)),
       attack: (request, context) => this.#inTurn(() => errors.attack(request, context)),
       attackedImages: (request) => this.#inTurn(() => errors.attackedImages(request)),
+      compareWeights: (request, context) => this.compareWeights(request, context),
+      compareBehaviour: (request, context) => this.compareBehaviour(request, context),
     };
   }
 

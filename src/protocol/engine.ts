@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { behaviourComparisonSchema, weightComparisonSchema } from '../core/comparison/comparison.js';
 import { runStateSchema, summarySchema } from '../core/run/run.js';
 import { inspectionSchema, selectionSchema } from '../core/statistics/inspection.js';
 import { attackSchema, errorAnalysisSchema, evidenceSchema } from '../core/verdict/analysis.js';
@@ -6,7 +7,7 @@ import { type Contract, method } from './channel.js';
 import { dataImageSchema } from './images.js';
 
 /** Bumped whenever a message changes: an engine of another version is not talked to. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 const backendNames = ['wasm', 'tensorflow', 'cpu'] as const;
 export const backendSchema = z.enum(['auto', ...backendNames]);
@@ -129,6 +130,15 @@ export type ErrorEvidence = z.infer<typeof errorEvidenceSchema>;
 export const attackedImageSchema = z.object({ before: dataImageSchema, after: dataImageSchema });
 export type AttackedImage = z.infer<typeof attackedImageSchema>;
 
+/** A checkpoint to compare. */
+const comparedFileSchema = z.object({
+  file: z.string(),
+  /** For a copy of another version: the file that it is a version of, whose data it was trained on, and what to call it. */
+  standsFor: z.object({ file: z.string(), name: z.string() }).optional(),
+});
+export type ComparedFile = z.infer<typeof comparedFileSchema>;
+const comparedFiles = z.object({ a: comparedFileSchema, b: comparedFileSchema });
+
 /** What the engine process answers. Paths are absolute. */
 export const engineContract = {
   requests: {
@@ -235,6 +245,10 @@ export const engineContract = {
       ofCheckpoint.extend({ epsilon, indices: z.array(z.number().int().nonnegative()).max(100) }),
       z.array(attackedImageSchema),
     ),
+    /** Two checkpoints by their files alone: config, layers, filters. */
+    compareWeights: method(comparedFiles, weightComparisonSchema, workProgressSchema),
+    /** Two checkpoints on the test split of A's data: accuracy, predictions, norms and angles, CKA. */
+    compareBehaviour: method(comparedFiles, behaviourComparisonSchema, workProgressSchema),
   },
   notifications: {},
 } satisfies Contract;

@@ -7,7 +7,8 @@ import { DcnetError } from '../errors.js';
  */
 export const safetensorsPrefixBytes = 8;
 /** The format's own limit on the header. */
-export const longestHeader = 100_000_000;
+const longestHeader = 100_000_000;
+const damagedRemedy = 'The file is damaged or not a checkpoint: use another copy.';
 
 const bytesOf = {
   BOOL: 1,
@@ -49,6 +50,28 @@ const entrySchema = z.strictObject({
 });
 const metadataSchema = z.record(z.string(), z.string());
 
+/** The tensor's dtype's size in bytes. */
+export function bytesPerValue(dtype: DataType): number {
+  return bytesOf[dtype];
+}
+
+/**
+ * The header's length, told by the file's first bytes.
+ * @param prefix the first 8 bytes, or as many as the file has
+ * @throws DcnetError `checkpoint` when the file cannot hold such a header
+ */
+export function safetensorsHeaderBytes(prefix: Uint8Array, fileBytes: number, file: string): number {
+  const fail = (message: string): never => {
+    throw new DcnetError({ code: 'checkpoint', message, remedy: damagedRemedy, file });
+  };
+  if (prefix.length < safetensorsPrefixBytes)
+    fail(`The file has only ${fileBytes} bytes, too few for a checkpoint.`);
+  const length = new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true);
+  if (length > BigInt(longestHeader) || safetensorsPrefixBytes + Number(length) > fileBytes)
+    fail(`The file announces a header of ${length} bytes, but has ${fileBytes} bytes in all.`);
+  return Number(length);
+}
+
 /**
  * Read a header and check that it describes exactly the bytes that follow.
  * @param text the JSON header
@@ -60,7 +83,7 @@ export function parseSafetensorsHeader(text: string, dataBytes: number, file: st
     const details = {
       code: 'checkpoint',
       message,
-      remedy: 'The file is damaged or not a checkpoint: use another copy.',
+      remedy: damagedRemedy,
       file,
     } as const;
     throw new DcnetError(field === undefined ? details : { ...details, field }, { cause });

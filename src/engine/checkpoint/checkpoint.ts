@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { open, readFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import {
-  longestHeader,
   parseSafetensorsHeader,
   type SafetensorsHeader,
+  safetensorsHeaderBytes,
   safetensorsPrefixBytes,
   writeSafetensorsHeader,
 } from '../../core/checkpoint/safetensors.js';
@@ -83,7 +83,7 @@ export async function readCheckpoint(file: string): Promise<Checkpoint> {
   } catch (thrown) {
     throw readError(file, thrown);
   }
-  const headerBytes = checkHeaderLength(bytes, bytes.length, file);
+  const headerBytes = safetensorsHeaderBytes(bytes, bytes.length, file);
   const dataAt = safetensorsPrefixBytes + headerBytes;
   const { header, metadata } = decodeHeader(
     bytes.subarray(safetensorsPrefixBytes, dataAt),
@@ -92,8 +92,7 @@ export async function readCheckpoint(file: string): Promise<Checkpoint> {
   );
   const tensors = new Map<string, StoredTensor>();
   for (const [name, { dtype, shape, begin, end }] of header.tensors) {
-    if (dtype !== 'F32' && dtype !== 'I32')
-      throw checkpointError(file, `The tensor is of type ${dtype}, but ours are F32 or I32.`, name);
+    requireOurType(dtype, file, name);
     // A copy: the file's bytes need not be aligned to 4.
     const copy = Uint8Array.prototype.slice.call(bytes, dataAt + begin, dataAt + end);
     const values = dtype === 'F32' ? new Float32Array(copy.buffer) : new Int32Array(copy.buffer);
@@ -102,26 +101,71 @@ export async function readCheckpoint(file: string): Promise<Checkpoint> {
   return { file, metadata, tensors, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
+/** A checkpoint whose tensors are read one by one. */
+export interface TensorFile {
+  readonly file: string;
+  readonly metadata: CheckpointMetadata;
+  readonly tensors: SafetensorsHeader['tensors'];
+  /**
+   * @returns undefined where there is no such tensor
+   * @throws DcnetError `checkpoint`
+   */
+  read(name: string): Promise<StoredTensor | undefined>;
+  close(): Promise<void>;
+}
+
+/**
+ * Open a checkpoint to read its header now and its tensors when they are needed.
+ * @throws DcnetError `checkpoint`, naming the file
+ */
+export async function openTensorFile(file: string): Promise<TensorFile> {
+  requireLittleEndian();
+  const failed = (thrown: unknown): never => {
+    throw thrown instanceof DcnetError ? thrown : readError(file, thrown);
+  };
+  const handle = await open(file).catch(failed);
+  try {
+    const { size } = await handle.stat();
+    const prefix = Buffer.alloc(Math.min(size, safetensorsPrefixBytes));
+    await handle.read(prefix, 0, prefix.length, 0);
+    const bytes = Buffer.alloc(safetensorsHeaderBytes(prefix, size, file));
+    await handle.read(bytes, 0, bytes.length, safetensorsPrefixBytes);
+    const { header, metadata } = decodeHeader(bytes, size, file);
+    const dataAt = safetensorsPrefixBytes + bytes.length;
+    return {
+      file,
+      metadata,
+      tensors: header.tensors,
+      async read(name) {
+        const entry = header.tensors.get(name);
+        if (entry === undefined) return undefined;
+        const { dtype, shape, begin, end } = entry;
+        requireOurType(dtype, file, name);
+        const values =
+          dtype === 'F32' ? new Float32Array((end - begin) / 4) : new Int32Array((end - begin) / 4);
+        const { bytesRead } = await handle
+          .read(new Uint8Array(values.buffer), 0, end - begin, dataAt + begin)
+          .catch(failed);
+        if (bytesRead !== end - begin)
+          throw checkpointError(file, 'The file became shorter while it was read.', name);
+        return { shape, values };
+      },
+      close: () => handle.close(),
+    };
+  } catch (thrown) {
+    await handle.close();
+    return failed(thrown);
+  }
+}
+
 /**
  * Read only what a checkpoint says of itself.
  * @throws DcnetError `checkpoint`, naming the file
  */
 export async function readCheckpointMetadata(file: string): Promise<CheckpointMetadata> {
-  try {
-    const handle = await open(file);
-    try {
-      const { size } = await handle.stat();
-      const prefix = Buffer.alloc(Math.min(size, safetensorsPrefixBytes));
-      await handle.read(prefix, 0, prefix.length, 0);
-      const header = Buffer.alloc(checkHeaderLength(prefix, size, file));
-      await handle.read(header, 0, header.length, safetensorsPrefixBytes);
-      return decodeHeader(header, size, file).metadata;
-    } finally {
-      await handle.close();
-    }
-  } catch (thrown) {
-    throw thrown instanceof DcnetError ? thrown : readError(file, thrown);
-  }
+  const tensors = await openTensorFile(file);
+  await tensors.close();
+  return tensors.metadata;
 }
 
 /** SHA-256 of a checkpoint's file. */
@@ -135,16 +179,9 @@ export async function checkpointSha256(file: string): Promise<string> {
   }
 }
 
-function checkHeaderLength(bytes: Buffer, fileBytes: number, file: string): number {
-  if (bytes.length < safetensorsPrefixBytes)
-    throw checkpointError(file, `The file has only ${fileBytes} bytes, too few for a checkpoint.`);
-  const length = bytes.readBigUInt64LE(0);
-  if (length > BigInt(longestHeader) || safetensorsPrefixBytes + Number(length) > fileBytes)
-    throw checkpointError(
-      file,
-      `The file announces a header of ${length} bytes, but has ${fileBytes} bytes in all.`,
-    );
-  return Number(length);
+function requireOurType(dtype: string, file: string, name: string): void {
+  if (dtype !== 'F32' && dtype !== 'I32')
+    throw checkpointError(file, `The tensor is of type ${dtype}, but ours are F32 or I32.`, name);
 }
 
 function decodeHeader(

@@ -60,16 +60,18 @@ function requireKernels(checkpoint: Checkpoint, network: Network): void {
 
 /**
  * The data that a checkpoint was trained on.
+ * @param place where the checkpoint belongs, for one that was copied elsewhere
  * @throws DcnetError `data` when they are gone or have changed
  */
 export async function dataOf(
   checkpoint: Checkpoint,
   mediaDirectory: string,
   dataStore: DataStore,
+  place: string = checkpoint.file,
 ): Promise<DataSet> {
-  const { file, metadata } = checkpoint;
-  const configFile = (await (await RunFolder.ofCheckpoint(file))?.readEnvironment())?.configFile;
-  const location = locateData(metadata.config.data, path.dirname(configFile ?? file), mediaDirectory);
+  const { metadata } = checkpoint;
+  const configFile = (await (await RunFolder.ofCheckpoint(place))?.readEnvironment())?.configFile;
+  const location = locateData(metadata.config.data, path.dirname(configFile ?? place), mediaDirectory);
   const data = await dataStore.load(location);
   requireSameData(checkpoint, data);
   return data;

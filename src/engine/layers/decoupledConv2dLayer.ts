@@ -7,9 +7,9 @@ import { onlyTensor, variableOf } from './layerWeights.js';
 import { updateRunningAverages } from './runningAverage.js';
 
 /** ρ = r² + this, so that ρ stays positive (authors' code). */
-const rhoFloor = 1e-4;
+export const rhoFloor = 1e-4;
 /** k = |r| + this (authors' code). */
-const kFloor = 0.05;
+export const kFloor = 0.05;
 
 export interface DecoupledConv2DArgs {
   readonly name?: string;

@@ -73,7 +73,8 @@ export function argMax(row: ArrayLike<number>): number {
   return best;
 }
 
-function logSumExp(row: Float32Array): number {
+/** ln Σ exp, without overflow. */
+export function logSumExp(row: Float32Array): number {
   const largest = row.reduce((a, b) => Math.max(a, b));
   return largest + Math.log(row.reduce((sum, value) => sum + Math.exp(value - largest), 0));
 }
