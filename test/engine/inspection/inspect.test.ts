@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { quantile } from '../../../src/core/statistics/histogram.js';
 import type { Distribution, Inspection, LayerInspection } from '../../../src/core/statistics/inspection.js';
 import { inspectionSchema } from '../../../src/core/statistics/inspection.js';
+import { restrictInspection } from '../../../src/core/statistics/splits.js';
 import { dataOf, openCheckpoint } from '../../../src/engine/checkpoint/openCheckpoint.js';
 import { DataStore } from '../../../src/engine/data/dataStore.js';
 import { degreeBin, degreesOf } from '../../../src/engine/inspection/angles.js';
@@ -118,6 +119,10 @@ describe('an inspection', () => {
   let model: DcnetModel;
   let inspection: Awaited<ReturnType<typeof inspectModel>>;
   const naive = new Map<string, Naive>();
+  /** [patch][filter], after normalisation and activation. */
+  const responses = new Map<string, number[][]>();
+  let right: boolean[];
+  let labels: number[];
   const layer = (name: string): LayerInspection => inspection.layers.find((found) => found.name === name)!;
   /** Patches that reach the layer's floor. */
   const strong = (name: string): Naive => {
@@ -145,6 +150,13 @@ describe('an inspection', () => {
         },
         { type: 'conv', filters: 5, stride: 2, kernel: 4, operator: 'inner-product', batchNorm: false },
         { type: 'conv', filters: 3, operator: { magnitude: 'sphere', angular: 'linear' } },
+        {
+          type: 'conv',
+          filters: 3,
+          operator: { magnitude: 'linear', angular: 'cosine', alpha: 2 },
+          batchNorm: false,
+          activation: 'none',
+        },
         { type: 'flatten' },
         { type: 'dense', units: 4 },
       ],
@@ -161,7 +173,13 @@ describe('an inspection', () => {
       ),
     );
     const inputs: [string, unknown][] = [];
-    model.walk(x, ({ name }, input) => inputs.push([name, input.arraySync()]));
+    const logits = model.walk(x, ({ name }, input, _output, { response }) => {
+      inputs.push([name, input.arraySync()]);
+      responses.set(name, tf.reshape(response, [-1, response.shape.at(-1)!]).arraySync() as number[][]);
+    });
+    const scores = logits.arraySync();
+    right = scores.map((row, i) => row.indexOf(Math.max(...row)) === data.test.labels[i]);
+    labels = [...data.test.labels];
     for (const [name, input] of inputs) {
       const network = opened.network.layers.find((found) => found.name === name)!;
       const kernel = model.tensors.get(`${name}/kernel`)?.arraySync();
@@ -174,7 +192,7 @@ describe('an inspection', () => {
     }
   });
 
-  const names = ['conv1', 'conv2', 'conv3', 'conv4', 'dense1'];
+  const names = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'dense1'];
 
   it('has every layer with filters', () => {
     expect(inspection.layers.map(({ name }) => name)).toEqual(names);
@@ -247,9 +265,113 @@ describe('an inspection', () => {
       });
       expect(regimes![0]!.share + regimes![1]!.share).toBeCloseTo(1, 12);
     }
-    for (const name of ['conv3', 'conv4', 'dense1']) expect(layer(name).regimes).toBeUndefined();
+    for (const name of ['conv3', 'conv4', 'conv5', 'dense1']) expect(layer(name).regimes).toBeUndefined();
     expect(layer('conv1').k).toHaveLength(4);
     expect(layer('conv2').k).toBeUndefined();
+  });
+
+  it.each(names)('of %s has each filter’s mean angle, mean response and silent share', (name) => {
+    const { meanAngles, meanResponses, deadShares, silent, filters } = layer(name);
+    const hasRelu = name !== 'conv5' && name !== 'dense1';
+    expect(silent === 0).toBe(hasRelu);
+    const { cosines } = strong(name);
+    const rows = responses.get(name)!;
+    for (let f = 0; f < filters; f++) {
+      const angles = cosines.map((row) => (Math.acos(Math.max(-1, Math.min(1, row[f]!))) * 180) / Math.PI);
+      expect(meanAngles[f]).toBeCloseTo(angles.reduce((a, b) => a + b, 0) / angles.length, 2);
+      expect(meanResponses[f]).toBeCloseTo(rows.reduce((sum, row) => sum + row[f]!, 0) / rows.length, 5);
+      const dead = rows.filter((row) => Math.abs(row[f]!) <= silent).length / rows.length;
+      expect(deadShares[f]).toBeCloseTo(dead, 6);
+    }
+    if (!hasRelu) {
+      const sizes = rows.flat().map(Math.abs);
+      expect(silent).toBeCloseTo(sizes.reduce((a, b) => a + b, 0) / sizes.length / 1000, 7);
+    }
+  });
+
+  it.each(names)('of %s has the angles between its filters, and their energy', (name) => {
+    const { nearestAngles, energy, filters } = layer(name);
+    const kernel = model.tensors.get(`${name}/kernel`)!;
+    const columns = tf.reshape(kernel, [-1, filters]).arraySync() as number[][];
+    const unit = Array.from({ length: filters }, (_, f) => {
+      const column = columns.map((row) => row[f]!);
+      return column.map((value) => value / Math.hypot(...column));
+    });
+    let sum = 0;
+    unit.forEach((one, i) => {
+      const angles = unit.map((other, j) => {
+        const dot = one.reduce((total, value, at) => total + value * other[at]!, 0);
+        if (i !== j) sum += 1 / one.reduce((total, value, at) => total + (value - other[at]!) ** 2, 0);
+        return i === j ? 180 : (Math.acos(dot) * 180) / Math.PI;
+      });
+      expect(nearestAngles[i]).toBeCloseTo(Math.min(...angles), 3);
+    });
+    expect(energy).toBeCloseTo(sum / filters / (filters - 1), 5);
+  });
+
+  it.each([
+    { label: 1 },
+    { outcome: 'right' },
+    { outcome: 'wrong' },
+    { label: 2, outcome: 'wrong' },
+  ] as const)('has the same of the images %j alone', (selection) => {
+    const chosen = [...labels.keys()].filter(
+      (image) =>
+        (!('label' in selection) || labels[image] === selection.label) &&
+        (!('outcome' in selection) || right[image] === (selection.outcome === 'right')),
+    );
+    const whole: Inspection = {
+      version: 1,
+      checkpoint: 'a',
+      checkpointSha256: '',
+      epoch: 1,
+      step: 1,
+      data: 'data',
+      split: 'test',
+      sampleSize: 30,
+      accuracy: inspection.accuracy,
+      classes: [...inspection.classes],
+      backend: 'wasm',
+      layers: [...inspection.layers],
+    };
+    const part = restrictInspection(whole, inspection.groups, selection);
+    expect(part.sampleSize).toBe(chosen.length);
+    expect(part.accuracy).toBeCloseTo(
+      chosen.length === 0 ? 0 : chosen.filter((image) => right[image]).length / chosen.length,
+      12,
+    );
+    for (const name of names) {
+      const measured = part.layers.find((found) => found.name === name)!;
+      const { norms, cosines } = naive.get(name)!;
+      const patches = norms.length / 30;
+      const own = chosen
+        .flatMap((image) => Array.from({ length: patches }, (_, p) => image * patches + p))
+        .filter((p) => norms[p]! >= measured.floor);
+      const ownNorms = own.map((p) => norms[p]!);
+      expect(measured.patches).toBe(own.length);
+      if (own.length === 0) continue;
+      expectMoments(measured.norm, ownNorms, 4);
+      expectCounts(measured.norm.histogram.edges, measured.norm.histogram.counts, ownNorms, 1e-5);
+      const angles = own.flatMap((p) =>
+        cosines[p]!.map((cosine) => (Math.acos(Math.max(-1, Math.min(1, cosine))) * 180) / Math.PI),
+      );
+      expectMoments(measured.angle, angles, 2);
+      expectCounts(measured.angle.histogram.edges, measured.angle.histogram.counts, angles, 0.02);
+      const { normEdges, counts } = measured.joint;
+      const rows = normEdges
+        .slice(1)
+        .map((_, row) => counts.slice(row * 30, (row + 1) * 30).reduce((a, b) => a + b, 0));
+      expectCounts(
+        normEdges,
+        rows,
+        ownNorms.flatMap((norm) => new Array<number>(measured.filters).fill(norm)),
+        1e-5,
+      );
+      const { radius, regimes } = measured;
+      if (radius === undefined) continue;
+      const beyond = ownNorms.flatMap((norm) => radius.map((r) => norm > r)).filter((is) => is).length;
+      expect(regimes![1]!.share).toBeCloseTo(beyond / own.length / radius.length, 3);
+    }
   });
 
   it('has the norm of each filter', () => {

@@ -91,6 +91,12 @@ function makeLayer(recipe: Recipe, seed: number): LayerInspection {
     angle: distribution(angles, linearEdges(0, 180, 180)),
     joint: { normEdges, angleEdges, counts },
     weightNorms: jitter.map((z) => Math.abs(1 + 0.1 * z + 0.05 * next())),
+    meanAngles: jitter.map((z) => recipe.angle + 3 * z),
+    meanResponses: jitter.map((z) => Math.abs(0.3 + 0.2 * z)),
+    deadShares: jitter.map((z) => Math.min(1, Math.max(0, 0.45 + 0.25 * z))),
+    silent: recipe.type === 'dense' ? 0.002 : 0,
+    nearestAngles: jitter.map((z) => 62 + 6 * z),
+    energy: 0.53,
     ...(rho && radius ? { rho, radius } : {}),
     ...(adaptive ? { meanPatchNorm: scale } : {}),
     ...(recipe.k === undefined ? {} : { k: jitter.map((z) => recipe.k! * (1 + 0.1 * z)) }),
@@ -245,6 +251,19 @@ export function makeDeadLayer(): LayerInspection {
   };
 }
 
+const classNames = [
+  't-shirt',
+  'trouser',
+  'pullover',
+  'dress',
+  'coat',
+  'sandal',
+  'shirt',
+  'sneaker',
+  'bag',
+  'ankle boot',
+];
+
 /** A whole synthetic inspection of five layers: adaptive and fixed radii, a sigmoid, and a plain layer. */
 export function makeInspection(): Inspection {
   return {
@@ -258,6 +277,7 @@ export function makeInspection(): Inspection {
     split: 'test',
     sampleSize: 1000,
     accuracy: 0.866,
+    classes: classNames.map((name, i) => ({ name, images: 100, correct: 78 + 2 * i - (i === 6 ? 25 : 0) })),
     backend: 'wasm',
     layers: recipes.map((recipe, i) => makeLayer(recipe, 11 + i)),
   };
