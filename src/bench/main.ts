@@ -3,6 +3,7 @@ import { DcnetError } from '../core/errors.js';
 import { startRuntime } from '../engine/startRuntime.js';
 import { describeMachine } from '../engine/training/environment.js';
 import { backendSchema } from '../protocol/engine.js';
+import { checkpoints } from './checkpoints.js';
 import { cnn9, sample } from './networks.js';
 import {
   allOperators,
@@ -13,7 +14,7 @@ import {
   throughput,
 } from './parts.js';
 
-const parts = { throughput, inspection };
+const parts = { throughput, inspection, checkpoints };
 type Part = keyof typeof parts;
 
 const networks = { sample, small: cnn9([32, 64, 128]), large: cnn9([64, 128, 256]) };

@@ -95,9 +95,11 @@ function isNumbers(value: unknown): value is number[] {
 /** Whether the schema has nothing to say at `path` once `value` stands there. */
 function accepts(config: unknown, path: ConfigPath, value: Json): boolean {
   const copy: unknown = JSON.parse(JSON.stringify(config));
-  let around = copy as Record<string | number, unknown>;
-  for (const step of path.slice(0, -1)) around = around[step] as Record<string | number, unknown>;
-  around[path.at(-1)!] = value;
+  let around = copy;
+  for (const step of path.slice(0, -1)) around = (around as Record<string | number, unknown> | null)?.[step];
+  const last = path.at(-1);
+  if (typeof around !== 'object' || around === null || last === undefined) return false;
+  (around as Record<string | number, unknown>)[last] = value;
   const issues = configSchema.safeParse(copy).error?.issues ?? [];
   return !issues.some((issue) => path.every((step, i) => concerns(issue, i, step)));
 }

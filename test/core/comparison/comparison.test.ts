@@ -6,6 +6,7 @@ import { filterChanges, inputOrder, quantileOf } from '../../../src/core/compari
 import { matchFilters, matchLayers } from '../../../src/core/comparison/match.js';
 import { wassersteinDistance } from '../../../src/core/comparison/wasserstein.js';
 import { configSchema } from '../../../src/core/config/schema.js';
+import { normals } from '../../../src/core/random.js';
 import type { Histogram } from '../../../src/core/statistics/inspection.js';
 
 const cosine = fc.double({ min: -1, max: 1, noNaN: true });
@@ -191,7 +192,7 @@ describe('the Wasserstein distance', () => {
 
 describe('centred kernel alignment', () => {
   const random = (seed: number, length: number): number[] =>
-    Array.from({ length }, (_, i) => Math.sin(seed * 1000 + i * i * 12.9898) * 3.7 + 1);
+    Array.from(normals(length, 2, seed, 'features'), (value) => value + 1);
   const gram = (x: readonly number[], n: number): number[] => {
     const p = x.length / n;
     return Array.from({ length: n * n }, (_, at) => {
