@@ -150,7 +150,10 @@ describe('dcnet train', () => {
     expect(summary.trainSeconds).toBeGreaterThan(0);
     expect(summary.imagesPerSecond).toBeGreaterThan(0);
     expect(trained.stderr).toMatch(/epoch 3\/3/);
-    expect(await readdir(path.join(summary.run, 'inspections'))).toEqual(['epoch-0003.test.json']);
+    expect(await readdir(path.join(summary.run, 'inspections'))).toEqual([
+      'epoch-0003.test.groups.json',
+      'epoch-0003.test.json',
+    ]);
 
     const evaluated = await dcnet('evaluate', summary.checkpoint, '--json', ...engineFlags);
     expect(evaluationSchema.parse(answer(evaluated)).accuracy).toBe(summary.testAccuracy);

@@ -227,17 +227,21 @@ function cosinesOf(
   inputOf: Int32Array | undefined,
 ): Float32Array {
   const [normsA, normsB] = [columnNorms(a, a.length / inputs), columnNorms(b, b.length / inputs)];
-  const products = tf.tidy(() => {
+  const product = tf.tidy(() => {
     const matrix = (values: Float32Array): tf.Tensor2D =>
       tf.tensor2d(values, [inputs, values.length / inputs]);
     const second = inputOf === undefined ? matrix(b) : tf.gather(matrix(b), tf.tensor1d(inputOf, 'int32'));
     // Transposed here: the WebAssembly runtime multiplies quickly only what is not to be transposed.
-    return tf.matMul(tf.transpose(matrix(a)), second).dataSync<'float32'>();
+    return tf.matMul(tf.transpose(matrix(a)), second);
   });
-  return products.map((product, at) => {
-    const norms = normsA[Math.floor(at / normsB.length)]! * normsB[at % normsB.length]!;
-    return norms > 0 ? product / norms : 0;
-  });
+  const cosines = product.dataSync<'float32'>().slice();
+  product.dispose();
+  for (let f = 0, at = 0; f < normsA.length; f++)
+    for (let g = 0; g < normsB.length; g++, at++) {
+      const norms = normsA[f]! * normsB[g]!;
+      cosines[at] = norms > 0 ? cosines[at]! / norms : 0;
+    }
+  return cosines;
 }
 
 type Parameters = Readonly<Partial<Record<'rho' | 'radius' | 'k', Float64Array>>>;

@@ -161,8 +161,11 @@ describe('the engine process', () => {
       { onProgress: (progress) => done.push(progress.done) },
     );
     expect(limited.sampleSize).toBe(5);
-    expect(done.at(-1)).toBe(10);
-    expect(await readdir(path.dirname(stored))).toEqual(['epoch-0003.test.json']);
+    expect(done.at(-1)).toBe(5);
+    expect(await readdir(path.dirname(stored))).toEqual([
+      'epoch-0003.test.groups.json',
+      'epoch-0003.test.json',
+    ]);
 
     const evaluated = await remote.request('evaluate', { checkpoint, split: 'test' });
     expect(evaluated).toMatchObject({ sampleSize: 20, accuracy: summaries[0]!.testAccuracy, data: 'data' });
