@@ -14,10 +14,10 @@ import { Engines } from './engine/engines.js';
 import { showError } from './errors.js';
 import { Owner } from './lifecycle.js';
 import { LayerCursor } from './panels/layerCursor.js';
-import { layerTarget } from './panels/layerPanel.js';
+import { type LayerTarget, layerTarget } from './panels/layerPanel.js';
 import { Panels } from './panels/panels.js';
 import { FileActions } from './runs/fileActions.js';
-import { choose, latestInspectable, type RunTarget, targetOf } from './runs/pickRun.js';
+import { choose, latestInspectable, pickCheckpoint, type RunTarget, targetOf } from './runs/pickRun.js';
 import { RunContext } from './runs/runContext.js';
 import { RunStore } from './runs/runStore.js';
 import { createSample } from './sample.js';
@@ -89,6 +89,16 @@ export class Host extends Owner {
           runAction: async (command) => vscode.commands.executeCommand(`dcnet.${command}`),
           log,
         },
+        {
+          engine: async (name, params, options = {}) => {
+            requireTrust();
+            return engines.analysis.request(name, params, options);
+          },
+          pickSecond: (first) => pickCheckpoint(runs, 'Compare Errors With', first),
+          inspectLayers: (target) => this.panels.openLayers(target),
+          runAction: async (command) => vscode.commands.executeCommand(`dcnet.${command}`),
+          log,
+        },
       ),
     );
   }
@@ -115,23 +125,13 @@ export class Host extends Owner {
 
   /** Open the layer panel on a checkpoint, a run's newest one, or the newest run's of a config. */
   async inspectLayers(argument: unknown): Promise<void> {
-    if (argument instanceof vscode.Uri && !isConfig(argument))
-      return this.panels.openLayers(layerTarget(argument.fsPath));
-    const target = targetOf(argument);
-    if (target?.checkpoint !== undefined)
-      return this.panels.openLayers(
-        { runDirectory: target.runDirectory, checkpoint: target.checkpoint },
-        target.layer,
-      );
-    const config = argument instanceof vscode.Uri ? argument : undefined;
-    const run =
-      target === undefined
-        ? await latestInspectable(this.runs, config)
-        : await this.runs.get(target.runDirectory);
-    const checkpoint = run?.checkpoints.findLast(({ name }) => name !== 'best') ?? run?.checkpoints.at(-1);
-    return this.panels.openLayers(
-      run && checkpoint && { runDirectory: run.directory, checkpoint: checkpoint.file },
-    );
+    const target = await this.#checkpointOf(argument);
+    return this.panels.openLayers(target, targetOf(argument)?.layer);
+  }
+
+  /** Open the errors panel; the argument is as of `inspectLayers`. */
+  async explainErrors(argument: unknown): Promise<void> {
+    return this.panels.openErrors(await this.#checkpointOf(argument));
   }
 
   createSample(): Promise<void> {
@@ -172,6 +172,21 @@ export class Host extends Owner {
     this._register(languages.registerInlayHintsProvider(configs, hints));
     this._register(languages.registerHoverProvider(configs, new ConfigHover(reader, measured)));
     this._register(languages.registerCodeActionsProvider(configs, new ConfigQuickFixes(reader), metadata));
+  }
+
+  /** The checkpoint that a command was called on or means; undefined where there is none yet. */
+  async #checkpointOf(argument: unknown): Promise<LayerTarget | undefined> {
+    if (argument instanceof vscode.Uri && !isConfig(argument)) return layerTarget(argument.fsPath);
+    const target = targetOf(argument);
+    if (target?.checkpoint !== undefined)
+      return { runDirectory: target.runDirectory, checkpoint: target.checkpoint };
+    const config = argument instanceof vscode.Uri ? argument : undefined;
+    const run =
+      target === undefined
+        ? await latestInspectable(this.runs, config)
+        : await this.runs.get(target.runDirectory);
+    const checkpoint = run?.checkpoints.findLast(({ name }) => name !== 'best') ?? run?.checkpoints.at(-1);
+    return run && checkpoint && { runDirectory: run.directory, checkpoint: checkpoint.file };
   }
 
   #makeEngines(): Engines {

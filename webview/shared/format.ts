@@ -63,6 +63,11 @@ export function baseName(path: string): string {
   return path.split(/[\\/]/).at(-1) ?? path;
 }
 
+/** Checkpoint without folder and extension: `epoch-0010`. */
+export function checkpointName(checkpoint: string): string {
+  return baseName(checkpoint).replace(/\.dcnet\.safetensors$/, '');
+}
+
 /** `conv2d (1)` → `conv2d-1`: a name that every file system takes. */
 export function fileSafe(name: string): string {
   return name.replace(/[^\p{L}\p{N}.-]+/gu, '-').replace(/^-+|-+$/g, '') || 'chart';

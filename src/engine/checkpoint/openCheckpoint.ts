@@ -58,13 +58,16 @@ function requireKernels(checkpoint: Checkpoint, network: Network): void {
   }
 }
 
+/** What a checkpoint says of itself. */
+type Described = Pick<Checkpoint, 'file' | 'metadata'>;
+
 /**
  * The data that a checkpoint was trained on.
  * @param place where the checkpoint belongs, for one that was copied elsewhere
  * @throws DcnetError `data` when they are gone or have changed
  */
 export async function dataOf(
-  checkpoint: Checkpoint,
+  checkpoint: Described,
   mediaDirectory: string,
   dataStore: DataStore,
   place: string = checkpoint.file,
@@ -81,7 +84,7 @@ export async function dataOf(
  * A training goes on, and a checkpoint is looked into, with the data it was trained on.
  * @throws DcnetError `data`
  */
-export function requireSameData({ file, metadata }: Checkpoint, data: DataSet): void {
+export function requireSameData({ file, metadata }: Described, data: DataSet): void {
   const { sha256, shape, classNames } = metadata.data;
   const same =
     sha256 === data.sha256 &&

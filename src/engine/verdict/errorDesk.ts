@@ -4,7 +4,7 @@ import type { Attack, ErrorAnalysis, StoredErrors } from '../../core/verdict/ana
 import type { Context } from '../../protocol/channel.js';
 import type { AttackedImage, ErrorEvidence, WorkProgress } from '../../protocol/engine.js';
 import type { DataImage } from '../../protocol/images.js';
-import { checkpointSha256, readCheckpoint } from '../checkpoint/checkpoint.js';
+import { checkpointSha256, readCheckpointMetadata } from '../checkpoint/checkpoint.js';
 import { dataOf, type OpenedCheckpoint, openCheckpoint } from '../checkpoint/openCheckpoint.js';
 import type { DataSet } from '../data/dataSet.js';
 import type { DataStore } from '../data/dataStore.js';
@@ -147,9 +147,9 @@ export class ErrorDesk {
     return stored;
   }
 
-  async #dataOf(checkpoint: string): Promise<DataSet> {
+  async #dataOf(file: string): Promise<DataSet> {
     const { mediaDirectory, dataStore } = this.options;
-    return dataOf(await readCheckpoint(checkpoint), mediaDirectory, dataStore);
+    return dataOf({ file, metadata: await readCheckpointMetadata(file) }, mediaDirectory, dataStore);
   }
 
   async #withModel<T>(

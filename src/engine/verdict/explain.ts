@@ -49,38 +49,34 @@ export async function explainErrors(
   const looked = layersOf(network);
   const batch = batchSize(network);
   const every = Math.ceil(split.count / mostPoints);
-  let total = split.count + data.train.count;
   const reporter =
-    (activity: string, before: number) =>
+    (activity: string, total: number) =>
     (done: number): void =>
-      onProgress?.({ activity, done: before + done, total });
+      onProgress?.({ activity, done, total });
 
-  reporter('Classifying', 0)(0);
+  reporter('Classifying images', split.count)(0);
   const reading = await readSplit(model, data, splitName, looked, (index) => index % every === 0, {
     batch,
     signal,
-    onProgress: reporter('Classifying', 0),
+    onProgress: reporter('Classifying images', split.count),
   });
   const wrong = Array.from(split.labels.keys()).filter((i) => reading.predicted[i] !== split.labels[i]);
-  // A transplant costs about a forward pass for each layer.
-  const cost = 2 * looked.hidden.length;
-  total += wrong.length * cost;
   const neighbours = await findNeighbours(
     model,
     data,
     looked.score.name,
     wrong.map((i) => ({ label: split.labels[i]!, features: reading.features.get(i)! })),
-    { batch, signal, onProgress: reporter('Finding neighbours', split.count) },
+    { batch, signal, onProgress: reporter('Finding neighbours in the training images', data.train.count) },
   );
   const classes = classStatistics(reading, split.labels, data.info.classes);
   const evidence: Evidence[] = [];
-  const transplanting = reporter('Transplanting', split.count + data.train.count);
+  const transplanting = reporter('Re-scoring errors', wrong.length);
   for (let from = 0; from < wrong.length; from += Math.max(1, batch >> 1)) {
     throwIfCancelled(signal);
     const part = wrong.slice(from, from + Math.max(1, batch >> 1));
     const near = neighbours.slice(from, from + part.length);
     evidence.push(...gatherEvidence(model, data, splitName, looked, reading, classes, part, near));
-    transplanting((from + part.length) * cost);
+    transplanting(from + part.length);
     await setImmediate();
   }
 

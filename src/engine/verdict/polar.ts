@@ -9,7 +9,7 @@ export interface PolarFeatures {
   readonly radius: readonly number[];
 }
 
-const iterations = 200;
+const iterations = 60;
 /** Axes have settled when they turn by less than this. */
 const settled = 1e-9;
 

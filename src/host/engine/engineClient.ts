@@ -81,7 +81,7 @@ export class EngineClient extends Owner {
     name: K,
     params: z.infer<Requests[K]['params']>,
     options: Parameters<Remote<EngineContract>['request']>[2] & {
-      readonly onProgress?: (progress: z.infer<Requests[K]['progress']>) => void;
+      readonly onProgress?: ((progress: z.infer<Requests[K]['progress']>) => void) | undefined;
     } = {},
   ): Promise<Result<K>> {
     this.#pending++;

@@ -6,6 +6,7 @@ import { panelStateSchema } from '../../protocol/panels/shared.js';
 import { findConfigs } from '../config/configFiles.js';
 import { Owner } from '../lifecycle.js';
 import type { RunStore } from '../runs/runStore.js';
+import { ErrorsPanel, type ErrorsPanelServices } from './errorsPanel.js';
 import { LayerPanel, type LayerPanelServices, type LayerTarget, layerTarget } from './layerPanel.js';
 import { OnePanel, type PanelController } from './onePanel.js';
 import { panelOptions, panelPage } from './panelPage.js';
@@ -16,6 +17,7 @@ export class Panels extends Owner {
   /** By the run's folder. */
   readonly #training = new Map<string, TrainingPanel>();
   readonly #layer: OnePanel<LayerPanel>;
+  readonly #errors: OnePanel<ErrorsPanel>;
 
   constructor(
     private readonly context: vscode.ExtensionContext,
@@ -23,9 +25,11 @@ export class Panels extends Owner {
     private readonly runs: RunStore,
     private readonly trainingActions: TrainingPanelActions,
     layerServices: LayerPanelServices,
+    errorsServices: ErrorsPanelServices,
   ) {
     super();
     this.#layer = this.#one('layer', 'Layers', (panel, state) => new LayerPanel(panel, layerServices, state));
+    this.#errors = this.#one('errors', 'Errors', (panel) => new ErrorsPanel(panel, errorsServices));
   }
 
   async openTraining(runDirectory: string): Promise<void> {
@@ -41,19 +45,26 @@ export class Panels extends Owner {
     else await layers.open(target, layer);
   }
 
+  async openErrors(target: LayerTarget | undefined, second?: string): Promise<void> {
+    const errors = this.#errors.show();
+    if (target === undefined) errors.openEmpty((await findConfigs()).length > 0 ? 'train' : 'createSample');
+    else await errors.open(target, second);
+  }
+
   /** A run's folder has another name (its panels go along) or is gone (they close). */
   async runMoved(from: string, to: string | undefined): Promise<void> {
     const training = this.#training.get(from);
     training?.panel.dispose();
     if (training !== undefined && to !== undefined) await this.openTraining(to);
-    const layers = this.#layer.current;
-    if (layers?.target?.runDirectory !== from) return;
-    if (to === undefined) layers.panel.dispose();
-    else
-      await layers.open({
-        runDirectory: to,
-        checkpoint: path.join(to, path.relative(from, layers.target.checkpoint)),
-      });
+    for (const open of [this.#layer.current, this.#errors.current]) {
+      if (open?.target?.runDirectory !== from) continue;
+      if (to === undefined) open.panel.dispose();
+      else
+        await open.open({
+          runDirectory: to,
+          checkpoint: path.join(to, path.relative(from, open.target.checkpoint)),
+        });
+    }
   }
 
   /** Bring a panel of an earlier window back. @param kept what its document kept */
@@ -71,6 +82,17 @@ export class Panels extends Owner {
         const { checkpoint } = restored.state;
         const isThere = checkpoint !== undefined && existsSync(checkpoint);
         await this.openLayers(isThere ? layerTarget(checkpoint) : undefined);
+        return;
+      }
+      case 'errors': {
+        const restored = this.#errors.restore(panel, kept);
+        if (restored === undefined) return;
+        const { checkpoint, compared } = restored.state;
+        const isThere = (file: string | undefined): file is string => file !== undefined && existsSync(file);
+        await this.openErrors(
+          isThere(checkpoint) ? layerTarget(checkpoint) : undefined,
+          isThere(compared) ? compared : undefined,
+        );
       }
     }
   }
@@ -102,7 +124,7 @@ export class Panels extends Owner {
 
   /** Our panels stand together, beside the config. */
   #column(): vscode.ViewColumn {
-    const panels = [...this.#training.values(), this.#layer.current];
+    const panels = [...this.#training.values(), this.#layer.current, this.#errors.current];
     return (
       panels.map((open) => open?.panel.viewColumn).find((column) => column !== undefined) ??
       vscode.ViewColumn.Beside

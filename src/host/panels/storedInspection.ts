@@ -3,9 +3,10 @@ import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { inspectionFileName } from '../../core/run/names.js';
+import { errorsFileName, inspectionFileName } from '../../core/run/names.js';
 import { checkpointExtension, runFiles } from '../../core/run/run.js';
 import { type Inspection, inspectionSchema } from '../../core/statistics/inspection.js';
+import { type ErrorAnalysis, storedErrorsSchema } from '../../core/verdict/analysis.js';
 
 /**
  * The inspection of a checkpoint that the run's folder keeps.
@@ -27,6 +28,23 @@ export async function readStoredInspection(
   const fresh = (await sha256(checkpoint)) === inspection.checkpointSha256;
   // The folder may have been renamed since.
   return { inspection: { ...inspection, checkpoint, run: path.basename(runDirectory) }, fresh };
+}
+
+/** The errors of a checkpoint, as it is now, that the run's folder keeps; undefined where there are none. */
+export async function readStoredErrors(
+  runDirectory: string,
+  checkpoint: string,
+): Promise<ErrorAnalysis | undefined> {
+  const name = errorsFileName(path.basename(checkpoint, checkpointExtension), 'test');
+  try {
+    const text = await readFile(path.join(runDirectory, runFiles.inspections, name), 'utf8');
+    const analysis = storedErrorsSchema.shape.analysis.safeParse(JSON.parse(text).analysis).data;
+    if (analysis === undefined || (await sha256(checkpoint)) !== analysis.checkpointSha256) return undefined;
+    // The folder may have been renamed since.
+    return { ...analysis, checkpoint, run: path.basename(runDirectory) };
+  } catch {
+    return undefined; // none yet, or half of one: the engine makes it anew
+  }
 }
 
 /** Undefined for a file that cannot be read: the engine says why when it is asked to measure it. */

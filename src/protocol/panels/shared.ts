@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { normalisations } from '../../core/verdict/confusion.js';
+import { verdictSchema } from '../../core/verdict/verdict.js';
 import { method } from '../channel.js';
 
 /** Neither parameters nor an answer. */
@@ -10,11 +12,31 @@ export const saveFile = method(
   z.object({ saved: z.boolean() }),
 );
 
+/** What is chosen in the errors panel. Classes are numbers, images positions in the split. */
+const errorsStateSchema = z.object({
+  label: z.number().int().optional(),
+  predicted: z.number().int().optional(),
+  verdict: verdictSchema.optional(),
+  layer: z.string().optional(),
+  change: z.enum(['fixed', 'regressed', 'both wrong']).optional(),
+  image: z.number().int().optional(),
+  normalise: z.enum(normalisations).optional(),
+  order: z.enum(['label', 'similarity']).optional(),
+  diagonal: z.boolean().optional(),
+  /** Cells of fewer images are left empty. */
+  threshold: z.number().int().optional(),
+  matrix: z.enum(['first', 'second', 'difference']).optional(),
+});
+export type ErrorsState = z.infer<typeof errorsStateSchema>;
+
 /** Interface state only, kept by the webview (`setState`) so that a restored panel shows what it showed. */
 export const panelStateSchema = z.object({
   runDirectory: z.string().optional(),
   checkpoint: z.string().optional(),
   selectedLayer: z.string().optional(),
   pinned: z.boolean().optional(),
+  /** The checkpoint that is compared with. */
+  compared: z.string().optional(),
+  errors: errorsStateSchema.optional(),
 });
 export type PanelState = z.infer<typeof panelStateSchema>;

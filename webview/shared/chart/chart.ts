@@ -132,6 +132,11 @@ export class Chart {
       this.reading = 'pointer';
       this.moveTo(place[0], place[1], false);
     });
+    this.surface.addEventListener('click', (event) => {
+      const cursor = this.picture?.cursor;
+      const place = cursor?.locate(event.offsetX, event.offsetY);
+      if (place) cursor?.choose?.(...place);
+    });
     this.surface.addEventListener('pointerleave', () => {
       if (this.reading === 'pointer') this.endReading();
     });
@@ -146,6 +151,11 @@ export class Chart {
     this.surface.addEventListener('keydown', (event) => {
       const cursor = this.picture?.cursor;
       if (event.key === 'Escape') this.endReading();
+      if (cursor?.choose && this.position && (event.key === 'Enter' || event.key === ' ')) {
+        event.preventDefault();
+        cursor.choose(...this.position);
+        return;
+      }
       const step = steps[event.key];
       if (!cursor || !step || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();

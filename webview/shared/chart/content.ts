@@ -32,6 +32,8 @@ export interface Cursor {
   /** Where reading starts. */
   readonly start: readonly [column: number, row: number];
   readonly stop: (column: number, row: number) => CursorStop;
+  /** Enter, or a click: the place is chosen. Left out where there is nothing to choose. */
+  readonly choose?: (column: number, row: number) => void;
   /** The place under the pointer. */
   readonly locate: (x: number, y: number) => readonly [column: number, row: number] | undefined;
 }
