@@ -80,14 +80,10 @@ export function embeddingContent(
     title: 'Penultimate features in polar form',
     summary: `${kept}${shown} Each class has a mark of its own; arrow keys walk round by angle, Enter selects an error.`,
     legend: [
-      { sign: 'dot', hue: 'plain', text: 'a mark for each class; named where most of its images are' },
       {
-        sign: 'hairline',
+        sign: 'dot',
         hue: 'plain',
-        text:
-          embedding.method === 'exact'
-            ? 'exact: two features'
-            : `directions projected, ${percent(embedding.kept)} of their variance kept; norms exact`,
+        text: `an image, with a mark for its class; ${embedding.method === 'exact' ? 'exact: there are two features' : `‖x‖ is exact, its direction projected: ${percent(embedding.kept)} of the variance kept`}`,
       },
     ],
     tables: () => [
@@ -138,8 +134,8 @@ function draw(
   choose: (index: number) => void,
 ): Picture {
   const size = Math.min(width, 520);
-  const margin = 42;
-  const room = size / 2 - margin;
+  // Names of classes stand beside the outer ring.
+  const room = Math.min(size / 2 - 34, width / 2 - 92);
   const middle: Point = [width / 2, size / 2];
   const at = ([x, y]: Point): Point => [middle[0] + x * room, middle[1] - y * room];
   const rings = [0.5, 1].flatMap((share): Mark[] => [
@@ -147,7 +143,7 @@ function draw(
     words(
       `ring-${share}`,
       'label',
-      [middle[0] + 3, middle[1] - share * room - 3],
+      [middle[0] + 3, middle[1] + share * room - 4],
       `‖x‖ ${short(share * largest)}`,
     ),
   ]);
