@@ -68,18 +68,16 @@ export async function attackSplit(
     const before = imageTensor(split.images, shape, indices);
     const labels = labelTensor(split.labels, indices);
     const after = fastGradientSign(model, before, labels, classes, epsilon);
-    const scores = model.walk(
-      tf.tidy(() => tf.concat([before, after])),
-      (layer, input) => {
-        const sums = moved.get(layer.name);
-        if (sums === undefined) return;
-        const { h, g } = factorsOf(model, layer as FactorLayer, input);
-        sums.h += relativeChange(h);
-        sums.g += relativeChange(g);
-      },
-    );
+    const pairs = tf.concat([before, after]) as tf.Tensor4D; // [2N, H, W, C]
+    const scores = model.walk(pairs, (layer, input) => {
+      const sums = moved.get(layer.name);
+      if (sums === undefined) return;
+      const { h, g } = factorsOf(model, layer as FactorLayer, input);
+      sums.h += relativeChange(h);
+      sums.g += relativeChange(g);
+    });
     const logits = scores.dataSync<'float32'>();
-    tf.dispose([before, labels, after, scores]);
+    tf.dispose([before, labels, after, pairs, scores]);
     for (const [i, index] of indices.entries()) {
       const classOf = (at: number): number => argMax(logits.subarray(at * classes, (at + 1) * classes));
       const attacked = classOf(indices.length + i);

@@ -1,3 +1,5 @@
+import * as tf from '@tensorflow/tfjs-core';
+
 /** Features in the plane, in polar form: figure 1 of Decoupled Networks for any number of features. */
 export interface PolarFeatures {
   readonly method: 'exact' | 'projection';
@@ -58,19 +60,27 @@ function principalAxes(
     Float64Array.from({ length: width }, (_, k) => Math.sin(2 * k + 1)),
   ];
   orthonormalise(axes);
-  for (let i = 0; i < iterations; i++) {
-    const next: [Float64Array, Float64Array] = [new Float64Array(width), new Float64Array(width)];
-    for (const row of rows) {
-      const [a, b] = [dot(row, axes[0]), dot(row, axes[1])];
-      for (let k = 0; k < width; k++) {
-        next[0][k]! += a * row[k]!;
-        next[1][k]! += b * row[k]!;
-      }
+  const values = new Float32Array(rows.length * width);
+  for (const [i, row] of rows.entries()) values.set(row, i * width);
+  const matrix = tf.tensor2d(values, [rows.length, width]);
+  try {
+    for (let i = 0; i < iterations; i++) {
+      const product = tf.tidy(() => {
+        const both = tf.tensor2d(Float32Array.from([...axes[0], ...axes[1]]), [2, width]);
+        const along = tf.matMul(both, matrix, false, true); // [2, N]
+        return tf.matMul(along, matrix).dataSync<'float32'>().slice(); // [2, features]
+      });
+      const next: [Float64Array, Float64Array] = [
+        Float64Array.from(product.subarray(0, width)),
+        Float64Array.from(product.subarray(width)),
+      ];
+      orthonormalise(next);
+      const turned = Math.max(1 - Math.abs(dot(next[0], axes[0])), 1 - Math.abs(dot(next[1], axes[1])));
+      axes = next;
+      if (turned < settled) break;
     }
-    orthonormalise(next);
-    const turned = Math.max(1 - Math.abs(dot(next[0], axes[0])), 1 - Math.abs(dot(next[1], axes[1])));
-    axes = next;
-    if (turned < settled) break;
+  } finally {
+    matrix.dispose();
   }
   return axes;
 }

@@ -192,7 +192,9 @@ describe('explained errors', () => {
     const still = await attack({ ...again, epsilon: 0 }, silent);
     expect(still.accuracyUnderAttack).toBe(analysis.accuracy);
     expect(still.layers.every(({ h, g }) => h === 0 && g === 0)).toBe(true);
+    const tensors = tf.memory().numTensors;
     const strong = await attack({ ...again, epsilon: 32 }, silent);
+    expect(tf.memory().numTensors).toBe(tensors);
     expect(strong.accuracy).toBe(analysis.accuracy);
     expect(strong.accuracyUnderAttack).toBeLessThan(analysis.accuracy);
     expect(strong.layers.map(({ name }) => name)).toEqual(['conv1', 'conv2']);
