@@ -1,5 +1,5 @@
 // Apart from the rest, because activation needs it: what it imports is loaded with every window.
 
 /** Which panel a webview document is: `data-panel` of its body, its folder in `webview`, and `dcnet.<name>` to VS Code. */
-export const panelNames = ['training', 'layer'] as const;
+export const panelNames = ['training', 'layer', 'diff'] as const;
 export type PanelName = (typeof panelNames)[number];

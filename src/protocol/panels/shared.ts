@@ -14,6 +14,8 @@ export const saveFile = method(
 export const panelStateSchema = z.object({
   runDirectory: z.string().optional(),
   checkpoint: z.string().optional(),
+  /** The checkpoint that it is compared with. */
+  other: z.string().optional(),
   selectedLayer: z.string().optional(),
   pinned: z.boolean().optional(),
 });

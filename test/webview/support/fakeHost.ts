@@ -10,6 +10,7 @@ import {
 } from 'vscode-jsonrpc/browser';
 import { DcnetError, type ErrorDetails } from '../../../src/core/errors.js';
 import type { PanelState } from '../../../src/protocol/panels/shared.js';
+import { type DiffSetup, joinDiff } from './hosts/diff.js';
 import { joinLayer, type LayerSetup } from './hosts/layer.js';
 import type { Answer, PanelHost } from './hosts/panelHost.js';
 import { joinTraining, type TrainingSetup } from './hosts/training.js';
@@ -18,6 +19,7 @@ import { joinTraining, type TrainingSetup } from './hosts/training.js';
 export type Setup = { readonly state?: PanelState; readonly failReady?: ErrorDetails } & (
   | TrainingSetup
   | LayerSetup
+  | DiffSetup
 );
 
 /** What a test reads and does in the page. */
@@ -73,6 +75,8 @@ function join(): PanelHost {
       return joinTraining(connection, answer, setup);
     case 'layer':
       return joinLayer(connection, answer, setup);
+    case 'diff':
+      return joinDiff(connection, answer, setup);
   }
 }
 
