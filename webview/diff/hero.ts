@@ -66,6 +66,11 @@ function rowMarks({ key, name, layer, reason }: ListedLayer, layout: Layout, y: 
   const label = name.length > letters ? `${name.slice(0, letters - 1)}…` : name;
   return [
     words(`${key}-name`, 'value', [left - 8, middle], label, { anchor: 'end' }),
+    ...(layer?.rotation
+      ? [rescaling, rotation].map((scale, i) =>
+          rule(`${key}-zero-${i}`, 'frame-line', [scale(0), y], [scale(0), y + rowHeight]),
+        )
+      : []),
     ...(layer?.rescaling ? bar(`${key}-rescaling`, 'norm', layer.rescaling, rescaling, y) : []),
     ...(layer?.rotation ? bar(`${key}-rotation`, 'angle', layer.rotation, rotation, y) : []),
     ...(reason === undefined || layer?.rotation
@@ -141,8 +146,6 @@ function draw(listed: readonly ListedLayer[], selected: string | undefined, widt
     ...listed.flatMap((_, i) =>
       i === 0 ? [] : [rule(`row-${i}`, 'grid', [left, top + i * rowHeight], [width, top + i * rowHeight])],
     ),
-    rule('no-rescaling', 'frame-line', [rescaling(0), top], [rescaling(0), bottom]),
-    rule('no-rotation', 'frame-line', [rotation(0), top], [rotation(0), bottom]),
     ...listed.flatMap((row, i) => rowMarks(row, layout, top + i * rowHeight)),
     words(
       'rescaling-title',

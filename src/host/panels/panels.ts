@@ -3,9 +3,11 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import type { PanelName } from '../../protocol/panels/names.js';
 import { panelStateSchema } from '../../protocol/panels/shared.js';
+import type { ComparedPair } from '../compare/comparing.js';
 import { findConfigs } from '../config/configFiles.js';
 import { Owner } from '../lifecycle.js';
 import type { RunStore } from '../runs/runStore.js';
+import { DiffPanel, type DiffPanelServices } from './diffPanel.js';
 import { LayerPanel, type LayerPanelServices, type LayerTarget, layerTarget } from './layerPanel.js';
 import { OnePanel, type PanelController } from './onePanel.js';
 import { panelOptions, panelPage } from './panelPage.js';
@@ -16,6 +18,7 @@ export class Panels extends Owner {
   /** By the run's folder. */
   readonly #training = new Map<string, TrainingPanel>();
   readonly #layer: OnePanel<LayerPanel>;
+  readonly #diff: OnePanel<DiffPanel>;
 
   constructor(
     private readonly context: vscode.ExtensionContext,
@@ -23,9 +26,11 @@ export class Panels extends Owner {
     private readonly runs: RunStore,
     private readonly trainingActions: TrainingPanelActions,
     layerServices: LayerPanelServices,
+    diffServices: DiffPanelServices,
   ) {
     super();
     this.#layer = this.#one('layer', 'Layers', (panel, state) => new LayerPanel(panel, layerServices, state));
+    this.#diff = this.#one('diff', 'A ↔ B', (panel) => new DiffPanel(panel, diffServices));
   }
 
   async openTraining(runDirectory: string): Promise<void> {
@@ -39,6 +44,10 @@ export class Panels extends Owner {
     const layers = this.#layer.show();
     if (target === undefined) layers.openEmpty((await findConfigs()).length > 0 ? 'train' : 'createSample');
     else await layers.open(target, layer);
+  }
+
+  async openDiff(pair: ComparedPair): Promise<void> {
+    await this.#diff.show().open(pair);
   }
 
   /** A run's folder has another name (its panels go along) or is gone (they close). */
@@ -71,6 +80,15 @@ export class Panels extends Owner {
         const { checkpoint } = restored.state;
         const isThere = checkpoint !== undefined && existsSync(checkpoint);
         await this.openLayers(isThere ? layerTarget(checkpoint) : undefined);
+        return;
+      }
+      case 'diff': {
+        const restored = this.#diff.restore(panel, kept);
+        if (restored === undefined) return;
+        const { checkpoint, other } = restored.state;
+        // A committed version's copy is gone with its window: the panel then says how to compare again.
+        if (checkpoint !== undefined && other !== undefined && existsSync(checkpoint) && existsSync(other))
+          await this.openDiff({ a: { file: checkpoint }, b: { file: other } });
       }
     }
   }
@@ -102,7 +120,7 @@ export class Panels extends Owner {
 
   /** Our panels stand together, beside the config. */
   #column(): vscode.ViewColumn {
-    const panels = [...this.#training.values(), this.#layer.current];
+    const panels = [...this.#training.values(), this.#layer.current, this.#diff.current];
     return (
       panels.map((open) => open?.panel.viewColumn).find((column) => column !== undefined) ??
       vscode.ViewColumn.Beside
