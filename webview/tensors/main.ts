@@ -1,6 +1,10 @@
 import '../shared/noEval.js';
 
-import { tensorsHostContract, tensorsPanelContract } from '../../src/protocol/panels/tensors.js';
+import {
+  type TensorsView,
+  tensorsHostContract,
+  tensorsPanelContract,
+} from '../../src/protocol/panels/tensors.js';
 import { joinHost } from '../shared/host.js';
 import { TensorsPanel } from './view.js';
 import './tensors.css';
@@ -18,7 +22,11 @@ const panel = new TensorsPanel({
   selectionChanged: (selectedLayer) => host.remember({ selectedLayer }),
 });
 
-const host = joinHost(tensorsPanelContract, { show: (view) => panel.show(view) }, tensorsHostContract);
+const host = joinHost(
+  tensorsPanelContract,
+  { show: (view: TensorsView) => panel.show(view) },
+  tensorsHostContract,
+);
 
 async function start(): Promise<void> {
   const view = await host.remote.request('ready', {});

@@ -58,6 +58,7 @@ export class TensorsPanel {
   private readonly numbers = html('dl', { class: 'facts' });
   private readonly chart: Chart;
   private readonly metadata = html('dl', { class: 'facts' });
+  private readonly noMetadata = html('p', { class: 'note' }, 'The file has none.');
   private readonly config = html('pre', { class: 'config', tabindex: 0 });
   private readonly openConfig: ButtonControl;
   private readonly configBlock: HTMLElement;
@@ -99,7 +100,7 @@ export class TensorsPanel {
         block('Statistics', this.compute.element, this.numbers),
         this.chart.element,
       ),
-      html('div', { class: 'column' }, block('Metadata', this.metadata), this.configBlock),
+      html('div', { class: 'column' }, block('Metadata', this.metadata, this.noMetadata), this.configBlock),
     );
     frame.content.hidden = true;
     frame.setTrail(['Tensors']);
@@ -128,7 +129,7 @@ export class TensorsPanel {
     for (const [action, { update }] of this.actionButtons)
       update({ ...looks[action], hidden: !view.actions.includes(action) });
     this.metadata.replaceChildren(...facts(view.metadata.map(({ name, value }) => [name, value] as const)));
-    if (view.metadata.length === 0) this.metadata.append(html('p', { class: 'note' }, 'The file has none.'));
+    this.noMetadata.hidden = view.metadata.length > 0;
     this.configBlock.hidden = view.configText === undefined;
     setText(this.config, view.configText ?? '');
     this.draw();

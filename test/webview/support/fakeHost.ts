@@ -13,6 +13,7 @@ import type { PanelState } from '../../../src/protocol/panels/shared.js';
 import { type DiffSetup, joinDiff } from './hosts/diff.js';
 import { joinLayer, type LayerSetup } from './hosts/layer.js';
 import type { Answer, PanelHost } from './hosts/panelHost.js';
+import { joinTensors, type TensorsSetup } from './hosts/tensors.js';
 import { joinTraining, type TrainingSetup } from './hosts/training.js';
 
 /** What a test gives the page before it loads. */
@@ -20,6 +21,7 @@ export type Setup = { readonly state?: PanelState; readonly failReady?: ErrorDet
   | TrainingSetup
   | LayerSetup
   | DiffSetup
+  | TensorsSetup
 );
 
 /** What a test reads and does in the page. */
@@ -77,6 +79,8 @@ function join(): PanelHost {
       return joinLayer(connection, answer, setup);
     case 'diff':
       return joinDiff(connection, answer, setup);
+    case 'tensors':
+      return joinTensors(connection, answer, setup);
   }
 }
 
