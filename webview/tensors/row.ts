@@ -6,7 +6,7 @@ import { percent } from '../shared/format.js';
 import type { Row } from '../shared/listbox.js';
 import { shapeText, size } from './content.js';
 
-const bar = { width: 56, height: 8 } as const;
+const bar = { width: 32, height: 8 } as const;
 
 export interface SharedTensor extends ListedTensor {
   /** Of the file's tensors, 0 to 1. */
@@ -16,7 +16,7 @@ export interface SharedTensor extends ListedTensor {
 /** A tensor in the list: name, type and shape, and how much of the file it is. */
 export function tensorRow(): Row<SharedTensor> {
   const name = html('span', { class: 'row-name' });
-  const form = html('span', { class: 'row-note' });
+  const form = html('span', { class: 'row-note row-form' });
   const much = html('span', { class: 'row-note' });
   const picture = svg('svg', { class: 'share', ...bar, 'aria-hidden': 'true' });
   return {
