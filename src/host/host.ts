@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import { DcnetError } from '../core/errors.js';
-import { ConfigHover } from './config/configHover.js';
 import { Comparing } from './compare/comparing.js';
 import { ConfigDocuments, configScheme } from './compare/configDocuments.js';
+import { ConfigHover } from './config/configHover.js';
 import { ConfigLenses } from './config/configLenses.js';
 import { ConfigReader } from './config/configReader.js';
 import { ConfigDiagnostics } from './config/diagnostics.js';
