@@ -4,6 +4,5 @@
 export const panelNames = ['training', 'layer', 'diff'] as const;
 export type PanelName = (typeof panelNames)[number];
 
-/** Documents of custom editors: they are restored by VS Code with their file. */
-const editorNames = ['tensors'] as const;
-export type DocumentName = PanelName | (typeof editorNames)[number];
+/** A panel or the custom editor of tensors, which VS Code restores with its file. */
+export type DocumentName = PanelName | 'tensors';
