@@ -10,8 +10,12 @@ import type { Cell, Column, DataTable } from '../shared/table.js';
 
 const missing: Cell = { text: '–', value: undefined };
 
+/** Below this a rescaling is rounding: projected filters keep their norms to float32's precision. */
+const unchanged = 5e-4;
+
 /** Signed, three digits: `+0.69`. */
 export function signed(value: number): string {
+  if (Math.abs(value) < unchanged) return '0.000';
   return value > 0 ? `+${short(value)}` : short(value);
 }
 
@@ -20,7 +24,7 @@ const number = (value: number | null | undefined): Cell =>
 const change = (value: number | null | undefined): Cell =>
   value === null || value === undefined
     ? missing
-    : { text: `${value > 0 ? '+' : ''}${inColumn(value)}`, value };
+    : { text: Math.abs(value) < unchanged ? '0.000' : `${value > 0 ? '+' : ''}${inColumn(value)}`, value };
 const degrees = (value: number | null | undefined): Cell =>
   value === null || value === undefined ? missing : { text: `${value.toFixed(value < 10 ? 2 : 1)}°`, value };
 
@@ -161,7 +165,13 @@ export function filtersTable(layer: LayerComparison): DataTable {
   };
 }
 
-function filtersCaption({ reordered = 0 }: LayerComparison, { from, onlyA, onlyB }: FilterTable): string {
+/** Beyond this median angle the best matches are hardly better than chance. */
+const strange = 60;
+
+function filtersCaption(
+  { reordered = 0, rotation }: LayerComparison,
+  { from, onlyA, onlyB }: FilterTable,
+): string {
   const some = (indices: readonly number[]): string =>
     indices.length > 8
       ? `${indices.slice(0, 8).join(', ')} and ${indices.length - 8} more`
@@ -169,6 +179,7 @@ function filtersCaption({ reordered = 0 }: LayerComparison, { from, onlyA, onlyB
   return [
     `${count(from.length)} filters of A and the filter of B with the best cosine`,
     reordered > 0 ? `${count(reordered)} at another place` : 'none at another place',
+    ...(rotation !== undefined && rotation.median > strange ? ['little in common'] : []),
     ...(onlyA.length > 0 ? [`no counterpart in B: ${some(onlyA)}`] : []),
     ...(onlyB.length > 0 ? [`no counterpart in A: ${some(onlyB)}`] : []),
   ].join(' · ');

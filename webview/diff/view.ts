@@ -249,13 +249,14 @@ export class DiffPanel {
     behaviour: BehaviourComparison | undefined,
     selected: string | undefined,
   ): void {
-    this.flips.element.hidden = behaviour === undefined;
+    const flipped = behaviour ? behaviour.flips.fixed + behaviour.flips.broken : 0;
+    this.flips.element.hidden = flipped === 0;
     this.flipsWords.hidden = behaviour === undefined;
     this.noBehaviour.hidden = behaviour !== undefined;
     this.alignment.element.hidden = behaviour === undefined;
     const layer = behaviour?.layers.find(({ a }) => a === selected);
     this.densities.element.hidden = layer === undefined;
-    this.noDensities.hidden = layer !== undefined;
+    this.noDensities.hidden = layer !== undefined || behaviour === undefined;
     const why = {
       loading: 'Predictions, norms and angles come as soon as both networks have been run.',
       error: 'The networks could not be run; the weights above are compared all the same.',
@@ -265,9 +266,7 @@ export class DiffPanel {
     setText(this.noBehaviour, why);
     setText(
       this.noDensities,
-      behaviour === undefined
-        ? why
-        : 'This layer has no counterpart whose norms and angles it could be compared with.',
+      'This layer has no counterpart whose norms and angles it could be compared with.',
     );
     if (behaviour === undefined) return;
     this.flips.update(flipsContent(weights, behaviour));
