@@ -29,7 +29,7 @@ const degrees = (value: number | null | undefined): Cell =>
   value === null || value === undefined ? missing : { text: `${value.toFixed(value < 10 ? 2 : 1)}°`, value };
 
 /** `fashion-001 / epoch-0003`. */
-export function checkpointLabel({ run, name }: ComparedCheckpoint): string {
+function checkpointLabel({ run, name }: ComparedCheckpoint): string {
   return run === undefined ? name : `${run} / ${name}`;
 }
 

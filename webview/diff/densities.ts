@@ -23,7 +23,7 @@ interface Strip {
 }
 
 /** `Wasserstein distance 0.31 (8.2 % of A’s median)`, or `3.4°`. */
-export function distanceWords(kind: Kind, { a, distance }: Layer[Kind]): string {
+function distanceWords(kind: Kind, { a, distance }: Layer[Kind]): string {
   if (distance === undefined) return 'no distance: a side has no values';
   if (kind === 'angle') return `Wasserstein distance ${short(distance)}°`;
   const relative = a.median > 0 ? ` (${percent(distance / a.median)} of A’s median)` : '';
