@@ -42,9 +42,9 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     log,
     tree,
     ...commandIds.map((id) =>
-      vscode.commands.registerCommand(id, async (argument: unknown) => {
+      vscode.commands.registerCommand(id, async (argument: unknown, selection: unknown) => {
         const [host, { execute }] = await Promise.all([load(), import('./host/commands.js')]);
-        return execute(host, id, argument);
+        return execute(host, id, argument, selection);
       }),
     ),
     ...panelNames.map((name) =>
@@ -60,6 +60,16 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
         return new vscode.Hover(hoverOnName(document.getText(range)), range);
       },
     }),
+    ...['dcnet.tensors', 'dcnet.anyTensors'].map((viewType) =>
+      vscode.window.registerCustomEditorProvider(viewType, {
+        openCustomDocument: (uri) => ({ uri, dispose: () => undefined }),
+        resolveCustomEditor: async ({ uri }, panel) => {
+          const { resolveTensorEditor } = await import('./host/tensors/tensorEditor.js');
+          await load(); // the configs inside checkpoints, and the commands that know more of them
+          return resolveTensorEditor(uri, panel, context.extensionUri);
+        },
+      }),
+    ),
     vscode.workspace.onDidOpenTextDocument(({ uri }) => {
       if (isConfig(uri)) inBackground(load());
     }),

@@ -5,6 +5,7 @@ import { angularNames, magnitudeNames } from '../core/config/schema.js';
 import { asDcnetError } from '../core/errors.js';
 
 import { backendSchema, tensorflowVariants } from '../protocol/engine.js';
+import { compare } from './compare.js';
 import { doctor, evaluate, inspect, predict } from './look.js';
 import { operator } from './operator.js';
 import { createOutput, exitCodeOf, type Output } from './output.js';
@@ -75,6 +76,11 @@ function createProgram(finish: (exitCode: number) => void): Command {
     new Option('--limit <images>', 'at most so many images').argParser(count),
     ...networkOptions(),
   ]).action((checkpoint: string, flags) => inspect(checkpoint, flags, outputOf(flags)));
+
+  add(program, 'compare <a> <b>', 'what changed between two checkpoints: config, filters, predictions', [
+    new Option('--weights-only', 'compare the files and run neither network'),
+    ...networkOptions(),
+  ]).action((a: string, b: string, flags) => compare(a, b, flags, outputOf(flags)));
 
   add(program, 'operator', 'h(‖x‖), g(θ) and f = h·g at a point, or both curves', [
     new Option('--magnitude <name>', 'magnitude function').choices(magnitudeNames).makeOptionMandatory(),

@@ -1,5 +1,7 @@
 import * as vscode from 'vscode';
 import { DcnetError } from '../core/errors.js';
+import { Comparing } from './compare/comparing.js';
+import { ConfigDocuments, configScheme } from './compare/configDocuments.js';
 import { ConfigHover } from './config/configHover.js';
 import { ConfigLenses } from './config/configLenses.js';
 import { ConfigReader } from './config/configReader.js';
@@ -33,6 +35,7 @@ export class Host extends Owner {
   readonly files: FileActions;
   readonly doctor: Doctor;
   readonly panels: Panels;
+  readonly comparing: Comparing;
   readonly #engines: Engines;
 
   constructor(
@@ -65,6 +68,8 @@ export class Host extends Owner {
     const { training, files } = this;
     const on = (action: (target: RunTarget) => Promise<unknown>) => (runDirectory: string) =>
       action({ runDirectory });
+    this.comparing = this._register(new Comparing(runs, (pair) => this.panels.openDiff(pair), log));
+    this._register(vscode.workspace.registerTextDocumentContentProvider(configScheme, new ConfigDocuments()));
     this.panels = this._register(
       new Panels(
         context,
@@ -97,6 +102,20 @@ export class Host extends Owner {
           pickSecond: (first) => pickCheckpoint(runs, 'Compare Errors With', first),
           inspectLayers: (target) => this.panels.openLayers(target),
           runAction: async (command) => vscode.commands.executeCommand(`dcnet.${command}`),
+          log,
+        },
+        {
+          compareWeights: async (pair, options) => {
+            requireTrust();
+            return engines.analysis.request('compareWeights', pair, options);
+          },
+          compareBehaviour: async (pair, options) => {
+            requireTrust();
+            return engines.analysis.request('compareBehaviour', pair, options);
+          },
+          shown: (pair) => this.comparing.shown(pair),
+          inspect: (checkpoint) => this.inspectLayers(vscode.Uri.file(checkpoint)),
+          pick: () => this.comparing.pick(),
           log,
         },
       ),

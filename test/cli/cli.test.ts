@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { behaviourComparisonSchema, weightComparisonSchema } from '../../src/core/comparison/comparison.js';
 import { runStateSchema } from '../../src/core/run/run.js';
 import { inspectionSchema } from '../../src/core/statistics/inspection.js';
 import { doctorReportSchema, evaluationSchema } from '../../src/protocol/engine.js';
@@ -112,7 +113,7 @@ describe('dcnet', () => {
   it('tells its commands and exit codes', async () => {
     const { exitCode, stdout } = await dcnet('--help');
     expect(exitCode).toBe(0);
-    for (const command of ['train', 'evaluate', 'predict', 'inspect', 'operator', 'doctor'])
+    for (const command of ['train', 'evaluate', 'predict', 'inspect', 'compare', 'operator', 'doctor'])
       expect(stdout).toMatch(new RegExp(`^ +${command} `, 'm'));
     expect(stdout).toMatch(/Exit codes/);
     expect((await dcnet('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
@@ -166,6 +167,16 @@ describe('dcnet train', () => {
     expect((await dcnet('inspect', summary.checkpoint, ...engineFlags)).stdout).toMatch(
       /conv2 +BallConv, cosine/,
     );
+
+    const earlier = path.join(summary.run, 'checkpoints', 'epoch-0001.dcnet.safetensors');
+    const compared = answer(
+      await dcnet('compare', earlier, summary.checkpoint, '--json', ...engineFlags),
+    ) as { weights: unknown; behaviour: unknown };
+    expect(weightComparisonSchema.parse(compared.weights).layers).toHaveLength(3);
+    expect(behaviourComparisonSchema.parse(compared.behaviour).b.accuracy).toBe(summary.testAccuracy);
+    expect(
+      (await dcnet('compare', earlier, summary.checkpoint, '--weights-only', ...engineFlags)).stdout,
+    ).toMatch(/conv2 .*° .*% /);
 
     const images = path.join(project.directory, 'data', 't10k-images-idx3-ubyte');
     const predicted = answer(

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
-import type { PanelName } from '../../protocol/panels/names.js';
+import type { DocumentName } from '../../protocol/panels/names.js';
 
 /** What a panel's document may load: its own script and style, nothing else. */
 export function panelOptions(extension: vscode.Uri): vscode.WebviewOptions & vscode.WebviewPanelOptions {
@@ -8,7 +8,7 @@ export function panelOptions(extension: vscode.Uri): vscode.WebviewOptions & vsc
 }
 
 /** The document of a panel: an empty page that names its panel; the script builds the rest. */
-export function panelPage(webview: vscode.Webview, extension: vscode.Uri, panel: PanelName): string {
+export function panelPage(webview: vscode.Webview, extension: vscode.Uri, panel: DocumentName): string {
   const file = (name: string): string =>
     webview.asWebviewUri(vscode.Uri.joinPath(webviewFolder(extension), name)).toString();
   const nonce = randomBytes(16).toString('base64');

@@ -3,9 +3,11 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import type { PanelName } from '../../protocol/panels/names.js';
 import { panelStateSchema } from '../../protocol/panels/shared.js';
+import type { ComparedPair } from '../compare/comparing.js';
 import { findConfigs } from '../config/configFiles.js';
 import { Owner } from '../lifecycle.js';
 import type { RunStore } from '../runs/runStore.js';
+import { DiffPanel, type DiffPanelServices } from './diffPanel.js';
 import { ErrorsPanel, type ErrorsPanelServices } from './errorsPanel.js';
 import { LayerPanel, type LayerPanelServices, type LayerTarget, layerTarget } from './layerPanel.js';
 import { OnePanel, type PanelController } from './onePanel.js';
@@ -18,6 +20,7 @@ export class Panels extends Owner {
   readonly #training = new Map<string, TrainingPanel>();
   readonly #layer: OnePanel<LayerPanel>;
   readonly #errors: OnePanel<ErrorsPanel>;
+  readonly #diff: OnePanel<DiffPanel>;
 
   constructor(
     private readonly context: vscode.ExtensionContext,
@@ -26,10 +29,12 @@ export class Panels extends Owner {
     private readonly trainingActions: TrainingPanelActions,
     layerServices: LayerPanelServices,
     errorsServices: ErrorsPanelServices,
+    diffServices: DiffPanelServices,
   ) {
     super();
     this.#layer = this.#one('layer', 'Layers', (panel, state) => new LayerPanel(panel, layerServices, state));
     this.#errors = this.#one('errors', 'Errors', (panel) => new ErrorsPanel(panel, errorsServices));
+    this.#diff = this.#one('diff', 'A ↔ B', (panel) => new DiffPanel(panel, diffServices));
   }
 
   async openTraining(runDirectory: string): Promise<void> {
@@ -49,6 +54,10 @@ export class Panels extends Owner {
     const errors = this.#errors.show();
     if (target === undefined) errors.openEmpty((await findConfigs()).length > 0 ? 'train' : 'createSample');
     else await errors.open(target, second);
+  }
+
+  async openDiff(pair: ComparedPair): Promise<void> {
+    await this.#diff.show().open(pair);
   }
 
   /** A run's folder has another name (its panels go along) or is gone (they close). */
@@ -93,6 +102,15 @@ export class Panels extends Owner {
           isThere(checkpoint) ? layerTarget(checkpoint) : undefined,
           isThere(compared) ? compared : undefined,
         );
+        return;
+      }
+      case 'diff': {
+        const restored = this.#diff.restore(panel, kept);
+        if (restored === undefined) return;
+        const { checkpoint, other } = restored.state;
+        // A committed version's copy is gone with its window: the panel then says how to compare again.
+        if (checkpoint !== undefined && other !== undefined && existsSync(checkpoint) && existsSync(other))
+          await this.openDiff({ a: { file: checkpoint }, b: { file: other } });
       }
     }
   }
@@ -124,7 +142,10 @@ export class Panels extends Owner {
 
   /** Our panels stand together, beside the config. */
   #column(): vscode.ViewColumn {
-    const panels = [...this.#training.values(), this.#layer.current, this.#errors.current];
+    const panels = [
+      ...this.#training.values(),
+      ...[this.#layer, this.#errors, this.#diff].map(({ current }) => current),
+    ];
     return (
       panels.map((open) => open?.panel.viewColumn).find((column) => column !== undefined) ??
       vscode.ViewColumn.Beside

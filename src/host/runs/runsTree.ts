@@ -24,7 +24,11 @@ export class RunsTree extends Owner implements vscode.TreeDataProvider<Row> {
   readonly #changed = this._register(new vscode.EventEmitter<Row[] | undefined>());
   readonly onDidChangeTreeData = this.#changed.event;
   readonly #view = this._register(
-    vscode.window.createTreeView('dcnet.runs', { treeDataProvider: this, showCollapseAll: true }),
+    vscode.window.createTreeView('dcnet.runs', {
+      treeDataProvider: this,
+      showCollapseAll: true,
+      canSelectMany: true,
+    }),
   );
   readonly #rows = new Map<string, RunRow>();
   readonly #waiting = new Set<string>();

@@ -33,6 +33,8 @@ export type ErrorsState = z.infer<typeof errorsStateSchema>;
 export const panelStateSchema = z.object({
   runDirectory: z.string().optional(),
   checkpoint: z.string().optional(),
+  /** The checkpoint that it is compared with. */
+  other: z.string().optional(),
   selectedLayer: z.string().optional(),
   pinned: z.boolean().optional(),
   /** The checkpoint that is compared with. */

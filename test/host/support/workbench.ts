@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { chromium, type Frame, type Locator, type Page } from 'playwright-core';
 import * as vscode from 'vscode';
-import type { PanelName } from '../../../src/protocol/panels/names.js';
+import type { DocumentName } from '../../../src/protocol/panels/names.js';
 import { skip } from './run.js';
 import { until } from './until.js';
 
@@ -85,7 +85,7 @@ export class Workbench {
   }
 
   /** The document of a panel that is shown, once its script has run. */
-  async panel(name: PanelName): Promise<Frame> {
+  async panel(name: DocumentName): Promise<Frame> {
     return until(`the ${name} panel’s document`, async () => {
       for (const frame of this.page.frames()) {
         if (frame === this.page.mainFrame() || frame.isDetached()) continue;

@@ -10,9 +10,11 @@ import {
 } from 'vscode-jsonrpc/browser';
 import { DcnetError, type ErrorDetails } from '../../../src/core/errors.js';
 import type { PanelState } from '../../../src/protocol/panels/shared.js';
+import { type DiffSetup, joinDiff } from './hosts/diff.js';
 import { type ErrorsSetup, joinErrors } from './hosts/errors.js';
 import { joinLayer, type LayerSetup } from './hosts/layer.js';
 import type { Answer, PanelHost } from './hosts/panelHost.js';
+import { joinTensors, type TensorsSetup } from './hosts/tensors.js';
 import { joinTraining, type TrainingSetup } from './hosts/training.js';
 
 /** What a test gives the page before it loads. */
@@ -20,6 +22,8 @@ export type Setup = { readonly state?: PanelState; readonly failReady?: ErrorDet
   | TrainingSetup
   | LayerSetup
   | ErrorsSetup
+  | DiffSetup
+  | TensorsSetup
 );
 
 /** What a test reads and does in the page. */
@@ -77,6 +81,10 @@ function join(): PanelHost {
       return joinLayer(connection, answer, setup);
     case 'errors':
       return joinErrors(connection, answer, setup);
+    case 'diff':
+      return joinDiff(connection, answer, setup);
+    case 'tensors':
+      return joinTensors(connection, answer, setup);
   }
 }
 
