@@ -17,6 +17,7 @@ import { LayerCursor } from './panels/layerCursor.js';
 import { layerTarget } from './panels/layerPanel.js';
 import { Panels } from './panels/panels.js';
 import { FileActions } from './runs/fileActions.js';
+import { pickCheckpoint } from './runs/pickCheckpoint.js';
 import { choose, latestInspectable, type RunTarget, targetOf } from './runs/pickRun.js';
 import { RunContext } from './runs/runContext.js';
 import { RunStore } from './runs/runStore.js';
@@ -81,10 +82,27 @@ export class Host extends Owner {
         },
         {
           cursor: this._register(new LayerCursor(reader)),
-          inspect: async (checkpoint, options) => {
+          inspect: async (checkpoint, selection, options) => {
             requireTrust();
-            return engines.analysis.request('inspect', { checkpoint, split: 'test' }, options);
+            return engines.analysis.request('inspect', { checkpoint, split: 'test', selection }, options);
           },
+          filterAngles: async (checkpoint, layer) => {
+            requireTrust();
+            return engines.analysis.request('filterAngles', { checkpoint, layer });
+          },
+          sampleImages: async (request, options) => {
+            requireTrust();
+            return engines.analysis.request('sampleImages', { ...request, split: 'test' }, options);
+          },
+          imageMaps: async (request) => {
+            requireTrust();
+            return engines.analysis.request('imageMaps', { ...request, split: 'test' });
+          },
+          checkpointsOf: async (runDirectory) =>
+            ((await runs.get(runDirectory))?.checkpoints ?? [])
+              .filter(({ name }) => name !== 'best')
+              .map(({ file }) => file),
+          pickSecond: (first) => pickCheckpoint(runs, 'Compare With', first),
           configOf: (runDirectory) => files.configOf(runDirectory),
           runAction: async (command) => vscode.commands.executeCommand(`dcnet.${command}`),
           log,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { selectionSchema } from '../../core/statistics/inspection.js';
 import { method } from '../channel.js';
 
 /** Neither parameters nor an answer. */
@@ -16,5 +17,11 @@ export const panelStateSchema = z.object({
   checkpoint: z.string().optional(),
   selectedLayer: z.string().optional(),
   pinned: z.boolean().optional(),
+  /** Absolute path of the second checkpoint. */
+  comparedWith: z.string().optional(),
+  selection: selectionSchema.optional(),
+  filter: z.number().int().nonnegative().optional(),
+  /** Position of an image in its split. */
+  image: z.number().int().nonnegative().optional(),
 });
 export type PanelState = z.infer<typeof panelStateSchema>;
