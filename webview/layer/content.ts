@@ -240,7 +240,7 @@ export function statisticsTable(layer: LayerInspection, second?: LayerInspection
   const heads = (label: string, hue: 'norm' | 'angle') =>
     shown.map((_, i) => ({ label: i === 0 ? label : `${label} B`, hue }));
   return {
-    caption: 'Norms over patches, angles over pairs, both without ε',
+    caption: '‖x‖ over patches, θ over pairs, without ε',
     columns: [{ label: '' }, ...heads('‖x‖', 'norm'), ...heads('θ', 'angle')],
     rows: [
       row('mean', 'mean'),

@@ -16,7 +16,7 @@ const barHeight = 14;
 export class LayerEvidence {
   readonly parts: readonly HTMLElement[];
   private readonly formulas = html('p', { class: 'formulas' });
-  private readonly radius = html('p', { class: 'note' });
+  private readonly radius = html('p', { class: 'note radius-words' });
   private readonly bar = svg('svg', {
     class: 'regime-bar wide',
     viewBox: `0 0 ${barWidth} ${barHeight}`,

@@ -57,6 +57,7 @@ export class FiltersBlock {
       block('Filters', this.facts, this.search, this.table.element, this.none),
       block('How filters stand to each other', this.teach, this.chart.element),
     ];
+    for (const part of this.parts) part.classList.add('wide');
     this.search.addEventListener('input', () => this.draw());
   }
 

@@ -11,10 +11,11 @@ interface MapPart {
   readonly name: string;
   readonly hue: Hue;
   readonly values: readonly number[];
-  /** From empty to full; angles count from 90° (empty) towards 0°. */
+  /** From empty to full. */
   readonly range: readonly [number, number];
   readonly ends: readonly [string, string];
-  readonly unit: string;
+  /** Values below 0 are shown too, in no hue: the other way from the filter. */
+  readonly isSigned?: boolean;
 }
 
 function extremes(values: readonly number[]): readonly [number, number] {
@@ -28,7 +29,7 @@ function partsOf(maps: ImageMaps): readonly MapPart[] {
   const [, strongest] = extremes(maps.norm);
   const [nearest, farthest] = extremes(maps.angle);
   const [least, most] = extremes(maps.response);
-  const angles = [Math.max(farthest, 90), Math.min(nearest, 89)] as const;
+  const most90 = Math.max(90 - nearest, farthest - 90, 1);
   return [
     {
       name: '‖x‖: how strong',
@@ -36,15 +37,14 @@ function partsOf(maps: ImageMaps): readonly MapPart[] {
       values: maps.norm,
       range: [0, strongest],
       ends: ['0', short(strongest)],
-      unit: '',
     },
     {
       name: 'θ: how well it matches',
       hue: 'angle',
-      values: maps.angle.map((angle) => -angle),
-      range: [-angles[0], -angles[1]],
-      ends: [`${angles[0].toFixed(0)}°`, `${angles[1].toFixed(0)}°`],
-      unit: '°',
+      values: maps.angle.map((angle) => 90 - angle),
+      range: [0, most90],
+      ends: [`${(90 + most90).toFixed(0)}°`, `${(90 - most90).toFixed(0)}°`],
+      isSigned: true,
     },
     {
       name: 'what comes of it',
@@ -52,7 +52,6 @@ function partsOf(maps: ImageMaps): readonly MapPart[] {
       values: maps.response,
       range: [Math.min(0, least), most],
       ends: [short(Math.min(0, least)), short(most)],
-      unit: '',
     },
   ];
 }
@@ -99,7 +98,25 @@ function draw(maps: ImageMaps, width: number): Picture {
         words(`name-${i}`, 'value', [x, y - 6], part.name),
         ...shadedGrid(`map-${i}`, look, part.values, columns, part.range, { x, y, cell }),
         frame(`frame-${i}`, i, columns * cell, rows * cell),
-        ...shadeScale(`scale-${i}`, look, { x, y: scaleAt, width: side }),
+        ...(part.isSigned
+          ? [
+              ...shadedGrid(
+                `against-${i}`,
+                'cell',
+                part.values.map((value) => -value),
+                columns,
+                part.range,
+                {
+                  x,
+                  y,
+                  cell,
+                },
+              ),
+              ...shadeScale(`against-${i}`, 'cell', { x: x + side / 2, y: scaleAt, width: -side / 2 }),
+              ...shadeScale(`scale-${i}`, look, { x: x + side / 2, y: scaleAt, width: side / 2 }),
+              words(`middle-${i}`, 'label', [x + side / 2, scaleAt + 20], '90°', { anchor: 'middle' }),
+            ]
+          : shadeScale(`scale-${i}`, look, { x, y: scaleAt, width: side })),
         words(`from-${i}`, 'label', [x, scaleAt + 20], part.ends[0]),
         words(`to-${i}`, 'label', [x + side, scaleAt + 20], part.ends[1], { anchor: 'end' }),
       ];
@@ -191,7 +208,11 @@ export function mapsContent(
     summary: `Strongest at ${place(strongest)} (‖x‖ ${short(maps.norm[strongest]!)}); best match at ${place(nearest)} (${maps.angle[nearest]!.toFixed(1)}°).`,
     legend: [
       { sign: 'dot', hue: 'norm', text: '‖x‖ of the patch' },
-      { sign: 'dot', hue: 'angle', text: 'θ between patch and filter: the fuller, the nearer' },
+      {
+        sign: 'dot',
+        hue: 'angle',
+        text: 'θ between patch and filter: full where they match, grey where they oppose',
+      },
       { sign: 'dot', hue: 'plain', text: 'response after normalisation and activation' },
     ],
     tables: () => [table(maps)],

@@ -9,7 +9,7 @@ import {
 import { axis, axisScale } from '../shared/chart/axis.js';
 import type { ChartContent, Picture } from '../shared/chart/content.js';
 import { binAt, densityBins, densityOutline, fullHeight } from '../shared/chart/density.js';
-import { area, line, type Mark, rect, roomFor, rule, words } from '../shared/chart/marks.js';
+import { area, line, type Mark, rect, rule, words } from '../shared/chart/marks.js';
 import { fileSafe, percent, precise, short } from '../shared/format.js';
 import type { DataTable } from '../shared/table.js';
 import { checkpointName, shortTrail, sourceLine } from './content.js';
@@ -34,7 +34,7 @@ function drawn(name: string, layer: LayerInspection, filter?: number, radius?: n
 function all({ layer, filter, second, movedRadius }: HeroSubject): readonly [Drawn, ...Drawn[]] {
   return [
     drawn('the output', layer, filter),
-    ...(movedRadius === undefined ? [] : [drawn('with the radius moved', layer, filter, movedRadius)]),
+    ...(movedRadius === undefined ? [] : [drawn('the output with R moved', layer, filter, movedRadius)]),
     ...(second === undefined ? [] : [drawn('B', second)]),
   ];
 }
@@ -51,25 +51,25 @@ function shareWords({ shares }: Drawn): string {
   return `‖x‖ alone carries ${part(norm)} of its variance, θ alone ${part(angle)}; ${both}`;
 }
 
-/** The shares as a bar: norm, angle, and what is left. */
-function shareBar(key: string, { shares }: Drawn, y: number, left: number, right: number): readonly Mark[] {
-  if (shares === undefined) return [];
-  const { norm, angle } = shares;
+/** The shares as a bar: norm, angle, and what is left; above it the same in words. */
+function shareBar(key: string, of: Drawn, y: number, left: number, right: number): readonly Mark[] {
+  const { name, shares } = of;
+  if (shares === undefined) return [words(`${key}-none`, 'label', [left, y], `${name} does not vary`)];
+  const { norm, angle, rest } = shares;
   const scale = (right - left) / Math.max(1, norm + angle);
   const [first, second] = [left + norm * scale, left + (norm + angle) * scale];
-  const label = (at: number, end: number, text: string): readonly Mark[] =>
-    end - at > roomFor(text) + 6
-      ? [words(`${key}-${at}`, 'value', [(at + end) / 2, y + 11], text, { anchor: 'middle' })]
-      : [];
+  const last = rest < 0 ? `in both ${percent(-rest)}` : `neither ${percent(rest)}`;
+  const text = `Variance of ${name}: ‖x‖ ${percent(norm)}, θ ${percent(angle)}, ${last}`;
   return [
-    rect(`${key}-norm`, 'area norm', { x: left, y, width: first - left, height: 15 }),
-    rect(`${key}-angle`, 'area angle', { x: first, y, width: second - first, height: 15 }),
-    rect(`${key}-frame`, 'frame-line', { x: left, y, width: right - left, height: 15 }),
-    ...label(left, first, `‖x‖ ${percent(norm)}`),
-    ...label(first, second, `θ ${percent(angle)}`),
-    ...(second < right - 1 ? label(second, right, `neither ${percent(Math.max(0, 1 - norm - angle))}`) : []),
+    words(`${key}-words`, 'value', [left, y], text),
+    rect(`${key}-norm`, 'area norm', { x: left, y: y + 6, width: first - left, height: 12 }),
+    rect(`${key}-angle`, 'area angle', { x: first, y: y + 6, width: second - first, height: 12 }),
+    rect(`${key}-frame`, 'frame-line', { x: left, y: y + 6, width: right - left, height: 12 }),
   ];
 }
+
+/** From the bar to the next one. */
+const barPitch = 40;
 
 function drawOutput(outputs: readonly [Drawn, ...Drawn[]], width: number): Picture {
   const [left, right, top] = [52, width - 8, 10];
@@ -92,28 +92,12 @@ function drawOutput(outputs: readonly [Drawn, ...Drawn[]], width: number): Pictu
     rule('base', 'frame-line', [left, base], [right, base]),
     ...axis({ key: 'output', at: 'bottom', edge: base, scale, ticks: Math.max(3, Math.floor(width / 90)) }),
     words('title', 'value', [(left + right) / 2, base + 31], 'output h(‖x‖)·g(θ)', { anchor: 'middle' }),
-    words('bars-title', 'label', [left, base + 54], 'share of the output’s variance'),
-    ...outputs.flatMap((of, i) => [
-      ...shareBar(`share-${i}`, of, base + 60 + 21 * i, left, right),
-      ...(outputs.length > 1
-        ? [
-            words(
-              `share-name-${i}`,
-              'label',
-              [left - 6, base + 71 + 21 * i],
-              ['A', 'moved', 'B'][nameOf(of)]!,
-              {
-                anchor: 'end',
-              },
-            ),
-          ]
-        : []),
-    ]),
+    ...outputs.flatMap((of, i) => shareBar(`share-${i}`, of, base + 56 + barPitch * i, 8, right)),
   ];
   const edges = histograms[0]!.edges;
   return {
     width,
-    height: base + 64 + 21 * outputs.length,
+    height: base + 40 + barPitch * outputs.length,
     marks,
     cursor: {
       columns: edges.length - 1,
@@ -135,11 +119,6 @@ function drawOutput(outputs: readonly [Drawn, ...Drawn[]], width: number): Pictu
       },
     },
   };
-}
-
-function nameOf({ name }: Drawn): number {
-  if (name === 'B') return 2;
-  return name === 'the output' ? 0 : 1;
 }
 
 function outputTable(outputs: readonly [Drawn, ...Drawn[]]): readonly DataTable[] {

@@ -29,7 +29,7 @@ export class RadiusSlider {
       'div',
       { class: 'radius-slider', hidden: true },
       this.track,
-      html('div', { class: 'radius-words' }, this.words, this.back.element),
+      html('div', { class: 'moved-words' }, this.words, this.back.element),
     );
     this.range.addEventListener('input', () => {
       const [low, high] = this.domain();

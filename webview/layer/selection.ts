@@ -47,7 +47,9 @@ export class SelectionPickers {
     );
   }
 
+  /** What is picked next starts from here, also before the host has answered. */
   private change(selection: Selection): void {
+    this.selection = selection;
     this.choose(selection);
   }
 }

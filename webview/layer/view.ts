@@ -39,6 +39,11 @@ export interface LayerActions {
   imageMaps: ImageActions['imageMaps'];
 }
 
+/** The last picture, where a view has one. */
+function shownBefore(view: LayerView): Inspection | undefined {
+  return 'previous' in view ? view.previous : undefined;
+}
+
 /** The layer panel on the page. */
 export class LayerPanel {
   private readonly frame = buildFrame('Layers');
@@ -147,6 +152,9 @@ export class LayerPanel {
 
   /** Show a whole snapshot. */
   show(view: LayerView): void {
+    // While it is measured, the pickers keep what was picked.
+    if (view.status !== 'loading' || this.inspection === undefined)
+      this.selection.update(view.status === 'full' ? view.inspection : shownBefore(view));
     if (view.status !== 'loading') this.progress.hide();
     if (view.status !== 'error') this.error.hide();
     if (view.status !== 'empty') this.empty.hide();
@@ -238,7 +246,6 @@ export class LayerPanel {
     this.exportButton.update(this.exportLook(inspection !== undefined));
     this.pin.update(this.pinLook());
     this.compareButton.update(this.compareLook());
-    this.selection.update(inspection);
     if (!inspection) return;
     this.frame.setTrail(trail(inspection));
     this.drawLayer();

@@ -45,7 +45,7 @@ export function shadedGrid(
   );
 }
 
-/** What the shades mean: a bar from the least to the greatest. */
+/** What the shades mean: a bar from the least to the greatest; of a negative width, from right to left. */
 export function shadeScale(
   key: string,
   className: string,
@@ -57,9 +57,9 @@ export function shadeScale(
     key: `${key}-scale-${i}`,
     className,
     attributes: {
-      x: Math.round((at.x + i * width) * 100) / 100,
+      x: Math.round((at.x + (width < 0 ? i + 1 : i) * width) * 100) / 100,
       y: at.y,
-      width: Math.round(width * 100) / 100,
+      width: Math.round(Math.abs(width) * 100) / 100,
       height: 6,
       'fill-opacity': Math.round(((i + 1) / shades) * 1000) / 1000,
     },
