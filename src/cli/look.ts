@@ -1,6 +1,9 @@
 import path from 'node:path';
+import { angularValue } from '../core/operator/angular.js';
+import { magnitudeValue } from '../core/operator/magnitude.js';
 import { operatorName } from '../core/operator/operator.js';
 import type { LayerInspection } from '../core/statistics/inspection.js';
+import { type VarianceShares, varianceShares } from '../core/statistics/outputs.js';
 import { doctor as examine } from '../engine/service.js';
 import { type EngineFlags, startEngine, withProgress } from './engine.js';
 import { type Output, percent, short, table } from './output.js';
@@ -72,12 +75,20 @@ export async function inspect(
     '±',
     'R',
     'beyond R',
+    'dead',
+    'response',
+    'nearest',
+    'energy',
+    'var ‖x‖',
+    'var θ',
   ];
   output.say(table([head, ...inspection.layers.map(layerRow)]));
 }
 
 function layerRow(layer: LayerInspection): string[] {
-  const { operator, norm, angle, radius, regimes } = layer;
+  const { operator, norm, angle, radius, regimes, filters } = layer;
+  const { deadShares, meanResponses, nearestAngles, energy } = layer;
+  const shares = sharesOf(layer);
   const beyond = regimes?.find(({ name }) => name === 'beyond the radius');
   return [
     layer.name,
@@ -91,9 +102,38 @@ function layerRow(layer: LayerInspection): string[] {
     short(norm.p95),
     `${angle.mean.toFixed(1)}°`,
     `${angle.deviation.toFixed(1)}°`,
-    radius === undefined ? '–' : short(radius.reduce((a, b) => a + b, 0) / radius.length),
+    radius === undefined ? '–' : short(mean(radius)),
     beyond === undefined ? '–' : percent(beyond.share),
+    `${deadShares.filter((share) => share >= deadFrom).length} of ${filters}`,
+    short(mean(meanResponses)),
+    nearestAngles.length === 0 ? '–' : `${Math.min(...nearestAngles).toFixed(1)}°`,
+    energy === undefined ? '–' : short(energy),
+    shares === undefined ? '–' : percent(shares.norm),
+    shares === undefined ? '–' : percent(shares.angle),
   ];
+}
+
+/** A filter is called dead when it is silent to so large a share of the patches. */
+const deadFrom = 0.999;
+
+function mean(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / values.length;
+}
+
+/** What each factor carries of the output's variance, with the mean parameters of the filters. */
+function sharesOf({ operator, radius, k, weightNorms, joint }: LayerInspection): VarianceShares | undefined {
+  if (operator === 'inner-product') {
+    const weight = mean(weightNorms);
+    return varianceShares(joint, (norm, degrees) => weight * norm * Math.cos((degrees * Math.PI) / 180));
+  }
+  const { magnitude, angular, alpha, beta } = operator;
+  const parameters = { alpha, beta, radius: radius === undefined ? 1 : mean(radius) };
+  return varianceShares(
+    joint,
+    (norm, degrees) =>
+      magnitudeValue(magnitude, norm, parameters) *
+      angularValue(angular, (degrees * Math.PI) / 180, k === undefined ? 1 : mean(k)),
+  );
 }
 
 /** What runs here and what does not, each with the reason. */

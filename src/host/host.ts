@@ -12,6 +12,7 @@ import { LayerLenses } from './config/layerLenses.js';
 import { MeasuredNetworks } from './config/measuredNetworks.js';
 import { ConfigQuickFixes } from './config/quickFixes.js';
 import { Doctor } from './doctor.js';
+import type { EngineClient } from './engine/engineClient.js';
 import { Engines } from './engine/engines.js';
 import { showError } from './errors.js';
 import { Owner } from './lifecycle.js';
@@ -19,8 +20,10 @@ import { LayerCursor } from './panels/layerCursor.js';
 import { type LayerTarget, layerTarget } from './panels/layerPanel.js';
 import { Panels } from './panels/panels.js';
 import { FileActions } from './runs/fileActions.js';
-import { choose, latestInspectable, pickCheckpoint, type RunTarget, targetOf } from './runs/pickRun.js';
+import { pickCheckpoint } from './runs/pickCheckpoint.js';
+import { choose, latestInspectable, type RunTarget, targetOf } from './runs/pickRun.js';
 import { RunContext } from './runs/runContext.js';
+import { newestCheckpoint } from './runs/runFolder.js';
 import { RunStore } from './runs/runStore.js';
 import { createSample } from './sample.js';
 import { setUpTensorflow } from './setUpTensorflow.js';
@@ -68,14 +71,18 @@ export class Host extends Owner {
     const { training, files } = this;
     const on = (action: (target: RunTarget) => Promise<unknown>) => (runDirectory: string) =>
       action({ runDirectory });
+    const engine: EngineClient['request'] = async (name, params, options = {}) => {
+      requireTrust();
+      return engines.analysis.request(name, params, options);
+    };
+    const pickSecond = (title: string) => (first: string) =>
+      pickCheckpoint(runs, title, 'B: what this one is compared with', first);
+    const runAction = async (command: string) => vscode.commands.executeCommand(`dcnet.${command}`);
     this.comparing = this._register(new Comparing(runs, (pair) => this.panels.openDiff(pair), log));
     this._register(vscode.workspace.registerTextDocumentContentProvider(configScheme, new ConfigDocuments()));
     this.panels = this._register(
-      new Panels(
-        context,
-        log,
-        runs,
-        {
+      new Panels(context, log, runs, {
+        training: {
           pause: on(training.pause),
           continue: on(training.continue),
           stop: on(training.stop),
@@ -84,41 +91,33 @@ export class Host extends Owner {
           revealConfig: on((target) => files.openConfig(target)),
           seen: (runDirectory) => status.acknowledge(runDirectory),
         },
-        {
+        layer: {
+          engine,
           cursor: this._register(new LayerCursor(reader)),
-          inspect: async (checkpoint, options) => {
-            requireTrust();
-            return engines.analysis.request('inspect', { checkpoint, split: 'test' }, options);
-          },
+          checkpointsOf: async (runDirectory) =>
+            ((await runs.get(runDirectory))?.checkpoints ?? [])
+              .filter(({ name }) => name !== 'best')
+              .map(({ file }) => file),
+          pickSecond: pickSecond('Compare Layers'),
           configOf: (runDirectory) => files.configOf(runDirectory),
-          runAction: async (command) => vscode.commands.executeCommand(`dcnet.${command}`),
+          runAction,
           log,
         },
-        {
-          engine: async (name, params, options = {}) => {
-            requireTrust();
-            return engines.analysis.request(name, params, options);
-          },
-          pickSecond: (first) => pickCheckpoint(runs, 'Compare Errors With', first),
+        errors: {
+          engine,
+          pickSecond: pickSecond('Compare Errors'),
           inspectLayers: (target) => this.panels.openLayers(target),
-          runAction: async (command) => vscode.commands.executeCommand(`dcnet.${command}`),
+          runAction,
           log,
         },
-        {
-          compareWeights: async (pair, options) => {
-            requireTrust();
-            return engines.analysis.request('compareWeights', pair, options);
-          },
-          compareBehaviour: async (pair, options) => {
-            requireTrust();
-            return engines.analysis.request('compareBehaviour', pair, options);
-          },
+        diff: {
+          engine,
           shown: (pair) => this.comparing.shown(pair),
           inspect: (checkpoint) => this.inspectLayers(vscode.Uri.file(checkpoint)),
           pick: () => this.comparing.pick(),
           log,
         },
-      ),
+      }),
     );
   }
 
@@ -204,7 +203,7 @@ export class Host extends Owner {
       target === undefined
         ? await latestInspectable(this.runs, config)
         : await this.runs.get(target.runDirectory);
-    const checkpoint = run?.checkpoints.findLast(({ name }) => name !== 'best') ?? run?.checkpoints.at(-1);
+    const checkpoint = newestCheckpoint(run);
     return run && checkpoint && { runDirectory: run.directory, checkpoint: checkpoint.file };
   }
 

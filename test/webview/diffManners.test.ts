@@ -66,7 +66,7 @@ describe('the diff panel’s manners', () => {
     expect(Number(/distance ([\d.]+)°/.exec(distances[1]!)![1])).toBeCloseTo(angle.distance!, 2);
     expect(await panel.page.evaluate(() => fakeHost.state)).toEqual({
       checkpoint: sameNetwork.a.file,
-      other: sameNetwork.b.file,
+      second: sameNetwork.b.file,
       selectedLayer: 'conv2',
     });
   });

@@ -59,7 +59,7 @@ describe('the layer panel’s manners', () => {
     const densest = joint.counts.indexOf(Math.max(...joint.counts));
     await panel.page.getByRole('listbox').focus();
     for (let i = 0; i < 4; i++) await panel.page.keyboard.press('Tab');
-    const spoken = () => panel.page.locator('.chart [role=status]').textContent();
+    const spoken = () => panel.page.locator('.hero .chart [role=status]').textContent();
     expect(await spoken()).toContain(`pairs here ${joint.counts[densest]!.toLocaleString('en')} (`);
     await panel.page.keyboard.press('ArrowRight');
     expect(await spoken()).toContain(`pairs here ${joint.counts[densest + 60]!.toLocaleString('en')} (`);
@@ -72,11 +72,11 @@ describe('the layer panel’s manners', () => {
       previous: inspection,
     });
     await panel.show(full);
-    expect(await panel.page.locator('.tooltip').isVisible()).toBe(true);
+    expect(await panel.page.locator('.hero .tooltip').isVisible()).toBe(true);
     await panel.page.keyboard.press('ArrowDown');
     expect(await spoken()).toContain(`pairs here ${joint.counts[densest + 60]!.toLocaleString('en')} (`);
     await panel.page.keyboard.press('Escape');
-    expect(await panel.page.locator('.tooltip').isVisible()).toBe(false);
+    expect(await panel.page.locator('.hero .tooltip').isVisible()).toBe(false);
   });
 
   it('follows the cursor without telling the host, unless pinned', async () => {
@@ -130,23 +130,23 @@ describe('the layer panel’s manners', () => {
       progress: { activity: 'Measuring conv3', done: 420, total: 1000 },
       previous: inspection,
     });
-    expect(await panel.page.locator('.progress-words').textContent()).toContain(
+    expect(await panel.page.locator('.progress-words:visible').textContent()).toContain(
       'Measuring conv3420 of 1,000',
     );
-    expect(await panel.page.locator('progress').evaluate((bar) => (bar as HTMLProgressElement).value)).toBe(
-      0.42,
-    );
-    expect(await panel.page.locator('svg.surface').evaluate((chart) => getComputedStyle(chart).opacity)).toBe(
-      '0.45',
-    );
+    expect(
+      await panel.page.locator('progress:visible').evaluate((bar) => (bar as HTMLProgressElement).value),
+    ).toBe(0.42);
+    expect(
+      await panel.page.locator('.hero svg.surface').evaluate((chart) => getComputedStyle(chart).opacity),
+    ).toBe('0.45');
     await panel.page.getByRole('button', { name: 'Cancel' }).click();
     await settle(panel.page);
     expect(await panel.requests('cancel')).toHaveLength(1);
     await panel.show(full);
-    expect(await panel.page.locator('svg.surface').evaluate((chart) => getComputedStyle(chart).opacity)).toBe(
-      '1',
-    );
-    expect(await panel.page.locator('.progress-block').isVisible()).toBe(false);
+    expect(
+      await panel.page.locator('.hero svg.surface').evaluate((chart) => getComputedStyle(chart).opacity),
+    ).toBe('1');
+    expect(await panel.page.locator('.progress-block').first().isVisible()).toBe(false);
   });
 
   it('says what went wrong and keeps the picture', async () => {
@@ -164,7 +164,7 @@ describe('the layer panel’s manners', () => {
     const alert = await panel.page.getByRole('alert').textContent();
     for (const part of ['The file is cut off.', 'Take another.', 'a.safetensors:3'])
       expect(alert).toContain(part);
-    expect(await panel.page.locator('svg.surface').isVisible()).toBe(true);
+    expect(await panel.page.locator('.hero svg.surface').isVisible()).toBe(true);
     await panel.page.getByRole('button', { name: 'Try again' }).click();
     await settle(panel.page);
     expect(await panel.requests('retry')).toHaveLength(1);
@@ -177,7 +177,7 @@ describe('the layer panel’s manners', () => {
       'The engine ended.Reload the window.',
     );
     await panel.show(full);
-    expect(await panel.page.locator('svg.surface').isVisible()).toBe(true);
+    expect(await panel.page.locator('.hero svg.surface').isVisible()).toBe(true);
   });
 
   it('shows a request that failed, and goes on', async () => {

@@ -93,14 +93,14 @@ describe('the layer panel’s picture', () => {
     expect(await panel.page.locator('.radius-words').textContent()).toMatch(
       /radius in use R = ρ·E‖x‖ \(adaptive radius\)/,
     );
-    expect(await panel.page.locator('.legend').textContent()).toContain(
+    expect(await panel.page.locator('.hero .legend').textContent()).toContain(
       'radius in use R = ρ·E‖x‖ (adaptive)',
     );
     await panel.page.locator('[data-key=conv4]').click();
     expect(await panel.page.locator('.radius-words').textContent()).toMatch(
       /the learned ρ itself \(fixed radius\)/,
     );
-    expect(await panel.page.locator('.legend').textContent()).toContain('radius in use R = ρ (fixed)');
+    expect(await panel.page.locator('.hero .legend').textContent()).toContain('radius in use R = ρ (fixed)');
     await panel.page.locator('[data-key=scores]').click();
     expect(await panel.page.locator('.radius-words').textContent()).toMatch(/no radius/);
     expect(await panel.page.locator('.formulas').textContent()).toContain('h = ‖w‖‖x‖');
@@ -189,7 +189,7 @@ describe('the layer panel’s picture', () => {
 
   it('claims no numbers for a layer without a measured patch', async () => {
     await panel.show({ status: 'full', inspection: { ...inspection, layers: [makeDeadLayer()] } });
-    expect(await panel.page.getByRole('option').textContent()).toContain('nothing measured');
+    expect(await panel.page.locator('[role=option]').textContent()).toContain('nothing measured');
     expect(await panel.page.locator('.regime-bar.wide').isVisible()).toBe(false);
     const statistics = panel.page.locator('.block:has(h2:text-is("Statistics")) tbody td');
     expect(new Set(await statistics.allTextContents())).toEqual(new Set(['–']));
@@ -225,13 +225,13 @@ describe('the layer panel’s picture', () => {
     await filters.getByRole('button', { name: '3', exact: true }).click();
     const normOf = await readAxis(panel.page, 'norm', 'x1');
     expect(normOf(Number(await mark(panel.page, 'radius').getAttribute('x1')))).toBeCloseTo(radius![3]!, 2);
-    expect(await panel.page.locator('.legend').textContent()).toContain('filter 3');
+    expect(await panel.page.locator('.hero .legend').textContent()).toContain('filter 3');
     expect(await panel.page.evaluate(() => document.activeElement?.getAttribute('data-row'))).toBe('3');
   });
 
   it('shows the numbers as tables', async () => {
-    await panel.page.getByRole('button', { name: 'Show as table' }).click();
-    expect(await panel.page.locator('svg.surface').isVisible()).toBe(false);
+    await panel.page.locator('.hero').getByRole('button', { name: 'Show as table' }).click();
+    expect(await panel.page.locator('.hero svg.surface').isVisible()).toBe(false);
     const patches = await panel.page
       .locator('.chart-tables table')
       .first()
@@ -246,7 +246,7 @@ describe('the layer panel’s picture', () => {
       .allTextContents();
     const total = joint.reduce((sum, text) => sum + Number(text.replaceAll(',', '')), 0);
     expect(total).toBe(layerNamed('conv1').joint.counts.reduce((sum, value) => sum + value, 0));
-    await panel.page.getByRole('button', { name: 'Show as table' }).click();
-    expect(await panel.page.locator('svg.surface').isVisible()).toBe(true);
+    await panel.page.locator('.hero').getByRole('button', { name: 'Show as table' }).click();
+    expect(await panel.page.locator('.hero svg.surface').isVisible()).toBe(true);
   });
 });

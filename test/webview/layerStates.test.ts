@@ -1,3 +1,4 @@
+import { makeAngles, makeEpochs, makeImages, makeMaps, makeSecond } from './support/layerExtras.js';
 import { makeDeadLayer, makeInspection, makePeakedLayer } from './support/layers.js';
 import { checkStates, type State } from './support/states.js';
 import { themes } from './support/themes.js';
@@ -74,9 +75,55 @@ const layerStates: readonly State[] = [
     themes: themes.slice(0, 1),
   },
   {
+    name: 'layer-compare',
+    setup: {
+      panel: 'layer',
+      view: { status: 'full', inspection },
+      second: { status: 'full', inspection: makeSecond(inspection) },
+      epochs: makeEpochs(inspection, 'conv1', 4),
+    },
+  },
+  {
+    name: 'layer-second-loading',
+    setup: {
+      panel: 'layer',
+      view: { status: 'full', inspection },
+      second: { status: 'loading', checkpoint: 'epoch-0004.dcnet.safetensors', progress },
+    },
+    themes: themes.slice(0, 1),
+  },
+  {
+    name: 'layer-wrong-shirts',
+    setup: {
+      panel: 'layer',
+      view: {
+        status: 'full',
+        inspection: { ...inspection, sampleSize: 35, accuracy: 0, selection: { label: 6, outcome: 'wrong' } },
+      },
+    },
+    themes: themes.slice(0, 2),
+  },
+  {
+    name: 'layer-everything',
+    setup: {
+      panel: 'layer',
+      view: { status: 'full', inspection },
+      state: { filter: 3, image: 3 },
+      epochs: makeEpochs(inspection, 'conv1'),
+      images: makeImages(),
+      maps: makeMaps(),
+      angles: makeAngles(),
+    },
+    prepare: async (page) => {
+      await page.getByRole('button', { name: 'Show the angles between filters' }).click();
+      await page.getByRole('slider', { name: 'Radius' }).focus();
+      for (let i = 0; i < 40; i++) await page.keyboard.press('ArrowRight');
+    },
+  },
+  {
     name: 'layer-table',
     setup: { panel: 'layer', view: { status: 'full', inspection } },
-    prepare: (page) => page.getByRole('button', { name: 'Show as table' }).click(),
+    prepare: (page) => page.getByRole('button', { name: 'Show as table' }).first().click(),
   },
   {
     name: 'layer-cursor',

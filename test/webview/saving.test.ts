@@ -25,7 +25,7 @@ describe('files that the layer panel saves', () => {
   afterEach(() => panel.close());
 
   it('saves the chart as SVG with colours, title and source', async () => {
-    await panel.page.getByRole('button', { name: 'Save the chart as SVG' }).click();
+    await panel.page.locator('.hero').getByRole('button', { name: 'Save the chart as SVG' }).click();
     await expect.poll(() => panel.requests('saveFile')).toHaveLength(1);
     const { suggestedName, content, encoding } = (await panel.requests('saveFile'))[0]!.params as Record<
       string,
@@ -61,7 +61,7 @@ describe('files that the layer panel saves', () => {
 
   it('takes the hatching of high contrast along', async () => {
     await panel.setTheme(themes.find(({ name }) => name === 'contrast-light')!);
-    await panel.page.getByRole('button', { name: 'Save the chart as SVG' }).click();
+    await panel.page.locator('.hero').getByRole('button', { name: 'Save the chart as SVG' }).click();
     await expect.poll(() => panel.requests('saveFile')).toHaveLength(1);
     const { content } = (await panel.requests('saveFile'))[0]!.params as Record<string, string>;
     const lines = await panel.page.evaluate((text) => {
@@ -77,7 +77,7 @@ describe('files that the layer panel saves', () => {
   });
 
   it('saves the chart as PNG', async () => {
-    await panel.page.getByRole('button', { name: 'Save the chart as PNG' }).click();
+    await panel.page.locator('.hero').getByRole('button', { name: 'Save the chart as PNG' }).click();
     await expect.poll(() => panel.requests('saveFile')).toHaveLength(1);
     const { suggestedName, content, encoding } = (await panel.requests('saveFile'))[0]!.params as Record<
       string,

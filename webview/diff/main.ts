@@ -23,7 +23,7 @@ const panel = new DiffPanel({
 const show = (view: DiffView): void => {
   if (view.status === 'full') {
     const { a, b } = view.comparison.weights;
-    host.remember({ checkpoint: a.file, other: b.file });
+    host.remember({ checkpoint: a.file, second: b.file });
   }
   panel.show(view);
 };

@@ -33,7 +33,7 @@ const host = joinHost(errorsPanelContract, { show }, errorsHostContract);
 function show(view: ErrorsView): void {
   if (view.status === 'full') {
     const { analysis, second } = view.picture;
-    host.remember({ checkpoint: analysis.checkpoint, compared: second?.checkpoint });
+    host.remember({ checkpoint: analysis.checkpoint, second: second?.checkpoint });
   }
   panel.show(view);
 }

@@ -2,7 +2,7 @@ import type { Inspection, LayerInspection } from '../../src/core/statistics/insp
 import type { ChartContent, LegendItem } from '../shared/chart/content.js';
 import { baseName, count, fileSafe, inColumn, percent, short } from '../shared/format.js';
 import type { Cell, DataTable } from '../shared/table.js';
-import { drawHero } from './hero.js';
+import { drawHero, type HeroSubject } from './hero.js';
 import { measuredRegimes, radiusWords, readOperator } from './operator.js';
 
 const number = (value: number): Cell => ({ text: inColumn(value), value });
@@ -17,12 +17,22 @@ export function checkpointName(checkpoint: string): string {
   return baseName(checkpoint).replace(/\.dcnet\.safetensors$/, '');
 }
 
+/** `, class shirt, wrong ones`; nothing where all images count. */
+function selectionWords({ selection, classes }: Inspection): string {
+  const { label, outcome } = selection ?? {};
+  const parts = [
+    label === undefined ? undefined : `class ${classes[label]?.name ?? label}`,
+    outcome && `${outcome} ones only`,
+  ];
+  return parts.map((part) => (part ? `, ${part}` : '')).join('');
+}
+
 /** The header's trail: run ▸ checkpoint ▸ split · n · backend · accuracy. */
 export function trail(inspection: Inspection): readonly string[] {
   return [
     inspection.run === undefined ? inspection.data : baseName(inspection.run),
     checkpointName(inspection.checkpoint),
-    `${inspection.split} split · n = ${count(inspection.sampleSize)} · ${inspection.backend} · accuracy ${percent(inspection.accuracy)}`,
+    `${inspection.split} split${selectionWords(inspection)} · n = ${count(inspection.sampleSize)} · ${inspection.backend} · accuracy ${percent(inspection.accuracy)}`,
   ];
 }
 
@@ -145,37 +155,93 @@ function heroTables(layer: LayerInspection, filter: number | undefined): readonl
   ];
 }
 
-/** The hero as a chart. */
+/** The hero as a chart. @param second the inspection compared with */
 export function heroContent(
   inspection: Inspection,
-  layer: LayerInspection,
-  filter: number | undefined,
+  subject: HeroSubject,
+  second: Inspection | undefined,
 ): ChartContent {
+  const { layer, filter } = subject;
   return {
     title: `${layer.name}: ${readOperator(layer, filter).name}`,
-    summary: summary(layer),
-    legend: legend(layer, filter),
-    tables: () => heroTables(layer, filter),
-    source: [...trail(inspection), layer.name].join(' › '),
+    summary: subject.second ? `${summary(layer)} B: ${summary(subject.second)}` : summary(layer),
+    legend: [...legend(layer, filter), ...secondLegend(subject, second)],
+    tables: () => [
+      ...heroTables(layer, filter),
+      ...(subject.second ? heroTables(subject.second, undefined).map(ofSecond) : []),
+    ],
+    source: sourceLine(inspection, layer, second),
     fileName: fileSafe(`${checkpointName(inspection.checkpoint)}-${layer.name}`),
-    draw: (width) => drawHero(layer, width, filter),
+    draw: (width) => drawHero(subject, width),
   };
 }
 
-/** Mean, deviation and percentiles of norm and angle. */
-export function statisticsTable(layer: LayerInspection): DataTable {
-  const { norm, angle } = layer;
+function secondLegend(
+  { second: layer, movedRadius }: HeroSubject,
+  second: Inspection | undefined,
+): readonly LegendItem[] {
+  return [
+    ...(movedRadius === undefined
+      ? []
+      : [
+          {
+            sign: 'line',
+            hue: 'norm',
+            second: true,
+            text: `h with the radius moved to ${inColumn(movedRadius)}`,
+          } as const,
+        ]),
+    ...(second === undefined
+      ? []
+      : [
+          {
+            sign: 'line',
+            hue: 'plain',
+            second: true,
+            text: layer
+              ? `B: ${shortTrail(second)}, its densities, h and g, and where 80 % of its pairs lie`
+              : `B: ${shortTrail(second)} has no layer of this name`,
+          } as const,
+        ]),
+  ];
+}
+
+function ofSecond(table: DataTable): DataTable {
+  return { ...table, caption: `B: ${table.caption}` };
+}
+
+/** Run and checkpoint in a few words. */
+export function shortTrail({ run, checkpoint, sampleSize }: Inspection): string {
+  const place = [run === undefined ? undefined : baseName(run), checkpointName(checkpoint)];
+  return `${place.filter((part) => part).join(' ')}, n = ${count(sampleSize)}`;
+}
+
+/** What a chart of one layer is of. */
+export function sourceLine(
+  inspection: Inspection,
+  layer: LayerInspection,
+  second?: Inspection | undefined,
+): string {
+  const first = [...trail(inspection), layer.name].join(' › ');
+  return second === undefined ? first : `${first}; B: ${shortTrail(second)}`;
+}
+
+/** Mean, deviation and percentiles of norm and angle, of B beside. */
+export function statisticsTable(layer: LayerInspection, second?: LayerInspection): DataTable {
   const row = (
     name: string,
     key: 'mean' | 'deviation' | 'minimum' | 'p05' | 'median' | 'p95' | 'maximum',
   ) => [
     { text: name, value: name },
-    norm.count > 0 ? number(norm[key]) : unknown,
-    angle.count > 0 ? degrees(angle[key]) : unknown,
+    ...shown.map(({ norm }) => (norm.count > 0 ? number(norm[key]) : unknown)),
+    ...shown.map(({ angle }) => (angle.count > 0 ? degrees(angle[key]) : unknown)),
   ];
+  const shown = second === undefined ? [layer] : [layer, second];
+  const heads = (label: string, hue: 'norm' | 'angle') =>
+    shown.map((_, i) => ({ label: i === 0 ? label : `${label} B`, hue }));
   return {
-    caption: 'Norms over patches, angles over pairs, both without ε',
-    columns: [{ label: '' }, { label: '‖x‖', hue: 'norm' }, { label: 'θ', hue: 'angle' }],
+    caption: '‖x‖ over patches, θ over pairs, without ε',
+    columns: [{ label: '' }, ...heads('‖x‖', 'norm'), ...heads('θ', 'angle')],
     rows: [
       row('mean', 'mean'),
       row('standard deviation', 'deviation'),
@@ -188,22 +254,33 @@ export function statisticsTable(layer: LayerInspection): DataTable {
   };
 }
 
-/** One row a filter: ‖w‖ and, where there are, ρ, R and k. */
-export function filterTable(layer: LayerInspection): DataTable {
-  const parts = [
-    { label: '‖w‖', values: layer.weightNorms },
-    { label: 'ρ', values: layer.rho, hue: 'norm' as const },
-    { label: 'R', values: layer.radius, hue: 'norm' as const },
-    { label: 'k', values: layer.k, hue: 'angle' as const },
-  ].flatMap((part) => (part.values ? [{ ...part, values: part.values }] : []));
+/** One row a filter; those whose number or angle does not fit the search are left out by `rows`. */
+export function filterTable(layer: LayerInspection, rows: readonly number[]): DataTable {
+  const parts: readonly {
+    readonly label: string;
+    readonly values: readonly number[];
+    readonly hue?: 'norm' | 'angle';
+    readonly cell: (value: number) => Cell;
+  }[] = [
+    { label: '‖w‖', values: layer.weightNorms, cell: number },
+    ...(layer.rho ? [{ label: 'ρ', values: layer.rho, hue: 'norm', cell: number } as const] : []),
+    ...(layer.radius ? [{ label: 'R', values: layer.radius, hue: 'norm', cell: number } as const] : []),
+    ...(layer.k ? [{ label: 'k', values: layer.k, hue: 'angle', cell: number } as const] : []),
+    { label: 'dead', values: layer.deadShares, cell: share },
+    { label: 'mean response', values: layer.meanResponses, cell: number },
+    { label: 'mean θ', values: layer.meanAngles, hue: 'angle', cell: degrees },
+    ...(layer.nearestAngles.length > 0
+      ? [{ label: 'to nearest', values: layer.nearestAngles, hue: 'angle', cell: degrees } as const]
+      : []),
+  ];
   return {
-    caption: 'Choose a filter to draw h and g with its own parameters',
+    caption: 'Choose a filter to draw h and g with its own parameters, and its maps over an image',
     columns: [{ label: 'filter' }, ...parts.map(({ label, hue }) => (hue ? { label, hue } : { label }))],
-    rows: layer.weightNorms.map((_, i) => [
-      { text: String(i), value: i },
-      ...parts.map(({ values }): Cell => {
-        const value = values[i];
-        return value === undefined ? { text: '', value: undefined } : number(value);
+    rows: rows.map((filter) => [
+      { text: String(filter), value: filter },
+      ...parts.map(({ values, cell }): Cell => {
+        const value = values[filter];
+        return value === undefined ? { text: '', value: undefined } : cell(value);
       }),
     ]),
   };

@@ -1,8 +1,8 @@
 import type { LayerInspection } from '../../src/core/statistics/inspection.js';
 import { axis, axisScale } from '../shared/chart/axis.js';
 import type { Picture } from '../shared/chart/content.js';
-import { type DensityBin, densityBins, densityOutline } from '../shared/chart/density.js';
-import { heatmap } from '../shared/chart/heatmap.js';
+import { type DensityBin, densityBins, densityOutline, fullHeight } from '../shared/chart/density.js';
+import { densestOutline, heatmap } from '../shared/chart/heatmap.js';
 import { area, line, type Mark, type Point, rect, roomFor, rule, words } from '../shared/chart/marks.js';
 import { inColumn, percent } from '../shared/format.js';
 import { jointCursor } from './cursor.js';
@@ -112,12 +112,82 @@ function tallestCuts(bins: readonly DensityBin[]): readonly DensityBin[] {
     .slice(0, mostCuts);
 }
 
-function stripMarks(layer: LayerInspection, operator: OperatorReading, layout: HeroLayout): readonly Mark[] {
-  const { norm, angle, plot, strips, magnitude, angular } = layout;
-  const normBins = densityBins(layer.norm.histogram, norm);
-  const angleBins = densityBins(layer.angle.histogram, angle);
+/** The densities, h and g of the checkpoint compared with, and where most of its pairs lie. */
+function secondMarks(
+  second: LayerInspection,
+  operator: OperatorReading,
+  layout: HeroLayout,
+  tallest: Tallest,
+): readonly Mark[] {
+  const { norm, angle, plot, strips } = layout;
+  const { normEdges, angleEdges, counts } = second.joint;
+  const { radius } = operator;
+  const shown = radius !== undefined && radius >= norm.domain[0] && radius <= norm.domain[1];
+  const normBins = densityBins(second.norm.histogram, norm, tallest.norm);
+  const angleBins = densityBins(second.angle.histogram, angle, tallest.angle);
+  return [
+    densestOutline(
+      'joint-second',
+      'line plain second',
+      normEdges.map(norm),
+      angleEdges.map(angle),
+      counts,
+      mostOfB,
+    ),
+    line('norm-second', 'norm second', densityOutline(normBins, norm, layout.normRise, 'x')),
+    line('angle-second', 'angle second', densityOutline(angleBins, angle, layout.angleRise, 'y')),
+    ...curveMarks('second', 'second', operator, layout),
+    ...(shown
+      ? [rule('radius-second', 'radius second', [norm(radius), strips.top - 4], [norm(radius), plot.bottom])]
+      : []),
+  ];
+}
+
+/** h and g. */
+function curveMarks(
+  key: string,
+  look: '' | 'second',
+  operator: OperatorReading,
+  { norm, angle, magnitude, angular }: HeroLayout,
+): readonly Mark[] {
   const h = magnitudeCurve(operator, norm).map(([x, value]): Point => [norm(x), magnitude(value)]);
   const g = angularCurve(operator).map(([degrees, value]): Point => [angular(value), angle(degrees)]);
+  return [
+    line(key === '' ? 'h-line' : `h-${key}`, `norm ${look}`.trim(), h),
+    line(key === '' ? 'g-line' : `g-${key}`, `angle ${look}`.trim(), g),
+  ];
+}
+
+/** The radius as it would be: h with it, and its hairline. */
+function movedMarks(operator: OperatorReading, layout: HeroLayout): readonly Mark[] {
+  const { norm, strips, plot } = layout;
+  const radius = operator.radius!;
+  const label = `R → ${inColumn(radius)}`;
+  const half = roomFor(label) / 2;
+  const x = norm(radius);
+  const middle = Math.min(plot.right - half, Math.max(plot.left + half, x));
+  return [
+    curveMarks('moved', 'second', operator, layout)[0]!,
+    rule('radius-moved', 'radius moved', [x, strips.top - 4], [x, plot.bottom], { 'data-value': radius }),
+    words('radius-moved-value', 'value', [middle, plot.top - 6], label, { anchor: 'middle' }),
+  ];
+}
+
+/** Share per pixel that has full height, along either axis. */
+interface Tallest {
+  readonly norm: number;
+  readonly angle: number;
+}
+
+function stripMarks(
+  layer: LayerInspection,
+  operator: OperatorReading,
+  layout: HeroLayout,
+  tallest: Tallest,
+): readonly Mark[] {
+  const { norm, angle, plot, strips, magnitude, angular } = layout;
+  const normBins = densityBins(layer.norm.histogram, norm, tallest.norm);
+  const angleBins = densityBins(layer.angle.histogram, angle, tallest.angle);
   const highest = magnitude.domain[1] / 1.08;
   return [
     area('norm-density', 'norm', densityOutline(normBins, norm, layout.normRise, 'x'), { y: strips.bottom }),
@@ -129,8 +199,7 @@ function stripMarks(layer: LayerInspection, operator: OperatorReading, layout: H
     rule('norm-base', 'frame-line', [plot.left, strips.bottom], [plot.right, strips.bottom]),
     rule('angle-base', 'frame-line', [strips.left, plot.top], [strips.left, plot.bottom]),
     rule('g-zero', 'grid', [angular(0), plot.top], [angular(0), plot.bottom]),
-    line('h-line', 'norm', h),
-    line('g-line', 'angle', g),
+    ...curveMarks('', '', operator, layout),
     ...shareAxis('norm-share', 'left', normBins, plot.left, layout.normRise),
     ...shareAxis('angle-share', 'bottom', angleBins, plot.bottom, layout.angleRise),
     ...axis({ key: 'h', at: 'right', edge: plot.right, scale: magnitude, ticks: [0, highest] }),
@@ -142,15 +211,42 @@ function stripMarks(layer: LayerInspection, operator: OperatorReading, layout: H
   ];
 }
 
+/** What the hero shows. */
+export interface HeroSubject {
+  readonly layer: LayerInspection;
+  /** Draw h and g with this filter's parameters. */
+  readonly filter?: number | undefined;
+  /** The same layer of the checkpoint compared with. */
+  readonly second?: LayerInspection | undefined;
+  /** The radius as it would be. */
+  readonly movedRadius?: number | undefined;
+}
+
+/** Share of B's pairs inside its outline. */
+export const mostOfB = 0.8;
+
 /**
  * The layer panel's hero: joint density of ‖x‖ × θ, on its top edge the density of ‖x‖ under h, on its right edge
  * the density of θ under g.
  * @param width of the page's column, pixels
- * @param filter draw h and g with this filter's parameters
  */
-export function drawHero(layer: LayerInspection, width: number, filter?: number): Picture {
+export function drawHero({ layer, filter, second, movedRadius }: HeroSubject, width: number): Picture {
   const operator = readOperator(layer, filter);
-  const layout = heroLayout(layer, operator, width);
+  const moved = movedRadius === undefined ? undefined : readOperator(layer, filter, movedRadius);
+  const other = second && readOperator(second);
+  const also = [moved, other].filter((reading) => reading !== undefined);
+  const layout = heroLayout(layer, operator, width, second, also);
+  const shown = second === undefined ? [layer] : [layer, second];
+  const tallest = {
+    norm: fullHeight(
+      shown.map((of) => of.norm.histogram),
+      layout.norm,
+    ),
+    angle: fullHeight(
+      shown.map((of) => of.angle.histogram),
+      layout.angle,
+    ),
+  };
   const { norm, angle, plot } = layout;
   const { normEdges, angleEdges, counts } = layer.joint;
   const normTitle = `‖x‖, patch norm${norm.logarithmic ? ' (log scale)' : ''}`;
@@ -163,7 +259,9 @@ export function drawHero(layer: LayerInspection, width: number, filter?: number)
       width: plot.right - plot.left,
       height: plot.bottom - plot.top,
     }),
-    ...stripMarks(layer, operator, layout),
+    ...stripMarks(layer, operator, layout, tallest),
+    ...(second && other ? secondMarks(second, other, layout, tallest) : []),
+    ...(moved ? movedMarks(moved, layout) : []),
     ...radiusMarks(layer, operator, layout),
     ...axis({
       key: 'norm',

@@ -35,12 +35,13 @@ export interface HeroLayout {
 const curvePoints = 160;
 
 /** The part of the norm axis that is shown: the data, from 0 where that is near, and the radii where they are near. */
-export function normDomain(layer: LayerInspection): readonly [number, number] {
-  const edges = [...layer.norm.histogram.edges, ...layer.joint.normEdges];
+export function normDomain(layer: LayerInspection, second?: LayerInspection): readonly [number, number] {
+  const shown = second === undefined ? [layer] : [layer, second];
+  const edges = shown.flatMap(({ norm, joint }) => [...norm.histogram.edges, ...joint.normEdges]);
   let [low, high] = [Math.min(...edges), Math.max(...edges)];
   if (areLogarithmic(layer.joint.normEdges)) return [low, high];
   if (low < high * 0.4) low = 0;
-  const radii = layer.radius ?? [];
+  const radii = shown.flatMap(({ radius }) => radius ?? []);
   const largest = Math.max(0, ...radii);
   if (largest > high && largest < high * 1.6) high = largest * 1.04;
   return [low, high > low ? high : low + 1];
@@ -65,7 +66,14 @@ export function angularCurve(operator: OperatorReading): readonly (readonly [deg
   return Array.from({ length: 121 }, (_, i) => [i * 1.5, operator.angular(i * 1.5)]);
 }
 
-export function heroLayout(layer: LayerInspection, operator: OperatorReading, width: number): HeroLayout {
+/** @param also other curves of h and g in the same picture */
+export function heroLayout(
+  layer: LayerInspection,
+  operator: OperatorReading,
+  width: number,
+  second?: LayerInspection,
+  also: readonly OperatorReading[] = [],
+): HeroLayout {
   const narrow = width < 480;
   const stripHeight = narrow ? 64 : 88;
   const stripWidth = narrow ? 64 : 104;
@@ -74,9 +82,10 @@ export function heroLayout(layer: LayerInspection, operator: OperatorReading, wi
   const top = 22 + stripHeight + 28;
   const plotHeight = Math.round(Math.min(360, Math.max(190, (right - left) * 0.6)));
   const bottom = top + plotHeight;
-  const norm = axisScale(normDomain(layer), [left, right], areLogarithmic(layer.joint.normEdges));
+  const norm = axisScale(normDomain(layer, second), [left, right], areLogarithmic(layer.joint.normEdges));
   const strips = { top: 22, bottom: 22 + stripHeight, left: right + 6, right: right + 6 + stripWidth };
-  const highest = Math.max(...magnitudeCurve(operator, norm).map(([, h]) => h), 0);
+  const curves = [operator, ...also].flatMap((reading) => magnitudeCurve(reading, norm));
+  const highest = Math.max(...curves.map(([, h]) => h), 0);
   return {
     width,
     height: bottom + 36,

@@ -1,6 +1,12 @@
 import '../shared/noEval.js';
 
-import { type LayerView, layerHostContract, layerPanelContract } from '../../src/protocol/panels/layer.js';
+import { DcnetError, type ErrorDetails } from '../../src/core/errors.js';
+import {
+  type LayerView,
+  layerHostContract,
+  layerPanelContract,
+  type SecondView,
+} from '../../src/protocol/panels/layer.js';
 import { joinHost } from '../shared/host.js';
 import { LayerPanel } from './view.js';
 import './layer.css';
@@ -19,7 +25,16 @@ const panel = new LayerPanel({
   retry: () => tell(host.remote.request('retry', {})),
   runAction: (command) => tell(host.remote.request('runAction', { command })),
   saveFile: (file) => tell(host.remote.request('saveFile', file)),
-  selectionChanged: (selectedLayer) => host.remember({ selectedLayer }),
+  remember: (change) => host.remember(change),
+  select: (selection) => tell(host.remote.request('select', selection)),
+  compare: () => tell(host.remote.request('compare', {})),
+  stopComparing: () => tell(host.remote.request('stopComparing', {})),
+  openCheckpoint: (checkpoint) => tell(host.remote.request('openCheckpoint', { checkpoint })),
+  epochs: (layer) => host.remote.request('epochs', { layer }),
+  measureEpochs: (signal, onProgress) => host.remote.request('measureEpochs', {}, { signal, onProgress }),
+  filterAngles: (layer) => host.remote.request('filterAngles', { layer }),
+  sampleImages: (request) => host.remote.request('sampleImages', request),
+  imageMaps: (request) => host.remote.request('imageMaps', request),
 });
 
 const host = joinHost(
@@ -29,6 +44,12 @@ const host = joinHost(
       if (view.status === 'full') host.remember({ checkpoint: view.inspection.checkpoint });
       panel.show(view);
     },
+    showSecond: (view: SecondView) => {
+      if (view.status !== 'loading')
+        host.remember({ second: view.status === 'full' ? view.inspection.checkpoint : undefined });
+      panel.showSecond(view);
+    },
+    failed: (error: ErrorDetails) => panel.showFailure(new DcnetError(error)),
     layerSelected: ({ layer, asked }: { layer: string; asked?: boolean | undefined }) =>
       asked ? panel.select(layer) : panel.follow(layer),
   },
@@ -38,6 +59,7 @@ const host = joinHost(
 async function start(): Promise<void> {
   const { view, selectedLayer, pinned } = await host.remote.request('ready', {});
   panel.setPinned(pinned);
+  panel.restore(host.state);
   const wanted = selectedLayer ?? host.state.selectedLayer;
   if (wanted !== undefined) panel.select(wanted);
   if (view.status === 'full') host.remember({ checkpoint: view.inspection.checkpoint, pinned });

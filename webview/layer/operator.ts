@@ -36,8 +36,9 @@ export interface OperatorReading {
 /**
  * Read a layer's operator in decoupled form.
  * @param filter use this filter's R, k and ‖w‖ instead of the mean over filters
+ * @param otherRadius use this R instead
  */
-export function readOperator(layer: LayerInspection, filter?: number): OperatorReading {
+export function readOperator(layer: LayerInspection, filter?: number, otherRadius?: number): OperatorReading {
   if (layer.operator === 'inner-product') {
     const weightNorm = parameter(layer.weightNorms, filter) ?? 1;
     return {
@@ -53,7 +54,7 @@ export function readOperator(layer: LayerInspection, filter?: number): OperatorR
     };
   }
   const { magnitude, angular, alpha, beta } = layer.operator;
-  const radius = parameter(layer.radius, filter);
+  const radius = otherRadius ?? parameter(layer.radius, filter);
   const k = parameter(layer.k, filter);
   const usesBeta = magnitude === 'seg' || magnitude === 'mix';
   const parameters = [`α = ${short(alpha)}`, ...(usesBeta ? [`β = ${short(beta)}`] : [])];
@@ -68,6 +69,13 @@ export function readOperator(layer: LayerInspection, filter?: number): OperatorR
     angular: (degrees) => angularValue(angular, (degrees * Math.PI) / 180, k ?? 1),
     corners: radius !== undefined && (magnitude === 'ball' || magnitude === 'seg') ? [radius] : [],
   };
+}
+
+/** What the parts of the norm axis are called: in SegConv the radius joins two segments. */
+export function regimeNames({ operator }: LayerInspection): readonly [below: string, beyond: string] {
+  return operator !== 'inner-product' && operator.magnitude === 'seg'
+    ? ['in the first segment, slope α', 'in the second segment, slope β']
+    : ['below the radius', 'beyond the radius'];
 }
 
 /** Which radius is drawn, in a few words. */

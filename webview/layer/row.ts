@@ -1,8 +1,8 @@
-import type { LayerInspection } from '../../src/core/statistics/inspection.js';
-import { axisScale } from '../shared/chart/axis.js';
-import { densityBins, densityOutline } from '../shared/chart/density.js';
+import type { Histogram, LayerInspection } from '../../src/core/statistics/inspection.js';
+import { type AxisScale, axisScale } from '../shared/chart/axis.js';
+import { densityBins, densityOutline, fullHeight } from '../shared/chart/density.js';
 import { drawMarks } from '../shared/chart/draw.js';
-import { area, type Mark, rect, rule } from '../shared/chart/marks.js';
+import { area, line, type Mark, type Point, rect, rule } from '../shared/chart/marks.js';
 import { html, setText, svg } from '../shared/dom.js';
 import { percent, short } from '../shared/format.js';
 import type { Row } from '../shared/listbox.js';
@@ -12,27 +12,43 @@ import { measuredRegimes, readOperator } from './operator.js';
 const spark = { width: 84, height: 22 } as const;
 const bar = { width: 84, height: 9 } as const;
 
+/** Outlines of densities in one picture. */
+function outlines(
+  histograms: readonly Histogram[],
+  scale: AxisScale,
+  rise: (height: number) => number,
+): readonly (readonly Point[])[] {
+  const tallest = fullHeight(histograms, scale);
+  return histograms.map((histogram) =>
+    densityOutline(densityBins(histogram, scale, tallest), scale, rise, 'x'),
+  );
+}
+
 /** Density of ‖x‖ with the radius as a hairline. */
-function normSparkline(layer: LayerInspection): readonly Mark[] {
-  const scale = axisScale(normDomain(layer), [0, spark.width]);
+function normSparkline(layer: LayerInspection, second: LayerInspection | undefined): readonly Mark[] {
+  const scale = axisScale(normDomain(layer, second), [0, spark.width]);
   const rise = (height: number): number => spark.height - height * (spark.height - 2);
-  const outline = densityOutline(densityBins(layer.norm.histogram, scale), scale, rise, 'x');
+  const histograms = [layer.norm.histogram, ...(second ? [second.norm.histogram] : [])];
+  const [outline, other] = outlines(histograms, scale, rise);
   const { radius } = readOperator(layer);
   const shown = radius !== undefined && radius <= scale.domain[1];
   return [
-    area('density', 'norm', outline, { y: spark.height }),
+    area('density', 'norm', outline!, { y: spark.height }),
+    ...(other ? [line('second', 'norm second', other)] : []),
     rule('base', 'frame-line', [0, spark.height], [spark.width, spark.height]),
     ...(shown ? [rule('radius', 'radius', [scale(radius), 0], [scale(radius), spark.height])] : []),
   ];
 }
 
 /** Density of θ with 90° as a hairline. */
-function angleSparkline(layer: LayerInspection): readonly Mark[] {
+function angleSparkline(layer: LayerInspection, second: LayerInspection | undefined): readonly Mark[] {
   const scale = axisScale([0, 180], [0, spark.width]);
   const rise = (height: number): number => spark.height - height * (spark.height - 2);
-  const outline = densityOutline(densityBins(layer.angle.histogram, scale), scale, rise, 'x');
+  const histograms = [layer.angle.histogram, ...(second ? [second.angle.histogram] : [])];
+  const [outline, other] = outlines(histograms, scale, rise);
   return [
-    area('density', 'angle', outline, { y: spark.height }),
+    area('density', 'angle', outline!, { y: spark.height }),
+    ...(other ? [line('second', 'angle second', other)] : []),
     rule('base', 'frame-line', [0, spark.height], [spark.width, spark.height]),
     rule('right-angle', 'grid', [scale(90), 0], [scale(90), spark.height]),
   ];
@@ -52,8 +68,14 @@ function beyondShare(layer: LayerInspection): number | undefined {
   return measuredRegimes(layer).find(({ name }) => name === 'beyond the radius')?.share;
 }
 
+/** A layer, and the same layer of the checkpoint compared with. */
+export interface RowItem {
+  readonly layer: LayerInspection;
+  readonly second: LayerInspection | undefined;
+}
+
 /** A layer in the list: its name, two sparklines and its regime bar. */
-export function layerRow(): Row<LayerInspection> {
+export function layerRow(): Row<RowItem> {
   const name = html('span', { class: 'row-name' });
   const operator = html('span', { class: 'row-operator' });
   const norm = svg('svg', { class: 'spark', ...spark, 'aria-hidden': 'true' });
@@ -68,7 +90,7 @@ export function layerRow(): Row<LayerInspection> {
       html('div', { class: 'row-sparks' }, norm, angle),
       html('div', { class: 'row-regimes' }, regimes, share),
     ),
-    update(layer) {
+    update({ layer, second }) {
       const kind =
         layer.operator === 'inner-product'
           ? `plain ${layer.type}`
@@ -76,8 +98,8 @@ export function layerRow(): Row<LayerInspection> {
       const beyond = beyondShare(layer);
       setText(name, layer.name);
       setText(operator, kind);
-      drawMarks(norm, normSparkline(layer));
-      drawMarks(angle, angleSparkline(layer));
+      drawMarks(norm, normSparkline(layer, second));
+      drawMarks(angle, angleSparkline(layer, second));
       regimes.toggleAttribute('hidden', beyond === undefined);
       if (beyond !== undefined) drawMarks(regimes, regimeBar(layer, bar.width, bar.height));
       const measured = layer.patches > 0;

@@ -1,14 +1,22 @@
-import type { Inspection, LayerInspection } from '../../src/core/statistics/inspection.js';
-import type { LayerView } from '../../src/protocol/panels/layer.js';
+import type { Inspection, LayerInspection, Selection } from '../../src/core/statistics/inspection.js';
+import type { LayerView, SecondView } from '../../src/protocol/panels/layer.js';
+import type { PanelState } from '../../src/protocol/panels/shared.js';
 import { Chart, type FileToSave } from '../shared/chart/chart.js';
 import { type ButtonControl, button } from '../shared/controls.js';
 import { count, fileSafe } from '../shared/format.js';
 import { buildFrame } from '../shared/frame.js';
 import { Listbox } from '../shared/listbox.js';
 import { EmptyState, ErrorBlock, ProgressBlock } from '../shared/message.js';
-import { checkpointName, heroContent, trail } from './content.js';
+import { checkpointName, heroContent, shortTrail, trail } from './content.js';
+import { type EpochActions, EpochsBlock } from './epochs.js';
 import { LayerEvidence } from './evidence.js';
-import { layerRow } from './row.js';
+import { type FilterActions, FiltersBlock } from './filters.js';
+import type { HeroSubject } from './hero.js';
+import { type ImageActions, ImageBlock } from './imageBlock.js';
+import { outputContent } from './output.js';
+import { RadiusSlider } from './radiusSlider.js';
+import { layerRow, type RowItem } from './row.js';
+import { SelectionPickers } from './selection.js';
 
 /** What the panel asks for; failures come back through `showFailure`. */
 export interface LayerActions {
@@ -18,8 +26,22 @@ export interface LayerActions {
   retry(): void;
   runAction(command: 'train' | 'createSample'): void;
   saveFile(file: FileToSave): void;
-  /** The selection changed, by whomever: keep it for a restored panel. */
-  selectionChanged(layer: string): void;
+  /** Keep what is chosen for a restored panel. */
+  remember(change: PanelState): void;
+  select(selection: Selection): void;
+  compare(): void;
+  stopComparing(): void;
+  openCheckpoint(checkpoint: string): void;
+  epochs: EpochActions['epochs'];
+  measureEpochs: EpochActions['measureEpochs'];
+  filterAngles: FilterActions['filterAngles'];
+  sampleImages: ImageActions['sampleImages'];
+  imageMaps: ImageActions['imageMaps'];
+}
+
+/** The last picture, where a view has one. */
+function shownBefore(view: LayerView): Inspection | undefined {
+  return 'previous' in view ? view.previous : undefined;
 }
 
 /** The layer panel on the page. */
@@ -31,12 +53,25 @@ export class LayerPanel {
   private readonly failure = new ErrorBlock();
   private readonly pin: ButtonControl;
   private readonly exportButton: ButtonControl;
-  private readonly list: Listbox<LayerInspection>;
+  private readonly compareButton: ButtonControl;
+  private readonly list: Listbox<RowItem>;
   private readonly chart: Chart;
-  private readonly evidence: LayerEvidence;
+  private readonly radius = new RadiusSlider((radius) => {
+    this.movedRadius = radius;
+    this.drawCurves();
+  });
+  private readonly output: Chart;
+  private readonly evidence = new LayerEvidence();
+  private readonly epochs: EpochsBlock;
+  private readonly filters: FiltersBlock;
+  private readonly images: ImageBlock;
+  private readonly selection: SelectionPickers;
+  private readonly secondProgress: ProgressBlock;
   private inspection: Inspection | undefined;
+  private second: Inspection | undefined;
   private selected: string | undefined;
   private filter: number | undefined;
+  private movedRadius: number | undefined;
   private pinned = false;
 
   constructor(private readonly actions: LayerActions) {
@@ -46,9 +81,18 @@ export class LayerPanel {
       actions.setPinned(this.pinned);
     });
     this.exportButton = button(this.exportLook(false), () => this.exportNumbers());
-    this.list = new Listbox<LayerInspection>({
+    this.compareButton = button(this.compareLook(), () => {
+      if (this.second === undefined) actions.compare();
+      else actions.stopComparing();
+    });
+    this.secondProgress = new ProgressBlock(() => actions.stopComparing());
+    this.selection = new SelectionPickers((selection) => {
+      actions.remember({ selection });
+      actions.select(selection);
+    });
+    this.list = new Listbox<RowItem>({
       label: 'Layers',
-      keyOf: (layer) => layer.name,
+      keyOf: ({ layer }) => layer.name,
       createRow: layerRow,
       choose: (layer) => {
         this.select(layer);
@@ -56,22 +100,61 @@ export class LayerPanel {
       },
     });
     this.chart = new Chart((file) => actions.saveFile(file));
-    this.evidence = new LayerEvidence((filter) => {
-      this.filter = filter;
-      this.drawLayer();
+    this.output = new Chart((file) => actions.saveFile(file));
+    const shared = {
+      saveFile: (file: FileToSave) => actions.saveFile(file),
+      failed: (thrown: unknown) => this.showFailure(thrown),
+    };
+    this.epochs = new EpochsBlock({ ...actions, ...shared });
+    this.filters = new FiltersBlock({
+      ...shared,
+      filterAngles: actions.filterAngles,
+      choose: (filter) => {
+        this.filter = filter;
+        this.movedRadius = undefined;
+        actions.remember({ filter });
+        this.drawLayer();
+      },
+    });
+    this.images = new ImageBlock({
+      ...shared,
+      sampleImages: actions.sampleImages,
+      imageMaps: actions.imageMaps,
+      imageChosen: (image) => actions.remember({ image }),
     });
     const { frame } = this;
-    frame.actions.append(this.pin.element, this.exportButton.element);
-    frame.notices.append(this.progress.element, this.error.element, this.failure.element, this.empty.element);
+    frame.actions.append(
+      this.selection.element,
+      this.compareButton.element,
+      this.pin.element,
+      this.exportButton.element,
+    );
+    frame.notices.append(
+      this.progress.element,
+      this.secondProgress.element,
+      this.error.element,
+      this.failure.element,
+      this.empty.element,
+    );
     frame.list.append(this.list.element);
-    frame.hero.append(this.chart.element);
-    frame.evidence.append(...this.evidence.parts);
+    frame.hero.append(this.chart.element, this.radius.element);
+    this.output.element.classList.add('wide');
+    frame.evidence.append(
+      this.output.element,
+      ...this.evidence.parts,
+      ...this.filters.parts,
+      this.images.element,
+      this.epochs.element,
+    );
     frame.content.hidden = true;
     frame.setTrail(['Layers']);
   }
 
   /** Show a whole snapshot. */
   show(view: LayerView): void {
+    // While it is measured, the pickers keep what was picked.
+    if (view.status !== 'loading' || this.inspection === undefined)
+      this.selection.update(view.status === 'full' ? view.inspection : shownBefore(view));
     if (view.status !== 'loading') this.progress.hide();
     if (view.status !== 'error') this.error.hide();
     if (view.status !== 'empty') this.empty.hide();
@@ -107,13 +190,37 @@ export class LayerPanel {
     }
   }
 
+  /** What a restored panel finds. */
+  restore({ filter, image }: PanelState): void {
+    this.filter = filter;
+    this.images.restore(image);
+  }
+
+  /** The second checkpoint, B. */
+  showSecond(view: SecondView): void {
+    this.second = view.status === 'full' ? view.inspection : undefined;
+    if (view.status === 'loading') {
+      const { activity, done, total } = view.progress;
+      this.secondProgress.show(
+        `B, ${checkpointName(view.checkpoint)}: ${activity}`,
+        `${count(done)} of ${count(total)}`,
+        done,
+        total,
+      );
+    } else this.secondProgress.hide();
+    this.compareButton.update(this.compareLook());
+    this.drawLayer();
+  }
+
   /** Select a layer without telling the host. One that is not measured (a pooling layer) changes nothing. */
   select(layer: string): void {
     if (this.inspection && !this.inspection.layers.some(({ name }) => name === layer)) return;
     if (layer !== this.selected) {
+      // A restored filter belongs to the layer that is selected first.
+      if (this.selected !== undefined) this.filter = undefined;
       this.selected = layer;
-      this.filter = undefined;
-      this.actions.selectionChanged(layer);
+      this.movedRadius = undefined;
+      this.actions.remember({ selectedLayer: layer, filter: this.filter });
     }
     this.drawLayer();
   }
@@ -138,20 +245,61 @@ export class LayerPanel {
     this.frame.content.hidden = !inspection || inspection.layers.length === 0;
     this.exportButton.update(this.exportLook(inspection !== undefined));
     this.pin.update(this.pinLook());
+    this.compareButton.update(this.compareLook());
     if (!inspection) return;
     this.frame.setTrail(trail(inspection));
     this.drawLayer();
   }
 
+  private subject(): HeroSubject | undefined {
+    const layer =
+      this.inspection?.layers.find(({ name }) => name === this.selected) ?? this.inspection?.layers[0];
+    if (!layer) return undefined;
+    if (this.filter !== undefined && this.filter >= layer.filters) this.filter = undefined;
+    return { layer, filter: this.filter, second: this.secondOf(layer), movedRadius: this.movedRadius };
+  }
+
+  private secondOf({ name }: LayerInspection): LayerInspection | undefined {
+    return this.second?.layers.find((layer) => layer.name === name);
+  }
+
   private drawLayer(): void {
     const { inspection } = this;
     if (!inspection) return;
-    const layer = inspection.layers.find(({ name }) => name === this.selected) ?? inspection.layers[0];
-    this.list.update(inspection.layers, layer?.name);
-    if (!layer) return;
-    if (this.filter !== undefined && this.filter >= layer.filters) this.filter = undefined;
-    this.chart.update(heroContent(inspection, layer, this.filter));
-    this.evidence.update(layer, this.filter);
+    const subject = this.subject();
+    const rows = inspection.layers.map((layer) => ({ layer, second: this.secondOf(layer) }));
+    this.list.update(rows, subject?.layer.name);
+    if (!subject) return;
+    const { layer, filter } = subject;
+    this.drawCurves();
+    this.evidence.update(subject);
+    this.filters.update(inspection, layer, filter);
+    this.images.update(inspection, layer, filter);
+    this.epochs.update(inspection, layer.name);
+  }
+
+  /** What a moved radius changes. */
+  private drawCurves(): void {
+    const { inspection, second } = this;
+    const subject = this.subject();
+    if (!inspection || !subject) return;
+    this.chart.update(heroContent(inspection, subject, second));
+    this.radius.update(subject);
+    this.output.element.hidden = subject.layer.patches === 0;
+    if (subject.layer.patches > 0) this.output.update(outputContent(inspection, subject, second));
+  }
+
+  private compareLook() {
+    const comparing = this.second !== undefined;
+    return {
+      label: comparing ? 'Stop comparing' : 'Compare with…',
+      icon: comparing ? 'close' : 'diff',
+      appearance: 'icon',
+      description: comparing
+        ? `Stop comparing with ${this.second ? shortTrail(this.second) : ''}`
+        : 'Compare with another checkpoint or run',
+      hidden: this.inspection === undefined,
+    } as const;
   }
 
   private pinLook() {

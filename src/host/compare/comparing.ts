@@ -2,9 +2,10 @@ import * as vscode from 'vscode';
 import { DcnetError } from '../../core/errors.js';
 import type { ComparedFile } from '../../protocol/engine.js';
 import { Owner } from '../lifecycle.js';
+import { pickCheckpoint } from '../runs/pickCheckpoint.js';
 import type { RunStore } from '../runs/runStore.js';
 import { CommittedVersions } from './committed.js';
-import { checkpointOf, labelOf, pickCheckpoint, uriOf } from './selection.js';
+import { checkpointOf, labelOf, uriOf } from './selection.js';
 
 /** Two checkpoints. */
 export interface ComparedPair {

@@ -2,7 +2,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import type { ComparedFile } from '../../protocol/engine.js';
 import { targetOf } from '../runs/pickRun.js';
-import type { RunSnapshot } from '../runs/runFolder.js';
+import { newestCheckpoint } from '../runs/runFolder.js';
 import type { RunStore } from '../runs/runStore.js';
 
 /** What safetensors files end in; checkpoints are some of them. */
@@ -14,7 +14,7 @@ export async function checkpointOf(argument: unknown, runs: RunStore): Promise<s
   if (uri !== undefined) return tensorFile.test(uri.path) ? uri.fsPath : undefined;
   const target = targetOf(argument);
   if (target === undefined) return undefined;
-  return target.checkpoint ?? newestCheckpoint(await runs.get(target.runDirectory));
+  return target.checkpoint ?? newestCheckpoint(await runs.get(target.runDirectory))?.file;
 }
 
 /** The file of the Explorer, or of a row of the source control view. */
@@ -22,41 +22,6 @@ export function uriOf(argument: unknown): vscode.Uri | undefined {
   if (argument instanceof vscode.Uri) return argument;
   const { resourceUri } = (argument ?? {}) as { readonly resourceUri?: unknown };
   return resourceUri instanceof vscode.Uri ? resourceUri : undefined;
-}
-
-function newestCheckpoint(run: RunSnapshot | undefined): string | undefined {
-  return (run?.checkpoints.findLast(({ name }) => name !== 'best') ?? run?.checkpoints.at(-1))?.file;
-}
-
-interface Item extends vscode.QuickPickItem {
-  readonly file?: string;
-}
-
-/** Let the user choose a checkpoint: those of the runs, or a file. */
-export async function pickCheckpoint(
-  runs: RunStore,
-  title: string,
-  placeHolder: string,
-  except?: string,
-): Promise<string | undefined> {
-  const items: Item[] = (await runs.list()).flatMap((run) => {
-    const checkpoints = run.checkpoints.filter(({ file }) => file !== except);
-    if (checkpoints.length === 0) return [];
-    return [
-      { label: run.name, kind: vscode.QuickPickItemKind.Separator },
-      ...checkpoints
-        .toReversed()
-        .map(({ name, file }): Item => ({ label: `$(save) ${name}`, description: run.name, file })),
-    ];
-  });
-  const browse: Item = { label: '$(folder-opened) Browse…', alwaysShow: true };
-  const picked = await vscode.window.showQuickPick(
-    [...items, { label: 'Elsewhere', kind: vscode.QuickPickItemKind.Separator }, browse],
-    { title, placeHolder, matchOnDescription: true },
-  );
-  if (picked !== browse) return picked?.file;
-  const chosen = await vscode.window.showOpenDialog({ title, filters: { Checkpoints: ['safetensors'] } });
-  return chosen?.[0]?.fsPath;
 }
 
 /** `best`, of a path. */

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
-import type { BehaviourComparison, WeightComparison } from '../../core/comparison/comparison.js';
+import type { WeightComparison } from '../../core/comparison/comparison.js';
 import { asDcnetError } from '../../core/errors.js';
 import type { Handlers, Remote } from '../../protocol/channel.js';
 import type { WorkProgress } from '../../protocol/engine.js';
@@ -14,6 +14,7 @@ import {
 import type { ComparedPair } from '../compare/comparing.js';
 import { configUri } from '../compare/configDocuments.js';
 import { labelOf } from '../compare/selection.js';
+import type { EngineClient } from '../engine/engineClient.js';
 import { Owner } from '../lifecycle.js';
 import { saveFile } from './saveFile.js';
 import { joinWebview } from './webviewChannel.js';
@@ -24,9 +25,8 @@ interface WorkOptions {
 }
 
 export interface DiffPanelServices {
-  readonly compareWeights: (pair: ComparedPair, options: WorkOptions) => Promise<WeightComparison>;
-  /** May take minutes. */
-  readonly compareBehaviour: (pair: ComparedPair, options: WorkOptions) => Promise<BehaviourComparison>;
+  /** The engine that analyses; asked only in a trusted workspace. */
+  readonly engine: EngineClient['request'];
   /** What is shown has changed: files made for what was shown before are not needed any more. */
   readonly shown: (pair: ComparedPair | undefined) => Promise<void>;
   readonly inspect: (checkpoint: string) => Promise<unknown>;
@@ -127,7 +127,7 @@ export class DiffPanel extends Owner {
     let weights: WeightComparison;
     try {
       loading({ activity: 'Reading both checkpoints', done: 0, total: 1 });
-      weights = await this.services.compareWeights(pair, options(loading));
+      weights = await this.services.engine('compareWeights', pair, options(loading));
     } catch (thrown) {
       const error = failed(thrown);
       if (stillWanted()) this.#show({ status: 'error', error, previous });
@@ -143,7 +143,7 @@ export class DiffPanel extends Owner {
     try {
       const running = (progress: WorkProgress): void => full({ status: 'loading', progress });
       running({ activity: 'Opening both networks', done: 0, total: 1 });
-      const behaviour = await this.services.compareBehaviour(pair, options(running));
+      const behaviour = await this.services.engine('compareBehaviour', pair, options(running));
       if (stillWanted()) full({ status: 'full', behaviour });
     } catch (thrown) {
       const error = failed(thrown);

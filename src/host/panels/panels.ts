@@ -14,6 +14,14 @@ import { OnePanel, type PanelController } from './onePanel.js';
 import { panelOptions, panelPage } from './panelPage.js';
 import { TrainingPanel, type TrainingPanelActions } from './trainingPanel.js';
 
+/** What the panels need of the rest of the host. */
+export interface PanelServices {
+  readonly training: TrainingPanelActions;
+  readonly layer: LayerPanelServices;
+  readonly errors: ErrorsPanelServices;
+  readonly diff: DiffPanelServices;
+}
+
 /** Opens panels beside the config, uses again those that are open, and restores those of an earlier window. */
 export class Panels extends Owner {
   /** By the run's folder. */
@@ -26,15 +34,13 @@ export class Panels extends Owner {
     private readonly context: vscode.ExtensionContext,
     private readonly log: vscode.LogOutputChannel,
     private readonly runs: RunStore,
-    private readonly trainingActions: TrainingPanelActions,
-    layerServices: LayerPanelServices,
-    errorsServices: ErrorsPanelServices,
-    diffServices: DiffPanelServices,
+    private readonly services: PanelServices,
   ) {
     super();
-    this.#layer = this.#one('layer', 'Layers', (panel, state) => new LayerPanel(panel, layerServices, state));
-    this.#errors = this.#one('errors', 'Errors', (panel) => new ErrorsPanel(panel, errorsServices));
-    this.#diff = this.#one('diff', 'A ↔ B', (panel) => new DiffPanel(panel, diffServices));
+    const { layer, errors, diff } = services;
+    this.#layer = this.#one('layer', 'Layers', (panel, state) => new LayerPanel(panel, layer, state));
+    this.#errors = this.#one('errors', 'Errors', (panel) => new ErrorsPanel(panel, errors));
+    this.#diff = this.#one('diff', 'A ↔ B', (panel) => new DiffPanel(panel, diff));
   }
 
   async openTraining(runDirectory: string): Promise<void> {
@@ -96,21 +102,21 @@ export class Panels extends Owner {
       case 'errors': {
         const restored = this.#errors.restore(panel, kept);
         if (restored === undefined) return;
-        const { checkpoint, compared } = restored.state;
+        const { checkpoint, second } = restored.state;
         const isThere = (file: string | undefined): file is string => file !== undefined && existsSync(file);
         await this.openErrors(
           isThere(checkpoint) ? layerTarget(checkpoint) : undefined,
-          isThere(compared) ? compared : undefined,
+          isThere(second) ? second : undefined,
         );
         return;
       }
       case 'diff': {
         const restored = this.#diff.restore(panel, kept);
         if (restored === undefined) return;
-        const { checkpoint, other } = restored.state;
+        const { checkpoint, second } = restored.state;
         // A committed version's copy is gone with its window: the panel then says how to compare again.
-        if (checkpoint !== undefined && other !== undefined && existsSync(checkpoint) && existsSync(other))
-          await this.openDiff({ a: { file: checkpoint }, b: { file: other } });
+        if (checkpoint !== undefined && second !== undefined && existsSync(checkpoint) && existsSync(second))
+          await this.openDiff({ a: { file: checkpoint }, b: { file: second } });
       }
     }
   }
@@ -153,7 +159,7 @@ export class Panels extends Owner {
   }
 
   #adoptTraining(panel: vscode.WebviewPanel, runDirectory: string): void {
-    const training = new TrainingPanel(runDirectory, panel, this.runs, this.trainingActions, this.log);
+    const training = new TrainingPanel(runDirectory, panel, this.runs, this.services.training, this.log);
     this.#training.set(runDirectory, training);
     panel.onDidDispose(() => {
       this.#training.delete(runDirectory);

@@ -92,29 +92,3 @@ export async function choose(title: string, runs: readonly RunSnapshot[]): Promi
   }));
   return (await vscode.window.showQuickPick(items, { title, placeHolder: 'Which run?' }))?.run;
 }
-
-/** Let the user pick a checkpoint of any run but `except`; undefined when they pick none. */
-export async function pickCheckpoint(
-  runs: RunStore,
-  title: string,
-  except: string,
-): Promise<string | undefined> {
-  const items = (await runs.list()).flatMap((run) =>
-    run.checkpoints
-      .filter(({ file }) => file !== except)
-      .toReversed()
-      .map(({ file, name }) => ({ label: `$(symbol-parameter) ${name}`, description: run.name, file })),
-  );
-  if (items.length === 0)
-    throw new DcnetError({
-      code: 'usage',
-      message: 'There is no other checkpoint in this workspace to compare with.',
-      remedy: 'Train another run, or for more epochs.',
-    });
-  const picked = await vscode.window.showQuickPick(items, {
-    title,
-    placeHolder: 'Which checkpoint?',
-    matchOnDescription: true,
-  });
-  return picked?.file;
-}

@@ -97,6 +97,11 @@ async function readCheckpoint(directory: string, name: string): Promise<Checkpoi
   return stats && { file, name, modifiedMs: stats.mtimeMs };
 }
 
+/** The checkpoint that a run is looked into by: its last one, not the best, which was chosen on the test images. */
+export function newestCheckpoint(run: RunSnapshot | undefined): CheckpointFile | undefined {
+  return run?.checkpoints.findLast(({ name }) => name !== 'best') ?? run?.checkpoints.at(-1);
+}
+
 /** A JSON file of an agreed form; undefined where it is missing or (while it is replaced) not whole. */
 async function readJson<S extends z.ZodType>(file: string, schema: S): Promise<z.infer<S> | undefined> {
   const text = await orMissing(readFile(file, 'utf8'));

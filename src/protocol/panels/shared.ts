@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { selectionSchema } from '../../core/statistics/inspection.js';
 import { normalisations } from '../../core/verdict/confusion.js';
 import { verdictSchema } from '../../core/verdict/verdict.js';
 import { method } from '../channel.js';
@@ -33,12 +34,14 @@ export type ErrorsState = z.infer<typeof errorsStateSchema>;
 export const panelStateSchema = z.object({
   runDirectory: z.string().optional(),
   checkpoint: z.string().optional(),
-  /** The checkpoint that it is compared with. */
-  other: z.string().optional(),
+  /** The checkpoint that it is compared with, B. */
+  second: z.string().optional(),
   selectedLayer: z.string().optional(),
   pinned: z.boolean().optional(),
-  /** The checkpoint that is compared with. */
-  compared: z.string().optional(),
   errors: errorsStateSchema.optional(),
+  selection: selectionSchema.optional(),
+  filter: z.number().int().nonnegative().optional(),
+  /** Position of an image in its split. */
+  image: z.number().int().nonnegative().optional(),
 });
 export type PanelState = z.infer<typeof panelStateSchema>;

@@ -3,12 +3,10 @@ import { expect } from 'vitest';
 import type { ErrorDetails } from '../../../src/core/errors.js';
 import type { LayerView } from '../../../src/protocol/panels/layer.js';
 import { type OpenPanel, type PanelBrowser, settle } from './browser.js';
+import type { LayerSetup as HostSetup } from './hosts/layer.js';
 import type { Theme } from './themes.js';
 
-interface LayerSetup {
-  readonly view: LayerView;
-  readonly selectedLayer?: string;
-  readonly pinned?: boolean;
+interface LayerSetup extends Omit<HostSetup, 'panel'> {
   /** What a restored panel finds; may be of any form, as what an older version left behind. */
   readonly state?: object;
   readonly failReady?: ErrorDetails;

@@ -26,18 +26,36 @@ export function shownMaximum(values: readonly number[], share: number, far: numb
   return greatest > far * usual ? (far / 2) * usual : greatest;
 }
 
+/** Share of all counts for each pixel of axis, bin by bin. @param place data → pixels along the axis */
+function sharesPerPixel({ edges, counts }: Histogram, place: (value: number) => number): readonly number[] {
+  const total = counts.reduce((sum, value) => sum + value, 0);
+  return counts.map((value, i) => {
+    const width = Math.abs(place(edges[i + 1]!) - place(edges[i]!));
+    return width > 0 && total > 0 ? value / total / width : 0;
+  });
+}
+
+/** The share per pixel that has full height where these histograms stand in one picture. */
+export function fullHeight(histograms: readonly Histogram[], place: (value: number) => number): number {
+  return Math.max(
+    0,
+    ...histograms.map((histogram) => shownMaximum(sharesPerPixel(histogram, place), 0.9, 4)),
+  );
+}
+
 /**
  * Histogram → bins with heights.
  * @param place data → pixels along the axis
+ * @param tallest the share per pixel that has full height; see {@link fullHeight}
  */
-export function densityBins(histogram: Histogram, place: (value: number) => number): readonly DensityBin[] {
+export function densityBins(
+  histogram: Histogram,
+  place: (value: number) => number,
+  tallest = fullHeight([histogram], place),
+): readonly DensityBin[] {
   const { edges, counts } = histogram;
   const total = counts.reduce((sum, value) => sum + value, 0);
-  const densities = counts.map((value, i) => {
-    const width = Math.abs(place(edges[i + 1]!) - place(edges[i]!));
-    return width > 0 ? value / width : 0;
-  });
-  const tallest = shownMaximum(densities, 0.9, 4);
+  const densities = sharesPerPixel(histogram, place);
   return counts.map((value, i) => ({
     from: edges[i]!,
     to: edges[i + 1]!,

@@ -43,3 +43,38 @@ export function heatmap(
     attributes: { d, 'fill-opacity': Math.round(((shade + 1) / shades) * 1000) / 1000 },
   }));
 }
+
+/**
+ * The outline of the densest cells that hold a share of all counts, as one path.
+ * @param counts row-major [column bin][row bin]
+ */
+export function densestOutline(
+  key: string,
+  className: string,
+  xEdges: readonly number[],
+  yEdges: readonly number[],
+  counts: readonly number[],
+  share: number,
+): Mark {
+  const rows = yEdges.length - 1;
+  const inside = new Set<number>();
+  let left = share * counts.reduce((sum, value) => sum + value, 0);
+  for (const at of counts.map((_, i) => i).sort((a, b) => counts[b]! - counts[a]!)) {
+    if (left <= 0 || counts[at] === 0) break;
+    inside.add(at);
+    left -= counts[at]!;
+  }
+  let d = '';
+  const side = (fromX: number, fromY: number, toX: number, toY: number): void => {
+    d += `M${fromX.toFixed(2)} ${fromY.toFixed(2)}L${toX.toFixed(2)} ${toY.toFixed(2)}`;
+  };
+  for (const at of inside) {
+    const [column, row] = [Math.floor(at / rows), at % rows];
+    const [x0, x1, y0, y1] = [xEdges[column]!, xEdges[column + 1]!, yEdges[row]!, yEdges[row + 1]!];
+    if (!inside.has(at - rows)) side(x0, y0, x0, y1);
+    if (!inside.has(at + rows)) side(x1, y0, x1, y1);
+    if (row === 0 || !inside.has(at - 1)) side(x0, y0, x1, y0);
+    if (row === rows - 1 || !inside.has(at + 1)) side(x0, y1, x1, y1);
+  }
+  return { tag: 'path', key, className, attributes: { d } };
+}
