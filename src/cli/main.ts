@@ -8,6 +8,7 @@ import { backendSchema, tensorflowVariants } from '../protocol/engine.js';
 import { doctor, evaluate, inspect, predict } from './look.js';
 import { operator } from './operator.js';
 import { createOutput, exitCodeOf, type Output } from './output.js';
+import { report } from './report.js';
 import { setup } from './setup.js';
 import { train } from './train.js';
 
@@ -75,6 +76,12 @@ function createProgram(finish: (exitCode: number) => void): Command {
     new Option('--limit <images>', 'at most so many images').argParser(count),
     ...networkOptions(),
   ]).action((checkpoint: string, flags) => inspect(checkpoint, flags, outputOf(flags)));
+
+  add(program, 'report <checkpoint>', 'the inspection as one HTML file that needs no other', [
+    splitOption(),
+    new Option('--out <file>', 'the file; default the run’s and the checkpoint’s name, here'),
+    ...networkOptions(),
+  ]).action((checkpoint: string, flags) => report(checkpoint, flags, outputOf(flags)));
 
   add(program, 'operator', 'h(‖x‖), g(θ) and f = h·g at a point, or both curves', [
     new Option('--magnitude <name>', 'magnitude function').choices(magnitudeNames).makeOptionMandatory(),
