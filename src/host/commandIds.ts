@@ -6,6 +6,7 @@ export const commandIds = [
   'dcnet.stopRun',
   'dcnet.resumeRun',
   'dcnet.inspectLayers',
+  'dcnet.exportReport',
   'dcnet.openTrainingPanel',
   'dcnet.createSample',
   'dcnet.openConfig',

@@ -12,6 +12,7 @@ const commands: Readonly<Record<CommandId, Command>> = {
   'dcnet.stopRun': ({ training }, argument) => training.stop(argument),
   'dcnet.resumeRun': ({ training }, argument) => training.resume(argument),
   'dcnet.inspectLayers': (host, argument) => host.inspectLayers(argument),
+  'dcnet.exportReport': (host, argument) => host.exportReport(argument),
   'dcnet.openTrainingPanel': (host, argument) => host.openTrainingPanel(argument),
   'dcnet.createSample': (host) => host.createSample(),
   'dcnet.openConfig': ({ files }, argument) => files.openConfig(argument),

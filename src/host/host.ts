@@ -14,8 +14,9 @@ import { Engines } from './engine/engines.js';
 import { showError } from './errors.js';
 import { Owner } from './lifecycle.js';
 import { LayerCursor } from './panels/layerCursor.js';
-import { layerTarget } from './panels/layerPanel.js';
+import { type LayerTarget, layerTarget } from './panels/layerPanel.js';
 import { Panels } from './panels/panels.js';
+import { exportReport } from './report.js';
 import { FileActions } from './runs/fileActions.js';
 import { choose, latestInspectable, type RunTarget, targetOf } from './runs/pickRun.js';
 import { RunContext } from './runs/runContext.js';
@@ -115,23 +116,37 @@ export class Host extends Owner {
 
   /** Open the layer panel on a checkpoint, a run's newest one, or the newest run's of a config. */
   async inspectLayers(argument: unknown): Promise<void> {
-    if (argument instanceof vscode.Uri && !isConfig(argument))
-      return this.panels.openLayers(layerTarget(argument.fsPath));
+    return this.panels.openLayers(await this.#checkpointOf(argument), targetOf(argument)?.layer);
+  }
+
+  /** Write the report on a checkpoint (as for `inspectLayers`) where the user says. */
+  async exportReport(argument: unknown): Promise<void> {
+    requireTrust();
+    const target = await this.#checkpointOf(argument);
+    if (target === undefined)
+      throw new DcnetError({
+        code: 'usage',
+        message: 'No run of this workspace has a checkpoint yet.',
+        remedy: 'Train one: DCNet: Train DCNet.',
+      });
+    const { analysis } = this.#engines;
+    await exportReport(target, targetOf(argument)?.file, (request, options) =>
+      analysis.request('writeReport', request, options),
+    );
+  }
+
+  async #checkpointOf(argument: unknown): Promise<LayerTarget | undefined> {
+    if (argument instanceof vscode.Uri && !isConfig(argument)) return layerTarget(argument.fsPath);
     const target = targetOf(argument);
     if (target?.checkpoint !== undefined)
-      return this.panels.openLayers(
-        { runDirectory: target.runDirectory, checkpoint: target.checkpoint },
-        target.layer,
-      );
+      return { runDirectory: target.runDirectory, checkpoint: target.checkpoint };
     const config = argument instanceof vscode.Uri ? argument : undefined;
     const run =
       target === undefined
         ? await latestInspectable(this.runs, config)
         : await this.runs.get(target.runDirectory);
     const checkpoint = run?.checkpoints.findLast(({ name }) => name !== 'best') ?? run?.checkpoints.at(-1);
-    return this.panels.openLayers(
-      run && checkpoint && { runDirectory: run.directory, checkpoint: checkpoint.file },
-    );
+    return run && checkpoint && { runDirectory: run.directory, checkpoint: checkpoint.file };
   }
 
   createSample(): Promise<void> {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { inspectionSchema } from '../../src/core/statistics/inspection.js';
+import { reportSchema } from '../../src/protocol/report.js';
 import { writeBars } from './support/bars.js';
 import { writeConfig } from './support/configs.js';
 import { extension, inWorkspace, openInEditor } from './support/extension.js';
@@ -227,6 +228,24 @@ describe('Next to the code', () => {
     }
     assert.equal(document.getText(), readFileSync(inWorkspace('small.dcnet.json'), 'utf8'));
     await vscode.commands.executeCommand('workbench.action.files.revert');
+  });
+
+  it('exports the whole inspection as one file', async function () {
+    const file = inWorkspace('report.html');
+    const target = { runDirectory: path.join(runsDirectory(), run), file };
+    await vscode.commands.executeCommand('dcnet.exportReport', target);
+    const page = readFileSync(file, 'utf8');
+    const data = /<script type="application\/json" id="report">(.*?)<\/script>/.exec(page)?.[1] ?? '';
+    const { inspection, parameters } = reportSchema.parse(JSON.parse(data));
+    assert.equal(inspection.run, run);
+    assert.deepEqual(
+      parameters.map(({ count }) => count),
+      [48, 228, 864],
+    );
+    if (process.env.DCNET_TEST_CDP === undefined) return;
+    const notification = await (await Workbench.of(this)).notification('The report is written: report.html');
+    await notification.getByText('Open in Browser').waitFor();
+    await vscode.commands.executeCommand('notifications.clearAll');
   });
 
   it('has a walkthrough whose every button and picture is there', async () => {

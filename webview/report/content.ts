@@ -15,9 +15,7 @@ export function reportFacts(report: Report): readonly Fact[] {
   return [
     ...(run === undefined ? [] : [['run', baseName(run)] as const]),
     ['checkpoint', `${checkpointName(checkpoint)}, after epoch ${count(epoch)} and step ${count(step)}`],
-    ['its SHA-256', checkpointSha256],
     ['data', `${data}, ${count(classNames.length)} classes`],
-    ['its SHA-256', dataSha256],
     ['measured on', `the ${split} split, n = ${count(sampleSize)} images, ${backend}`],
     ['accuracy', percent(inspection.accuracy)],
     ['parameters', count(total)],
@@ -28,6 +26,8 @@ export function reportFacts(report: Report): readonly Fact[] {
           ['trained on', `${environment.backend} ${environment.backendVersion}, ${environment.device}`],
         ] as const)),
     ['report written', time(report.writtenAt)],
+    ['checkpoint’s SHA-256', checkpointSha256],
+    ['data’s SHA-256', dataSha256],
   ];
 }
 
