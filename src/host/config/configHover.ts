@@ -1,6 +1,7 @@
 import { getLocation } from 'jsonc-parser';
 import * as vscode from 'vscode';
 import { operatorWords } from '../../core/config/layerWords.js';
+import { layerOperator } from '../../core/config/network.js';
 import type { Config } from '../../core/config/schema.js';
 import { type Operator, resolveOperator, usesRadius } from '../../core/operator/operator.js';
 import {
@@ -58,8 +59,7 @@ function operatorAt(config: Config, text: string, offset: number): Place | undef
   if (field !== 'operator' && field !== 'type') return undefined;
   const layer = config.layers[index];
   if (layer?.type !== 'conv' && layer?.type !== 'dense') return undefined;
-  if (layer.type === 'dense' || layer.operator === 'inner-product') return { index, operator: undefined };
-  return { index, operator: resolveOperator(config.operator, layer.operator ?? {}) };
+  return { index, operator: layer.type === 'dense' ? undefined : layerOperator(config, layer) };
 }
 
 function isOf({ operator, patches }: LayerInspection, now: Operator | undefined): boolean {
