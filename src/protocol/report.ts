@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { environmentSchema } from '../core/run/run.js';
 import { inspectionSchema } from '../core/statistics/inspection.js';
+import { errorAnalysisSchema } from '../core/verdict/analysis.js';
 
 /** Everything a report shows: what is embedded in its page, and all that the page's script gets. */
 export const reportSchema = z.object({
@@ -16,6 +17,8 @@ export const reportSchema = z.object({
   parameters: z.array(z.object({ layer: z.string(), count: z.number().int() })),
   /** Of the training; absent for a checkpoint outside its run. */
   environment: environmentSchema.optional(),
+  /** Where the checkpoint's errors have been explained. */
+  errors: errorAnalysisSchema.optional(),
 });
 export type Report = z.infer<typeof reportSchema>;
 

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ErrorAnalysis } from '../../src/core/verdict/analysis.js';
 import { type PageParts, reportPage } from '../../src/engine/report/page.js';
 import type { Report } from '../../src/protocol/report.js';
 import { keepPicture, launchOptions, settle } from './support/browser.js';
@@ -22,6 +23,25 @@ const report: Report = {
   classNames: ['a', 'b'],
   dataSha256: 'da7a'.repeat(16),
   parameters: inspection.layers.map(({ name }, i) => ({ layer: name, count: 1000 + i })),
+};
+
+/** Eight images of two classes, four of them wrong. */
+const explained: ErrorAnalysis = {
+  ...{ version: 1, checkpoint: 'c', checkpointSha256: '', epoch: 1, step: 1, data: 'd', split: 'test' },
+  ...{ sampleSize: 8, accuracy: 0.5, backend: 'wasm', classNames: ['a', 'b'], layers: ['conv1', 'dense1'] },
+  labels: [0, 0, 0, 0, 0, 1, 1, 1],
+  predicted: [0, 1, 1, 1, 0, 0, 1, 1],
+  errors: {
+    index: [1, 2, 3, 5],
+    verdict: ['norm', 'angle', 'norm', 'neither'],
+    layer: [0, 0, 1, -1],
+    marginDegrees: [1, 2, 3, 4],
+    featureNorm: [1, 1, 1, 1],
+    normPercentile: [0.1, 0.2, 0.3, 0.4],
+    hardness: [0.5, 0.5, 0.5, 0.5],
+  },
+  featureNorms: [],
+  embedding: { method: 'exact', kept: 1, index: [], angle: [], radius: [] },
 };
 
 let browser: Browser;
@@ -77,7 +97,7 @@ const rowsOf = (page: Page, caption: string): Promise<string[][]> =>
       rows.map((row) => [...row.querySelectorAll('th, td')].map((cell) => cell.textContent ?? '')),
     );
 
-describe('a report', () => {
+describe('a report', { timeout: 60_000 }, () => {
   it.each(['light', 'dark'] as const)(
     'opens from a file without network or complaint, %s',
     async (scheme) => {
@@ -120,6 +140,28 @@ describe('a report', () => {
     const { page, close } = await open('light');
     expect(await page.locator('pre').textContent()).toBe(report.configText);
     expect(await page.evaluate(() => 'broken' in globalThis)).toBe(false);
+    await close();
+  });
+
+  it('counts the errors by verdict, layer and confusion', async () => {
+    const { page, close } = await open('light', { ...report, errors: explained });
+    expect(await rowsOf(page, 'Errors by verdict')).toEqual([
+      ['conv1', '1', '1', '0', '0'],
+      ['dense1', '1', '0', '0', '0'],
+      ['no layer', '0', '0', '0', '1'],
+      ['all', '2', '1', '0', '1'],
+    ]);
+    expect(await rowsOf(page, 'Confusions')).toEqual([
+      ['a', 'b', '3', '60.0 %', '2', '1', '0', '0'],
+      ['b', 'a', '1', '33.3 %', '0', '0', '0', '1'],
+    ]);
+    expect(await rowsOf(page, 'Classes')).toEqual([
+      ['a', '5', '2', '40.0 %'],
+      ['b', '3', '2', '66.7 %'],
+    ]);
+    await page.evaluate(axeSource);
+    expect(await barriers(page)).toEqual([]);
+    await keepPicture(page, 'report-errors.light');
     await close();
   });
 

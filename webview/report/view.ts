@@ -7,6 +7,7 @@ import { html } from '../shared/dom.js';
 import { block } from '../shared/frame.js';
 import { TableView } from '../shared/table.js';
 import { overviewTable, reportFacts } from './content.js';
+import { errorsAnchor, errorsSection } from './errors.js';
 import { download } from './save.js';
 
 /** The report's page: what was measured, each layer, and the config. */
@@ -25,12 +26,13 @@ export function reportView(report: Report): HTMLElement {
       html('p', { class: 'note' }, `What each layer does to its data: ${measured}`),
       facts(report),
     ),
-    contents(inspection.layers),
+    contents(report),
     html('section', { 'aria-label': 'All layers' }, block('All layers', overview.element)),
     ...inspection.layers.map((layer) => layerSection(report, layer)),
+    report.errors && errorsSection(report.errors),
     html(
       'section',
-      { class: 'report-config', 'aria-label': 'Config' },
+      { id: configAnchor, class: 'report-config', 'aria-label': 'Config' },
       block('Config', html('pre', { tabindex: 0 }, report.configText)),
     ),
     html(
@@ -51,13 +53,16 @@ function facts(report: Report): HTMLElement {
   );
 }
 
+const configAnchor = 'config';
 const anchor = (layer: LayerInspection): string => `layer-${layer.name}`;
 
-function contents(layers: readonly LayerInspection[]): HTMLElement {
+function contents({ inspection, errors }: Report): HTMLElement {
   return html(
     'nav',
-    { 'aria-label': 'Layers', class: 'report-contents' },
-    ...layers.map((layer) => html('a', { href: `#${anchor(layer)}` }, layer.name)),
+    { 'aria-label': 'Contents', class: 'report-contents' },
+    ...inspection.layers.map((layer) => html('a', { href: `#${anchor(layer)}` }, layer.name)),
+    errors && html('a', { href: `#${errorsAnchor}` }, 'Errors'),
+    html('a', { href: `#${configAnchor}` }, 'Config'),
   );
 }
 

@@ -9,6 +9,7 @@ import type { Report } from '../../protocol/report.js';
 import { replaceFile } from '../checkpoint/atomicFile.js';
 import { readCheckpoint } from '../checkpoint/checkpoint.js';
 import { RunFolder } from '../training/runFolder.js';
+import { errorsFile, readErrors } from '../verdict/store.js';
 import { type PageParts, reportPage } from './page.js';
 
 const fontName = 'codicon.ttf';
@@ -49,6 +50,8 @@ async function gather(inspection: Inspection): Promise<Report> {
   const { network } = resolveNetwork(config, { shape: data.shape, classes: data.classNames.length });
   const folder = await RunFolder.ofCheckpoint(inspection.checkpoint);
   const environment = await folder?.readEnvironment();
+  const { checkpoint, split, checkpointSha256 } = inspection;
+  const explained = folder && (await readErrors(errorsFile(folder, checkpoint, split), checkpointSha256));
   return {
     version: 1,
     dcnetVersion,
@@ -61,6 +64,7 @@ async function gather(inspection: Inspection): Promise<Report> {
       .map((layer) => ({ layer: layer.name, count: parameterCount(layer) }))
       .filter(({ count }) => count > 0),
     ...(environment === undefined ? {} : { environment }),
+    ...(explained === undefined ? {} : { errors: explained.analysis }),
   };
 }
 
