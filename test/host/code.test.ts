@@ -134,6 +134,7 @@ describe('Next to the code', () => {
       text.replaceAll('\\', '').replaceAll('&nbsp;', ' '),
       new RegExp(`in ${run}, epoch-0003, test split, n = 100`),
     );
+    assert.match(text, /variance ‖x‖ alone carries [\d.]+ %, θ alone [\d.]+ %/);
     assert.match(text, /\[Inspect\]\(command:dcnet\.inspectLayers\?/);
     const [picture] = picturesIn(text);
     assert.equal(picture?.match(/fill-opacity/g)?.length, 2); // both densities
