@@ -9,6 +9,7 @@ import { compare } from './compare.js';
 import { doctor, evaluate, inspect, predict } from './look.js';
 import { operator } from './operator.js';
 import { createOutput, exitCodeOf, type Output } from './output.js';
+import { report } from './report.js';
 import { setup } from './setup.js';
 import { train } from './train.js';
 
@@ -81,6 +82,12 @@ function createProgram(finish: (exitCode: number) => void): Command {
     new Option('--weights-only', 'compare the files and run neither network'),
     ...networkOptions(),
   ]).action((a: string, b: string, flags) => compare(a, b, flags, outputOf(flags)));
+
+  add(program, 'report <checkpoint>', 'the inspection as one HTML file that needs no other', [
+    splitOption(),
+    new Option('--out <file>', 'the file; default the run’s and the checkpoint’s name, here'),
+    ...networkOptions(),
+  ]).action((checkpoint: string, flags) => report(checkpoint, flags, outputOf(flags)));
 
   add(program, 'operator', 'h(‖x‖), g(θ) and f = h·g at a point, or both curves', [
     new Option('--magnitude <name>', 'magnitude function').choices(magnitudeNames).makeOptionMandatory(),

@@ -26,6 +26,7 @@ import { DataStore } from './data/dataStore.js';
 import { type ImageFile, imageFileTensor, readImageFile } from './data/imageFile.js';
 import { locateData } from './data/location.js';
 import { Inspector, type InspectRequest } from './inspection/inspector.js';
+import { writeReport } from './report/writeReport.js';
 import { setUpTensorflow } from './setup/tensorflow.js';
 import { describeChoice } from './startRuntime.js';
 import { describeMachine } from './training/environment.js';
@@ -171,6 +172,24 @@ export class Engine {
   }
 
   /**
+   * Write a split's inspection as one self-contained HTML file.
+   * @param request absolute paths
+   * @throws DcnetError as `inspect` does, and `io`
+   */
+  async writeReport(
+    {
+      file,
+      ...what
+    }: { readonly checkpoint: string; readonly split: 'train' | 'test'; readonly file: string },
+    context: Context<WorkProgress>,
+  ): Promise<{ readonly file: string; readonly bytes: number }> {
+    const inspection = await this.inspect(what, context);
+    // What draws the page lies beside the media, in the extension's folder.
+    const webviewDirectory = path.join(this.options.mediaDirectory, '..', 'dist', 'webview');
+    return { file, bytes: await writeReport(inspection, file, webviewDirectory) };
+  }
+
+  /**
    * Scores of a checkpoint's network for the images of a file.
    * @throws DcnetError `checkpoint`, `data` or `cancelled`
    */
@@ -234,6 +253,7 @@ export class Engine {
       attackedImages: (request) => this.#inTurn(() => errors.attackedImages(request)),
       compareWeights: (request, context) => this.compareWeights(request, context),
       compareBehaviour: (request, context) => this.compareBehaviour(request, context),
+      writeReport: (request, context) => this.writeReport(request, context),
     };
   }
 

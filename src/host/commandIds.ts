@@ -7,6 +7,7 @@ export const commandIds = [
   'dcnet.resumeRun',
   'dcnet.inspectLayers',
   'dcnet.explainErrors',
+  'dcnet.exportReport',
   'dcnet.openTrainingPanel',
   'dcnet.compareCheckpoints',
   'dcnet.selectForCompare',

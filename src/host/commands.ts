@@ -13,6 +13,7 @@ const commands: Readonly<Record<CommandId, Command>> = {
   'dcnet.resumeRun': ({ training }, argument) => training.resume(argument),
   'dcnet.inspectLayers': (host, argument) => host.inspectLayers(argument),
   'dcnet.explainErrors': (host, argument) => host.explainErrors(argument),
+  'dcnet.exportReport': (host, argument) => host.exportReport(argument),
   'dcnet.openTrainingPanel': (host, argument) => host.openTrainingPanel(argument),
   'dcnet.compareCheckpoints': ({ comparing }, argument) => comparing.pick(argument),
   'dcnet.selectForCompare': ({ comparing }, argument) => comparing.select(argument),

@@ -19,6 +19,7 @@ import { Owner } from './lifecycle.js';
 import { LayerCursor } from './panels/layerCursor.js';
 import { type LayerTarget, layerTarget } from './panels/layerPanel.js';
 import { Panels } from './panels/panels.js';
+import { exportReport } from './report.js';
 import { FileActions } from './runs/fileActions.js';
 import { pickCheckpoint } from './runs/pickCheckpoint.js';
 import { choose, latestInspectable, type RunTarget, targetOf } from './runs/pickRun.js';
@@ -150,6 +151,22 @@ export class Host extends Owner {
   /** Open the errors panel; the argument is as of `inspectLayers`. */
   async explainErrors(argument: unknown): Promise<void> {
     return this.panels.openErrors(await this.#checkpointOf(argument));
+  }
+
+  /** Write the report on a checkpoint (as for `inspectLayers`) where the user says. */
+  async exportReport(argument: unknown): Promise<void> {
+    requireTrust();
+    const target = await this.#checkpointOf(argument);
+    if (target === undefined)
+      throw new DcnetError({
+        code: 'usage',
+        message: 'No run of this workspace has a checkpoint yet.',
+        remedy: 'Train one: DCNet: Train DCNet.',
+      });
+    const { analysis } = this.#engines;
+    await exportReport(target, targetOf(argument)?.file, (request, options) =>
+      analysis.request('writeReport', request, options),
+    );
   }
 
   createSample(): Promise<void> {

@@ -249,6 +249,12 @@ export const engineContract = {
     compareWeights: method(comparedFiles, weightComparisonSchema, workProgressSchema),
     /** Two checkpoints on the test split of A's data: accuracy, predictions, norms and angles, CKA. */
     compareBehaviour: method(comparedFiles, behaviourComparisonSchema, workProgressSchema),
+    /** The whole inspection as one self-contained HTML file. */
+    writeReport: method(
+      z.object({ checkpoint: z.string(), split: z.enum(['train', 'test']), file: z.string() }),
+      z.object({ file: z.string(), bytes: z.number().int() }),
+      workProgressSchema,
+    ),
   },
   notifications: {},
 } satisfies Contract;

@@ -20,7 +20,7 @@ const allowed = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
   /^dist\/(extension|engine|cli)\.js$/,
   /^dist\/wasm\/[\w-]+\.wasm$/,
-  /^dist\/webview\/(training|layer)\.(js|css)$/,
+  /^dist\/webview\/(training|layer|report)\.(js|css)$/,
   /^dist\/webview\/codicon\.ttf$/,
   /^media\/(?!.*\bruns\/)/,
 ];
@@ -37,6 +37,8 @@ const required = [
   'dist/webview/training.css',
   'dist/webview/layer.js',
   'dist/webview/layer.css',
+  'dist/webview/report.js',
+  'dist/webview/report.css',
   'dist/wasm/dcnet-kernels.wasm',
   'dist/wasm/tfjs-backend-wasm-simd.wasm',
   'media/dcnet.schema.json',

@@ -8,6 +8,7 @@ import { behaviourComparisonSchema, weightComparisonSchema } from '../../src/cor
 import { runStateSchema } from '../../src/core/run/run.js';
 import { inspectionSchema } from '../../src/core/statistics/inspection.js';
 import { doctorReportSchema, evaluationSchema } from '../../src/protocol/engine.js';
+import { reportSchema } from '../../src/protocol/report.js';
 import { mediaDirectory, TinyProject } from '../engine/training/support.js';
 
 const bundle = path.resolve('dist/cli.js');
@@ -113,7 +114,16 @@ describe('dcnet', () => {
   it('tells its commands and exit codes', async () => {
     const { exitCode, stdout } = await dcnet('--help');
     expect(exitCode).toBe(0);
-    for (const command of ['train', 'evaluate', 'predict', 'inspect', 'compare', 'operator', 'doctor'])
+    for (const command of [
+      'train',
+      'evaluate',
+      'predict',
+      'inspect',
+      'compare',
+      'report',
+      'operator',
+      'doctor',
+    ])
       expect(stdout).toMatch(new RegExp(`^ +${command} `, 'm'));
     expect(stdout).toMatch(/Exit codes/);
     expect((await dcnet('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
@@ -177,6 +187,24 @@ describe('dcnet train', () => {
     expect(
       (await dcnet('compare', earlier, summary.checkpoint, '--weights-only', ...engineFlags)).stdout,
     ).toMatch(/conv2 .*° .*% /);
+    const file = path.join(project.directory, 'report.html');
+    const reported = answer(
+      await dcnet('report', summary.checkpoint, '--out', file, '--json', ...engineFlags),
+    );
+    const page = await readFile(file, 'utf8');
+    expect(reported).toEqual({ file, bytes: Buffer.byteLength(page) });
+    const embedded = /<script type="application\/json" id="report">(.*?)<\/script>/.exec(page)?.[1] ?? '';
+    const report = reportSchema.parse(JSON.parse(embedded));
+    const stored = path.join(summary.run, 'inspections', 'epoch-0003.test.json');
+    expect(report.inspection).toMatchObject(JSON.parse(await readFile(stored, 'utf8')));
+    expect(report.configText).toBe(await readFile(config, 'utf8'));
+    const nowhere = path.join(project.directory, 'no', 'report.html');
+    expect(await dcnet('report', summary.checkpoint, '--out', nowhere, ...engineFlags)).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(
+        /report\.html: The report cannot be written .*Check that its folder exists/,
+      ),
+    });
 
     const images = path.join(project.directory, 'data', 't10k-images-idx3-ubyte');
     const predicted = answer(

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import { inspectionSchema } from '../../src/core/statistics/inspection.js';
+import { reportSchema } from '../../src/protocol/report.js';
 import { writeBars } from './support/bars.js';
 import { writeConfig } from './support/configs.js';
 import { extension, inWorkspace, openInEditor } from './support/extension.js';
@@ -132,6 +134,7 @@ describe('Next to the code', () => {
       text.replaceAll('\\', '').replaceAll('&nbsp;', ' '),
       new RegExp(`in ${run}, epoch-0003, test split, n = 100`),
     );
+    assert.match(text, /variance ‖x‖ alone carries [\d.]+ %, θ alone [\d.]+ %/);
     assert.match(text, /\[Inspect\]\(command:dcnet\.inspectLayers\?/);
     const [picture] = picturesIn(text);
     assert.equal(picture?.match(/fill-opacity/g)?.length, 2); // both densities
@@ -161,6 +164,40 @@ describe('Next to the code', () => {
     await panelAt(workbench, 'dense1', await layerLenses(config), 2);
     await panel.locator('vscode-button', { hasText: 'Pinned' }).click();
     await panelAt(workbench, 'conv1', await layerLenses(config), 0);
+  });
+
+  it('lets the cursor lead in the run’s own config only', async function () {
+    const panel = await (await Workbench.of(this)).panel('layer');
+    const selected = panel.locator('[role="option"][aria-selected="true"]');
+    const put = async (file: string, text: string): Promise<void> => {
+      const editor = await openInEditor(file);
+      const at = editor.document.positionAt(editor.document.getText().indexOf(text));
+      editor.selection = new vscode.Selection(at, at);
+    };
+    await put(config.fsPath, '"filters": 6');
+    await until('conv2 is selected', async () => (await selected.innerText()).includes('conv2'));
+    await put(inWorkspace('small.dcnet.json'), '"filters": 4');
+    await put(config.fsPath, '"units"');
+    await until('dense1 is selected', async () => (await selected.innerText()).includes('dense1'));
+    await put(inWorkspace('small.dcnet.json'), '"filters": 4');
+    await setTimeout(500); // a cursor is followed after 150 ms
+    assert.match(await selected.innerText(), /dense1/);
+  });
+
+  it('has no lens where the checkpoint is not the one that was measured', async () => {
+    const file = path.join(runsDirectory(), run, 'inspections', 'epoch-0003.test.json');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace(/"checkpointSha256":"./, '"checkpointSha256":"x'));
+    assert.deepEqual(await layerLenses(config), []);
+    writeFileSync(file, text);
+    await until('lenses above three layers', async () => (await layerLenses(config)).length === 3);
+  });
+
+  it('tells the operators where the data is not there', async () => {
+    const lost = writeConfig('lost', ['"bars"', '"nowhere"']);
+    const { document } = await openInEditor(lost.fsPath);
+    await until('two hints', async () => (await hints(document)).length === 2);
+    assert.deepEqual(labels(await hints(document)), ['TanhConv · cosine', 'LinearConv · cosine']);
   });
 
   it('says that a layer was another when it was measured', async () => {
@@ -227,6 +264,24 @@ describe('Next to the code', () => {
     }
     assert.equal(document.getText(), readFileSync(inWorkspace('small.dcnet.json'), 'utf8'));
     await vscode.commands.executeCommand('workbench.action.files.revert');
+  });
+
+  it('exports the whole inspection as one file', async function () {
+    const file = inWorkspace('report.html');
+    const target = { runDirectory: path.join(runsDirectory(), run), file };
+    await vscode.commands.executeCommand('dcnet.exportReport', target);
+    const page = readFileSync(file, 'utf8');
+    const data = /<script type="application\/json" id="report">(.*?)<\/script>/.exec(page)?.[1] ?? '';
+    const { inspection, parameters } = reportSchema.parse(JSON.parse(data));
+    assert.equal(inspection.run, run);
+    assert.deepEqual(
+      parameters.map(({ count }) => count),
+      [48, 228, 864],
+    );
+    if (process.env.DCNET_TEST_CDP === undefined) return;
+    const notification = await (await Workbench.of(this)).notification('The report is written: report.html');
+    await notification.getByText('Open in Browser').waitFor();
+    await vscode.commands.executeCommand('notifications.clearAll');
   });
 
   it('has a walkthrough whose every button and picture is there', async () => {

@@ -13,6 +13,8 @@ const complete = [
   'dist/webview/training.css',
   'dist/webview/layer.js',
   'dist/webview/layer.css',
+  'dist/webview/report.js',
+  'dist/webview/report.css',
   'dist/webview/codicon.ttf',
   'dist/wasm/dcnet-kernels.wasm',
   'dist/wasm/tfjs-backend-wasm-simd.wasm',

@@ -177,15 +177,20 @@ function outputShapeOf(layer: LayerConfig, index: number, input: Shape, fail: Fa
   }
 }
 
+/** The operator of a conv layer, its own fields over the config's; undefined for the plain inner product. */
+export function layerOperator(
+  { operator }: Pick<Config, 'operator'>,
+  layer: Extract<LayerConfig, { readonly type: 'conv' }>,
+): Operator | undefined {
+  return layer.operator === 'inner-product' ? undefined : resolveOperator(operator, layer.operator ?? {});
+}
+
 /** The layer without name and shapes. */
 function expand(config: Config, layer: LayerConfig) {
   switch (layer.type) {
     case 'conv': {
       const { type, filters, kernel, stride, padding, batchNorm, activation } = layer;
-      const operator =
-        layer.operator === 'inner-product'
-          ? undefined
-          : resolveOperator(config.operator, layer.operator ?? {});
+      const operator = layerOperator(config, layer);
       return { type, filters, kernel, stride, padding, operator, batchNorm, activation } as const;
     }
     case 'max-pool':

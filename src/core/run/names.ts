@@ -65,3 +65,8 @@ export function checkpointStep(name: string, stepsPerEpoch: number): number | un
   if (match === null) return undefined;
   return match[1] === 'epoch' ? Number(match[2]) * stepsPerEpoch : Number(match[2]);
 }
+
+/** File name of the report on a checkpoint: `fashion-001-epoch-0006.html`. */
+export function reportFileName(run: string | undefined, checkpoint: string): string {
+  return `${[run, checkpoint].filter((part) => part !== undefined).join('-')}.html`;
+}

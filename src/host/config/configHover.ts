@@ -1,7 +1,10 @@
 import { getLocation } from 'jsonc-parser';
 import * as vscode from 'vscode';
 import { operatorWords } from '../../core/config/layerWords.js';
+import { layerOperator } from '../../core/config/network.js';
 import type { Config } from '../../core/config/schema.js';
+import { angularValue } from '../../core/operator/angular.js';
+import { magnitudeValue } from '../../core/operator/magnitude.js';
 import { type Operator, resolveOperator, usesRadius } from '../../core/operator/operator.js';
 import {
   angularFormulas,
@@ -10,6 +13,7 @@ import {
   magnitudeMeanings,
 } from '../../core/operator/words.js';
 import type { LayerInspection } from '../../core/statistics/inspection.js';
+import { varianceShares } from '../../core/statistics/outputs.js';
 import { boundWords, pictureMarkdown } from '../code/operatorHover.js';
 import { percent } from '../runs/describe.js';
 import type { RunTarget } from '../runs/pickRun.js';
@@ -58,8 +62,7 @@ function operatorAt(config: Config, text: string, offset: number): Place | undef
   if (field !== 'operator' && field !== 'type') return undefined;
   const layer = config.layers[index];
   if (layer?.type !== 'conv' && layer?.type !== 'dense') return undefined;
-  if (layer.type === 'dense' || layer.operator === 'inner-product') return { index, operator: undefined };
-  return { index, operator: resolveOperator(config.operator, layer.operator ?? {}) };
+  return { index, operator: layer.type === 'dense' ? undefined : layerOperator(config, layer) };
 }
 
 function isOf({ operator, patches }: LayerInspection, now: Operator | undefined): boolean {
@@ -87,6 +90,7 @@ function describe(
     operator === undefined ? plainWords(weightNorm) : magnitudeWords(operator),
     angularWords(shown, layer),
     operator && radiusWords(operator, layer),
+    layer && varianceWords(shown, layer),
   ];
   for (const paragraph of paragraphs)
     if (paragraph !== undefined) markdown.appendMarkdown(`\n\n${paragraph}`);
@@ -146,6 +150,22 @@ function radiusWords({ magnitude, radius, rho }: Operator, layer?: LayerInspecti
   const of = layer.filters === 1 ? '' : `, the mean of ${layer.filters.toLocaleString('en')} filters`;
   const shares = (layer.regimes ?? []).map(({ name, share }) => `${percent(share)} ${name}`).join(', ');
   return `R = ${radius === 'adaptive' ? 'ρ·E‖x‖' : 'ρ'} = ${short(inUse)}${of}: ${shares}.`;
+}
+
+/** What each factor carries of what comes out (first-order Sobol indices over the measured joint density). */
+function varianceWords(
+  { magnitude, angular, ...given }: Operator,
+  layer: LayerInspection,
+): string | undefined {
+  const parameters = { ...given, radius: mean(layer.radius) ?? given.rho };
+  const k = mean(layer.k) ?? given.k;
+  const shares = varianceShares(
+    layer.joint,
+    (norm, degrees) =>
+      magnitudeValue(magnitude, norm, parameters) * angularValue(angular, (degrees * Math.PI) / 180, k),
+  );
+  if (shares === undefined) return undefined;
+  return `Of the output’s variance ‖x‖ alone carries ${percent(shares.norm)}, θ alone ${percent(shares.angle)}.`;
 }
 
 function mean(values: readonly number[] | undefined): number | undefined {

@@ -1,7 +1,8 @@
 import * as vscode from 'vscode';
-import { layerWords } from '../../core/config/layerWords.js';
-import type { Network } from '../../core/config/network.js';
+import { layerWords, operatorWords } from '../../core/config/layerWords.js';
+import { layerOperator, type Network } from '../../core/config/network.js';
 import { parameterCount } from '../../core/config/parameters.js';
+import type { Config, LayerConfig } from '../../core/config/schema.js';
 import { Owner } from '../lifecycle.js';
 import type { ConfigReader } from './configReader.js';
 import { isConfig } from './isConfig.js';
@@ -24,28 +25,31 @@ export class LayerHints extends Owner implements vscode.InlayHintsProvider {
   }
 
   async provideInlayHints(document: vscode.TextDocument, shown: vscode.Range): Promise<vscode.InlayHint[]> {
-    const { network, layerRanges } = await this.reader.check(document);
-    if (network === undefined) {
-      this.#incomplete.add(document.uri.toString());
-      return [];
-    }
-    this.#incomplete.delete(document.uri.toString());
+    const { config, network, layerRanges } = await this.reader.check(document);
+    if (network === undefined) this.#incomplete.add(document.uri.toString());
+    else this.#incomplete.delete(document.uri.toString());
+    const words = network?.layers.map(layerWords) ?? config?.layers.map((layer) => operatorOf(config, layer));
     const lines = layerRanges.map(({ lastLine }) => lastLine - 1);
-    return network.layers.flatMap((layer, i) => {
+    return (words ?? []).flatMap((label, i) => {
       const range = layerRanges[i];
-      if (range === undefined || range.lastLine - 1 < shown.start.line || range.lastLine - 1 > shown.end.line)
-        return [];
+      if (label === undefined || range === undefined) return [];
+      if (range.lastLine - 1 < shown.start.line || range.lastLine - 1 > shown.end.line) return [];
       // At the end of the line, behind its comment; where layers share a line each keeps its own.
       const alone = lines.filter((line) => line === range.lastLine - 1).length === 1;
       const position = alone
         ? document.lineAt(range.lastLine - 1).range.end
         : document.positionAt(range.offset + range.length);
-      const hint = new vscode.InlayHint(position, layerWords(layer));
+      const hint = new vscode.InlayHint(position, label);
       hint.paddingLeft = true;
-      hint.tooltip = tooltip(network, i);
+      if (network !== undefined) hint.tooltip = tooltip(network, i);
       return [hint];
     });
   }
+}
+
+/** What is known of a layer without its data: its operator. */
+function operatorOf(config: Config, layer: LayerConfig): string | undefined {
+  return layer.type === 'conv' ? operatorWords(layerOperator(config, layer)) : undefined;
 }
 
 function tooltip({ layers }: Network, index: number): string {

@@ -4,7 +4,7 @@ import { asDcnetError, DcnetError } from '../../core/errors.js';
 import { checkpointExtension } from '../../core/run/run.js';
 import type { Inspection, Selection } from '../../core/statistics/inspection.js';
 import type { Handlers, Remote } from '../../protocol/channel.js';
-import type { FilterAngles, ImageMaps, SampleImages, WorkProgress } from '../../protocol/engine.js';
+import type { WorkProgress } from '../../protocol/engine.js';
 import {
   type LayerView,
   layerHostContract,

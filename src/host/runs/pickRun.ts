@@ -12,6 +12,8 @@ const targetSchema = z.object({
   checkpoint: z.string().optional(),
   /** The layer to look at first, by its name. */
   layer: z.string().optional(),
+  /** Absolute path that something is written to; left out, the user is asked. */
+  file: z.string().optional(),
 });
 /** What a command is about: a row of the tree, a lens, or a caller of ours. */
 export type RunTarget = z.infer<typeof targetSchema>;

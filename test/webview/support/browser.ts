@@ -43,6 +43,20 @@ function pageOf(panel: string): string {
 </html>`;
 }
 
+/** Debian's Chromium, doing nothing of its own accord. */
+export const launchOptions = {
+  executablePath: process.env.CHROME_PATH ?? '/usr/bin/chromium',
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+};
+
 const types: Readonly<Record<string, string>> = {
   '.js': 'text/javascript',
   '.css': 'text/css',
@@ -66,21 +80,7 @@ export class PanelBrowser {
   ) {}
 
   static async start(): Promise<PanelBrowser> {
-    const [browser, files] = await Promise.all([
-      chromium.launch({
-        executablePath: process.env.CHROME_PATH ?? '/usr/bin/chromium',
-        args: [
-          '--no-sandbox',
-          '--disable-gpu',
-          '--disable-quic',
-          '--no-first-run',
-          '--disable-background-networking',
-          '--disable-component-update',
-          '--disable-sync',
-        ],
-      }),
-      bundlePanels(),
-    ]);
+    const [browser, files] = await Promise.all([chromium.launch(launchOptions), bundlePanels()]);
     return new PanelBrowser(browser, files);
   }
 

@@ -1,0 +1,94 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { version as dcnetVersion } from '../../../package.json';
+import { resolveNetwork } from '../../core/config/network.js';
+import { parameterCount } from '../../core/config/parameters.js';
+import { DcnetError } from '../../core/errors.js';
+import type { Inspection } from '../../core/statistics/inspection.js';
+import type { Report } from '../../protocol/report.js';
+import { replaceFile } from '../checkpoint/atomicFile.js';
+import { readCheckpoint } from '../checkpoint/checkpoint.js';
+import { RunFolder } from '../training/runFolder.js';
+import { errorsFile, readErrors } from '../verdict/store.js';
+import { type PageParts, reportPage } from './page.js';
+
+const fontName = 'codicon.ttf';
+
+/**
+ * Write an inspection and what belongs to it as one self-contained HTML file, whole or not at all.
+ * @param file absolute; replaced where there is one
+ * @param webviewDirectory where the page's script and style sheet are
+ * @returns the file's size in bytes
+ * @throws DcnetError `io` when it cannot be written, `checkpoint` when the checkpoint cannot be read
+ */
+export async function writeReport(
+  inspection: Inspection,
+  file: string,
+  webviewDirectory: string,
+): Promise<number> {
+  const [report, parts] = await Promise.all([gather(inspection), readParts(webviewDirectory)]);
+  const page = Buffer.from(reportPage(report, parts), 'utf8');
+  try {
+    await replaceFile(file, page);
+  } catch (thrown) {
+    throw new DcnetError(
+      {
+        code: 'io',
+        message: `The report cannot be written (${(thrown as Error).message}).`,
+        remedy: 'Check that its folder exists, has room and may be written to.',
+        file,
+      },
+      { cause: thrown },
+    );
+  }
+  return page.length;
+}
+
+async function gather(inspection: Inspection): Promise<Report> {
+  const { metadata } = await readCheckpoint(inspection.checkpoint);
+  const { config, configText, data } = metadata;
+  const { network } = resolveNetwork(config, { shape: data.shape, classes: data.classNames.length });
+  const folder = await RunFolder.ofCheckpoint(inspection.checkpoint);
+  const environment = await folder?.readEnvironment();
+  const { checkpoint, split, checkpointSha256 } = inspection;
+  const explained = folder && (await readErrors(errorsFile(folder, checkpoint, split), checkpointSha256));
+  return {
+    version: 1,
+    dcnetVersion,
+    writtenAt: new Date().toISOString(),
+    inspection,
+    configText,
+    classNames: data.classNames,
+    dataSha256: data.sha256,
+    parameters: (network?.layers ?? [])
+      .map((layer) => ({ layer: layer.name, count: parameterCount(layer) }))
+      .filter(({ count }) => count > 0),
+    ...(environment === undefined ? {} : { environment }),
+    ...(explained === undefined ? {} : { errors: explained.analysis }),
+  };
+}
+
+async function readParts(directory: string): Promise<PageParts> {
+  const read = async (name: string): Promise<Buffer> => {
+    const file = path.join(directory, name);
+    try {
+      return await readFile(file);
+    } catch (thrown) {
+      throw new DcnetError(
+        {
+          code: 'io',
+          message: `A part of the report’s page is missing (${(thrown as Error).message}).`,
+          remedy: 'Install DCNet Inspector again; in its sources, run npm run build.',
+          file,
+        },
+        { cause: thrown },
+      );
+    }
+  };
+  const [script, style, content] = await Promise.all(['report.js', 'report.css', fontName].map(read));
+  return {
+    script: script!.toString('utf8'),
+    style: style!.toString('utf8'),
+    font: { name: fontName, content: content! },
+  };
+}
