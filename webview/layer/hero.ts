@@ -223,7 +223,7 @@ export interface HeroSubject {
 }
 
 /** Share of B's pairs inside its outline. */
-export const mostOfB = 0.8;
+const mostOfB = 0.8;
 
 /**
  * The layer panel's hero: joint density of ‖x‖ × θ, on its top edge the density of ‖x‖ under h, on its right edge

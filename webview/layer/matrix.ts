@@ -11,7 +11,7 @@ import { checkpointName, sourceLine } from './content.js';
 const mostPairs = 200;
 
 /** Angles between filters in degrees, [F, F] row-major; 0 on the diagonal. */
-export function unpackAngles({ filters, angles }: FilterAngles): Float32Array {
+function unpackAngles({ filters, angles }: FilterAngles): Float32Array {
   const bytes = Uint8Array.from(atob(angles), (character) => character.charCodeAt(0));
   const matrix = new Float32Array(filters * filters);
   let at = 0;

@@ -68,7 +68,7 @@ export function regimesOf(beyond: number, pairs: number): NonNullable<LayerInspe
 }
 
 /** A layer as some groups' images see it. Its filters and their responses stay those of all images. */
-export function restrictLayer(
+function restrictLayer(
   layer: LayerInspection,
   { groups, jointNormEdges }: LayerGroups,
   chosen: readonly number[],
