@@ -92,7 +92,7 @@ export async function explainErrors(
       predicted: Array.from(reading.predicted),
       errors: columns(evidence, reading, classes),
       featureNorms: classes.map(({ norms }) => rangeOf(norms)),
-      embedding: { method, kept, index: shown, angle: angle.map(rounded), radius: radius.map(rounded) },
+      embedding: { method, kept, index: shown, angle: angle.map(short), radius: radius.map(short) },
     },
   };
 }
@@ -128,14 +128,14 @@ function columns(
     verdict: decided.map(({ verdict }) => verdict),
     layer: decided.map(({ layer }) => layer),
     marginDegrees: evidence.map(({ cosines, label, predicted }) =>
-      rounded(angularMargin(cosines, label, predicted)),
+      short(angularMargin(cosines, label, predicted)),
     ),
-    featureNorm: evidence.map(({ index }) => rounded(featureNorms[index]!)),
+    featureNorm: evidence.map(({ index }) => short(featureNorms[index]!)),
     normPercentile: evidence.map(({ index, label }) => {
       const share = percentileOf(statistics[label]!.norms, featureNorms[index]!);
-      return Number.isNaN(share) ? missing : rounded(share);
+      return Number.isNaN(share) ? missing : short(share);
     }),
-    hardness: evidence.map(({ cosines, label }) => rounded(angularVisualHardness(cosines, label))),
+    hardness: evidence.map(({ cosines, label }) => short(angularVisualHardness(cosines, label))),
   };
 }
 
@@ -152,4 +152,9 @@ function rangeOf(increasing: Float32Array): NormRange {
     p95: at(0.95),
     maximum: at(1),
   };
+}
+
+/** Five significant digits: columns of every image go in one message. */
+function short(value: number): number {
+  return Number(value.toPrecision(5));
 }
