@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import { writeBars } from './support/bars.js';
 import { inWorkspace } from './support/extension.js';
@@ -109,6 +110,39 @@ describe('Comparing checkpoints', () => {
     await choose('A:', 'epoch-0001');
     await choose('B:', 'best');
     await compared(workbench, ' / epoch-0001', ' / best');
+  });
+
+  it('is offered where two rows of the runs’ tree are selected, and where one is', async function () {
+    const workbench = await Workbench.of(this);
+    const { page, runRows } = workbench;
+    await vscode.commands.executeCommand('dcnet.runs.focus');
+    await runRows.filter({ hasText: second }).first().click();
+    await page.keyboard.press('ArrowRight');
+    const earlier = runRows.filter({ hasText: 'epoch-0001' }).first();
+    const later = runRows.filter({ hasText: 'epoch-0002' }).first();
+    const entry = (name: string) =>
+      page.locator('.context-view .action-label').filter({ hasText: new RegExp(`^${name}$`) });
+    const choose = async (name: string): Promise<void> => {
+      await entry(name).waitFor();
+      await delay(300); // VS Code's menus do not hear the mouse in their first tenth of a second
+      await entry(name).click();
+    };
+    await earlier.waitFor();
+
+    await earlier.click({ button: 'right' });
+    await entry('Select for DCNet Compare').waitFor();
+    assert.equal(await entry('Compare Selected').count(), 0);
+    await workbench.screenshot('compare-menu');
+    await choose('Select for DCNet Compare');
+    await later.click({ button: 'right' });
+    await choose('Compare with Selected');
+    await compared(workbench, `A ${second} / epoch-0001`, `B ${second} / epoch-0002`);
+
+    await later.click();
+    await earlier.click({ modifiers: ['ControlOrMeta'] });
+    await earlier.click({ button: 'right' });
+    await choose('Compare Selected');
+    await compared(workbench, `A ${second} / epoch-0002`, `B ${second} / epoch-0001`);
   });
 
   it('tells what cannot be compared', async function () {
