@@ -15,7 +15,7 @@ export function imageElement({ shape, pixels }: DataImage, name: string): HTMLCa
 }
 
 /** A canvas whose pixels are computed: red, green and blue (0 to 255) of the pixel at row-major position `at`. */
-export function pixelCanvas(
+function pixelCanvas(
   width: number,
   height: number,
   name: string,

@@ -18,12 +18,12 @@ export interface BarImage {
 }
 
 export const barSide = 16;
-export const barClasses = 4;
+const barClasses = 4;
 /** What training images have: more and less than this is out of the ordinary. */
 export const usualContrast = [0.3, 0.45] as const;
 
 /** Uniform numbers in [0, 1) (mulberry32). */
-export function uniform(seed: number): () => number {
+function uniform(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
