@@ -186,7 +186,7 @@ export class Engine {
     const inspection = await this.inspect(what, context);
     // What draws the page lies beside the media, in the extension's folder.
     const webviewDirectory = path.join(this.options.mediaDirectory, '..', 'dist', 'webview');
-    return { file, bytes: await writeReport(inspection, file, webviewDirectory) };
+    return { file, bytes: await this.#inTurn(() => writeReport(inspection, file, webviewDirectory)) };
   }
 
   /**

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { environmentSchema } from '../core/run/run.js';
 import { inspectionSchema } from '../core/statistics/inspection.js';
 import { errorAnalysisSchema } from '../core/verdict/analysis.js';
+import { filterAnglesSchema } from './engine.js';
 
 /** Everything a report shows: what is embedded in its page, and all that the page's script gets. */
 export const reportSchema = z.object({
@@ -15,6 +16,8 @@ export const reportSchema = z.object({
   dataSha256: z.string(),
   /** Trained parameters of the layers that have any, in order. */
   parameters: z.array(z.object({ layer: z.string(), count: z.number().int() })),
+  /** Angles between filters, of the layers whose matrix is small enough to be part of a page. */
+  angles: z.array(z.object({ layer: z.string(), angles: filterAnglesSchema })),
   /** Of the training; absent for a checkpoint outside its run. */
   environment: environmentSchema.optional(),
   /** Where the checkpoint's errors have been explained. */

@@ -22,6 +22,7 @@ const report: Report = {
   configText: '{ // a config with </script><script>window.broken = true</script> and <!-- in it\n}',
   classNames: ['a', 'b'],
   dataSha256: 'da7a'.repeat(16),
+  angles: [],
   parameters: inspection.layers.map(({ name }, i) => ({ layer: name, count: 1000 + i })),
 };
 
@@ -132,7 +133,7 @@ describe('a report', { timeout: 60_000 }, () => {
     expect(head).toContain(`n = ${inspection.sampleSize.toLocaleString('en')}`);
     expect(head).toContain(inspection.backend);
     expect(head).toContain('2026-01-02 03:04 UTC');
-    expect(await page.locator('.report-layer svg.surface').count()).toBe(inspection.layers.length);
+    expect(await page.locator('.report-layer .hero svg.surface').count()).toBe(inspection.layers.length);
     await close();
   });
 

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { FilterAngles } from '../../protocol/engine.js';
 import type { DcnetModel } from '../model/model.js';
 
 /** The filters of one layer, flattened. */
@@ -32,4 +33,18 @@ export function cosinesBetween({ unit, count }: LayerFilters): Float32Array {
     const filters = tf.tensor2d(unit, [unit.length / count, count]);
     return tf.matMul(filters, filters, true, false).dataSync<'float32'>();
   });
+}
+
+/** Angles between all filters, as small as they can be sent. */
+export function anglesBetween(filters: LayerFilters): FilterAngles {
+  const { count } = filters;
+  const cosines = cosinesBetween(filters);
+  const bytes = Buffer.alloc(count * (count - 1));
+  let at = 0;
+  for (let i = 0; i < count; i++)
+    for (let j = i + 1; j < count; j++) {
+      const angle = Math.acos(Math.max(-1, Math.min(1, cosines[i * count + j]!))) / Math.PI;
+      at = bytes.writeUInt16LE(Math.round(angle * 65535), at);
+    }
+  return { filters: count, angles: bytes.toString('base64') };
 }

@@ -17,7 +17,7 @@ import type { DataStore } from '../data/dataStore.js';
 import { dataImage } from '../data/images.js';
 import type { DcnetModel } from '../model/model.js';
 import { RunFolder } from '../training/runFolder.js';
-import { cosinesBetween, filtersOf } from './filterGeometry.js';
+import { anglesBetween, filtersOf } from './filterGeometry.js';
 import { readGroups, type StoredGroups, writeGroups } from './groupStore.js';
 import { imageMaps, measuredLayer } from './imageMaps.js';
 import { inspectModel } from './inspect.js';
@@ -131,15 +131,7 @@ export class Inspector {
           remedy: 'The table of filters has the angle of each to its nearest.',
           field: layer,
         });
-      const cosines = cosinesBetween(filters);
-      const bytes = Buffer.alloc(count * (count - 1));
-      let at = 0;
-      for (let i = 0; i < count; i++)
-        for (let j = i + 1; j < count; j++) {
-          const angle = Math.acos(Math.max(-1, Math.min(1, cosines[i * count + j]!))) / Math.PI;
-          at = bytes.writeUInt16LE(Math.round(angle * 65535), at);
-        }
-      return { filters: count, angles: bytes.toString('base64') };
+      return anglesBetween(filters);
     });
   }
 

@@ -1,17 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { version as dcnetVersion } from '../../../package.json';
-import { resolveNetwork } from '../../core/config/network.js';
 import { parameterCount } from '../../core/config/parameters.js';
 import { DcnetError } from '../../core/errors.js';
 import type { Inspection } from '../../core/statistics/inspection.js';
 import type { Report } from '../../protocol/report.js';
 import { replaceFile } from '../checkpoint/atomicFile.js';
-import { readCheckpoint } from '../checkpoint/checkpoint.js';
+import { openCheckpoint } from '../checkpoint/openCheckpoint.js';
+import { anglesBetween, filtersOf } from '../inspection/filterGeometry.js';
 import { RunFolder } from '../training/runFolder.js';
 import { errorsFile, readErrors } from '../verdict/store.js';
 import { type PageParts, reportPage } from './page.js';
 
+/** Angles between filters weigh 8/3 bytes a pair, base64: of so many pairs, some 1 MB, a page holds at most. */
+const mostPairs = 400_000;
 const fontName = 'codicon.ttf';
 
 /**
@@ -45,27 +47,47 @@ export async function writeReport(
 }
 
 async function gather(inspection: Inspection): Promise<Report> {
-  const { metadata } = await readCheckpoint(inspection.checkpoint);
-  const { config, configText, data } = metadata;
-  const { network } = resolveNetwork(config, { shape: data.shape, classes: data.classNames.length });
-  const folder = await RunFolder.ofCheckpoint(inspection.checkpoint);
+  const { checkpoint: file, split, checkpointSha256 } = inspection;
+  const folder = await RunFolder.ofCheckpoint(file);
   const environment = await folder?.readEnvironment();
-  const { checkpoint, split, checkpointSha256 } = inspection;
-  const explained = folder && (await readErrors(errorsFile(folder, checkpoint, split), checkpointSha256));
-  return {
-    version: 1,
-    dcnetVersion,
-    writtenAt: new Date().toISOString(),
-    inspection,
-    configText,
-    classNames: data.classNames,
-    dataSha256: data.sha256,
-    parameters: (network?.layers ?? [])
-      .map((layer) => ({ layer: layer.name, count: parameterCount(layer) }))
-      .filter(({ count }) => count > 0),
-    ...(environment === undefined ? {} : { environment }),
-    ...(explained === undefined ? {} : { errors: explained.analysis }),
-  };
+  const explained = folder && (await readErrors(errorsFile(folder, file, split), checkpointSha256));
+  const { checkpoint, network, model } = await openCheckpoint(file);
+  try {
+    const { configText, data } = checkpoint.metadata;
+    return {
+      version: 1,
+      dcnetVersion,
+      writtenAt: new Date().toISOString(),
+      inspection,
+      configText,
+      classNames: data.classNames,
+      dataSha256: data.sha256,
+      parameters: network.layers
+        .map((layer) => ({ layer: layer.name, count: parameterCount(layer) }))
+        .filter(({ count }) => count > 0),
+      angles: layersWithAngles(inspection).map((layer) => ({
+        layer,
+        angles: anglesBetween(filtersOf(model, layer)),
+      })),
+      ...(environment === undefined ? {} : { environment }),
+      ...(explained === undefined ? {} : { errors: explained.analysis }),
+    };
+  } finally {
+    model.dispose();
+  }
+}
+
+/** The layers whose angles between filters fit into a page: the smallest first, so that most do. */
+function layersWithAngles({ layers }: Inspection): readonly string[] {
+  let pairs = 0;
+  return layers
+    .filter(({ filters }) => filters > 1)
+    .sort((a, b) => a.filters - b.filters)
+    .filter(({ filters }) => {
+      pairs += (filters * (filters - 1)) / 2;
+      return pairs <= mostPairs;
+    })
+    .map(({ name }) => name);
 }
 
 async function readParts(directory: string): Promise<PageParts> {
