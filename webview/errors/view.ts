@@ -5,7 +5,7 @@ import type { ErrorPicture, ErrorsView, Which } from '../../src/protocol/panels/
 import type { ErrorsState } from '../../src/protocol/panels/shared.js';
 import { Chart, type FileToSave } from '../shared/chart/chart.js';
 import { type ButtonControl, button } from '../shared/controls.js';
-import { html } from '../shared/dom.js';
+import { html, setText } from '../shared/dom.js';
 import { checkpointName, count, fileSafe } from '../shared/format.js';
 import { buildFrame } from '../shared/frame.js';
 import { EmptyState, ErrorBlock, ProgressBlock } from '../shared/message.js';
@@ -59,11 +59,7 @@ export class ErrorsPanel {
   private readonly toolbar: MatrixToolbar;
   private readonly matrix: Chart;
   private readonly evidence: EvidenceView;
-  private readonly noError = html(
-    'p',
-    { class: 'note', hidden: true },
-    'No error is left by these filters: remove one.',
-  );
+  private readonly noError = html('p', { class: 'note', hidden: true });
   private readonly embedding: Chart;
   private readonly attack: AttackView;
   private data: Digest | undefined;
@@ -214,7 +210,13 @@ export class ErrorsPanel {
       ),
     );
     this.attack.update(first);
-    this.noError.hidden = error !== undefined || data.rows.length === 0;
+    this.noError.hidden = error !== undefined;
+    setText(
+      this.noError,
+      data.rows.length === 0
+        ? 'Every image is classified rightly: there is nothing to explain.'
+        : 'No error is left by these filters: remove one.',
+    );
     this.actions.chose({ ...this.filters, ...this.look, image: this.image });
     void this.showEvidence(data, error);
   }
