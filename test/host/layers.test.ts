@@ -71,7 +71,7 @@ describe('Looking into the layers', () => {
     await block.locator('[data-mark^=map-1-]').first().waitFor({ state: 'attached' });
     assert.match(await block.locator('h2').last().innerText(), /over image \d+/);
     await panel.getByRole('button', { name: 'Show the angles between filters' }).click();
-    await panel.locator('[data-mark^=pair-]').first().waitFor({ state: 'attached' });
+    await panel.locator('[data-mark^=pair-], [data-mark^=opposed-]').first().waitFor({ state: 'attached' });
     await workbench.screenshot('layers-image');
   });
 });

@@ -35,17 +35,28 @@ function draw(matrix: Float32Array, filters: number, width: number, filter: numb
   const [left, top] = [34, 20];
   const side = Math.min(width - left - 8, 420);
   const cell = side / filters;
-  // The nearer, the fuller: 90° and more is empty.
-  const nearness = matrix.map((angle, at) =>
-    Math.floor(at / filters) === at % filters ? 0 : Math.max(0, 90 - angle),
-  );
-  const fullest = nearness.reduce((most, value) => Math.max(most, value), 1);
+  const half = Math.min(160, side) / 2;
+  // The nearer, the fuller; 90° is empty, and what is beyond has no hue.
+  const nearness = matrix.map((angle, at) => (Math.floor(at / filters) === at % filters ? 0 : 90 - angle));
+  const fullest = nearness.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
   const name = (i: number): string => String(i);
   const ticks = [...new Set([0, Math.floor((filters - 1) / 2), filters - 1])];
   const box = (key: string, className: string, column: number, row: number): Mark =>
     rect(key, className, { x: left + column * cell, y: top + row * cell, width: cell, height: cell });
   const marks: Mark[] = [
     ...shadedGrid('pair', 'cell angle', nearness, filters, [0, fullest], { x: left, y: top, cell }),
+    ...shadedGrid(
+      'opposed',
+      'cell',
+      nearness.map((value) => -value),
+      filters,
+      [0, fullest],
+      {
+        x: left,
+        y: top,
+        cell,
+      },
+    ),
     rect('frame', 'frame-line', { x: left, y: top, width: side, height: side }),
     ...(filter === undefined
       ? []
@@ -57,9 +68,11 @@ function draw(matrix: Float32Array, filters: number, width: number, filter: numb
       words(`column-${i}`, 'label', [left + (i + 0.5) * cell, top - 6], name(i), { anchor: 'middle' }),
       words(`row-${i}`, 'label', [left - 6, top + (i + 0.5) * cell + 4], name(i), { anchor: 'end' }),
     ]),
-    ...shadeScale('angle', 'cell angle', { x: left, y: top + side + 12, width: Math.min(160, side) }),
-    words('scale-from', 'label', [left, top + side + 32], '90° or more'),
-    words('scale-to', 'label', [left + Math.min(160, side), top + side + 32], `${short(90 - fullest)}°`, {
+    ...shadeScale('opposed', 'cell', { x: left + half, y: top + side + 12, width: -half }),
+    ...shadeScale('angle', 'cell angle', { x: left + half, y: top + side + 12, width: half }),
+    words('scale-from', 'label', [left, top + side + 32], `${short(90 + fullest)}°`),
+    words('scale-middle', 'label', [left + half, top + side + 32], '90°', { anchor: 'middle' }),
+    words('scale-to', 'label', [left + 2 * half, top + side + 32], `${short(90 - fullest)}°`, {
       anchor: 'end',
     }),
   ];
@@ -120,7 +133,13 @@ export function matrixContent(
     summary: first
       ? `Nearest are filters ${first[0]} and ${first[1]}, at ${angle(first).toFixed(1)}°.`
       : 'There is one filter only.',
-    legend: [{ sign: 'dot', hue: 'angle', text: 'the fuller, the nearer two filters point' }],
+    legend: [
+      {
+        sign: 'dot',
+        hue: 'angle',
+        text: 'the fuller, the nearer two filters point; grey: more than 90° apart',
+      },
+    ],
     tables: () => [table()],
     source: `${sourceLine(inspection, layer)} (weights only)`,
     fileName: fileSafe(`${checkpointName(inspection.checkpoint)}-${layer.name}-filters`),
