@@ -10,7 +10,7 @@ import type { DcnetModel, Inside } from '../model/model.js';
 import { normEpsilon, patchNorms } from '../operator/patchNorms.js';
 import { Counts } from './counts.js';
 import { cosinesBetween, filtersOf, type LayerFilters } from './filterGeometry.js';
-import { countPairs } from './pairCounts.js';
+import { countPairs, PairCounts } from './pairCounts.js';
 import { Responses } from './responses.js';
 
 /** The floor as a share of the layer's mean patch norm. */
@@ -63,6 +63,8 @@ export class LayerMeasure {
   readonly #radii: Float32Array;
   readonly #counts: Counts;
   readonly #responses: Responses;
+  /** Used again for each group of each batch: what is thrown away grows faster than it is collected. */
+  readonly #batch: PairCounts;
   #floor: number | undefined;
   /** Of the batch under way, until {@link count}. */
   #seen: { readonly projection: tf.Tensor; readonly norms: tf.Tensor } | undefined;
@@ -76,6 +78,7 @@ export class LayerMeasure {
     this.#factors = projectionFactors(layer, this.#filters);
     this.#radii = Float32Array.from(this.#decoupled?.radius() ?? []).sort();
     this.#counts = new Counts(this.#filters.count, groups);
+    this.#batch = new PairCounts(this.#filters.count);
     this.#responses = new Responses(this.#filters.count, layer.activation === 'relu');
   }
 
@@ -116,7 +119,7 @@ export class LayerMeasure {
     this.#counts.fit(low, high);
     const counting = { floor, ...this.#counts.bins, factors: this.#factors, radii: this.#radii };
     for (const [group, images] of groups)
-      this.#counts.add(countPairs(projection, norms, images, counting), group);
+      this.#counts.add(countPairs(projection, norms, images, counting, this.#batch), group);
     this.dispose();
   }
 

@@ -30,6 +30,23 @@ export class PairCounts {
   constructor(readonly filters: number) {
     this.complements = new Float64Array(filters);
   }
+
+  /** Start anew in the same memory. */
+  clear(): void {
+    Object.assign(this, {
+      strong: 0,
+      weak: 0,
+      normSum: 0,
+      normSquares: 0,
+      leastNorm: Number.POSITIVE_INFINITY,
+      greatestNorm: 0,
+      complementSquares: 0,
+      leastComplement: 90,
+      greatestComplement: -90,
+      beyond: 0,
+    });
+    for (const values of [this.complements, this.norms, this.joint]) values.fill(0);
+  }
 }
 
 /** How a layer's patches are counted. */
@@ -58,14 +75,16 @@ export interface CountPairsAttributes extends Counting {
  * rounding of float32; the kernel and the plain loop may differ by the pairs that close to one.
  * @param projection [N, H′, W′, F] or [N, F]
  * @param norms ‖x‖ without ε, [N, H′, W′, 1] or [N]
+ * @param into cleared and counted into
  */
 export function countPairs(
   projection: tf.Tensor,
   norms: tf.Tensor,
   images: readonly number[],
   counting: Counting,
+  into = new PairCounts(projection.shape.at(-1)!),
 ): PairCounts {
-  const into = new PairCounts(projection.shape.at(-1)!);
+  into.clear();
   if (hasFused('CountPairs')) {
     const attributes: CountPairsAttributes = { ...counting, images, into };
     runFused('CountPairs', { projection, norms }, attributes);
