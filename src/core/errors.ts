@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What kind of thing went wrong; decides exit codes and where a message is shown. */
 const errorCodes = [

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import net from 'node:net';
 import { createMessageConnection, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { DcnetError } from '../core/errors.js';
 import { isOver, type RunState } from '../core/run/run.js';
 import { openChannel, type Remote } from '../protocol/channel.js';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
+import * as z from 'zod';
 import { resolveNetwork } from '../core/config/network.js';
 import { configSchema } from '../core/config/schema.js';
 import { normals } from '../core/random.js';

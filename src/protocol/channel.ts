@@ -6,7 +6,7 @@ import {
   RequestType,
   ResponseError,
 } from 'vscode-jsonrpc';
-import { z } from 'zod';
+import * as z from 'zod';
 import { asDcnetError, DcnetError, errorDetailsSchema } from '../core/errors.js';
 
 /** A request: what goes in, what comes out, and what is reported on the way. */

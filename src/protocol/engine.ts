@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { behaviourComparisonSchema, weightComparisonSchema } from '../core/comparison/comparison.js';
 import { runStateSchema, summarySchema } from '../core/run/run.js';
 import { inspectionSchema, selectionSchema } from '../core/statistics/inspection.js';

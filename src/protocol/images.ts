@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** One image of a data set, as panels show it. */
 export const dataImageSchema = z.object({

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { environmentSchema } from '../core/run/run.js';
 import { inspectionSchema } from '../core/statistics/inspection.js';
 import { errorAnalysisSchema } from '../core/verdict/analysis.js';

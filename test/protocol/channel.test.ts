@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DcnetError } from '../../src/core/errors.js';
 import { type Contract, method, openChannel } from '../../src/protocol/channel.js';
 

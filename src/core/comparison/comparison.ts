@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { distributionSchema } from '../statistics/inspection.js';
 
 const index = z.number().int().nonnegative();

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { configSchema } from './schema.js';
 
 /** JSON Schema (draft 7, what VS Code's JSON language service reads) of a `*.dcnet.json` file. */

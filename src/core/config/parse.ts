@@ -7,7 +7,7 @@ import {
   parseTree,
   printParseErrorCode,
 } from 'jsonc-parser';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { DcnetError } from '../errors.js';
 import type { ConfigFix, ConfigPath } from './fix.js';
 import { layerNames } from './layerNames.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Magnitude functions h(‖x‖) (Decoupled Networks, section 3.3 and table of operators). */
 export const magnitudeNames = ['sphere', 'ball', 'tanh', 'linear', 'seg', 'log', 'mix'] as const;

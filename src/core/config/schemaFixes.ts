@@ -1,5 +1,5 @@
 import { createScanner } from 'jsonc-parser';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type ConfigFix, type ConfigPath, type Json, removeAt, setField } from './fix.js';
 import { configSchema } from './schema.js';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { angularNames, magnitudeNames } from '../config/schema.js';
 
 /** `counts[i]` values lie in [edges[i], edges[i+1]); the last bin includes its upper edge. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { verdictSchema } from './verdict.js';
 
 const index = z.number().int().nonnegative();

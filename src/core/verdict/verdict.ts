@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * What an error is blamed on, by counterfactual re-scoring with the magnitudes or the angles of a donor: only the

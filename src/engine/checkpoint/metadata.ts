@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Network } from '../../core/config/network.js';
 import { configSchema } from '../../core/config/schema.js';
 

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { GroupCounts, LayerGroups } from '../../core/statistics/splits.js';
 import { replaceFile } from '../checkpoint/atomicFile.js';
 import { inspectionError } from './store.js';

@@ -1,7 +1,7 @@
 import { appendFile, mkdir, open, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { z } from 'zod';
+import * as z from 'zod';
 import { asDcnetError, DcnetError } from '../../core/errors.js';
 import { parseMetrics } from '../../core/run/metrics.js';
 import { checkpointStep, nextRunName, runNameProblem } from '../../core/run/names.js';

@@ -1,5 +1,5 @@
 import { readFile, rm } from 'node:fs/promises';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { enginePresenceSchema } from '../../protocol/engine.js';
 
 export type Presence = z.infer<typeof enginePresenceSchema>;

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DcnetError } from '../../core/errors.js';
 import { openConfig } from '../config/configFiles.js';
 import { describeRun, type RunAction, runActions, statusIcons } from './describe.js';

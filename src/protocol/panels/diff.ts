@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { behaviourComparisonSchema, weightComparisonSchema } from '../../core/comparison/comparison.js';
 import { errorDetailsSchema } from '../../core/errors.js';
 import { type Contract, method } from '../channel.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorDetailsSchema } from '../../core/errors.js';
 import { attackSchema, errorAnalysisSchema } from '../../core/verdict/analysis.js';
 import { type Contract, method } from '../channel.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { selectionSchema } from '../../core/statistics/inspection.js';
 import { normalisations } from '../../core/verdict/confusion.js';
 import { verdictSchema } from '../../core/verdict/verdict.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorDetailsSchema } from '../../core/errors.js';
 import { histogramSchema } from '../../core/statistics/inspection.js';
 import { type Contract, method } from '../channel.js';
