@@ -8,7 +8,7 @@ import * as vscode from 'vscode';
 import { writeBars } from './support/bars.js';
 import { inWorkspace } from './support/extension.js';
 import { skip } from './support/run.js';
-import { newRun, runsDirectory, untilStatus } from './support/runs.js';
+import { newRun, runsDirectory, startAfresh, untilStatus } from './support/runs.js';
 import { until } from './support/until.js';
 import { eachBuildsOnTheLast, Workbench } from './support/workbench.js';
 
@@ -26,6 +26,7 @@ describe('Comparing checkpoints', () => {
   });
 
   before(async () => {
+    await startAfresh();
     writeBars(inWorkspace('bars'));
     first = await newRun(() => command('train', vscode.Uri.file(inWorkspace('small.dcnet.json'))));
     await untilStatus(first, 'completed');

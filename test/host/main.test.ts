@@ -4,7 +4,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { writeBars } from './support/bars.js';
 import { inWorkspace, openInEditor } from './support/extension.js';
-import { newRun, readSummary, runsDirectory, untilStatus } from './support/runs.js';
+import { newRun, readSummary, runsDirectory, startAfresh, untilStatus } from './support/runs.js';
 import { until } from './support/until.js';
 import { eachBuildsOnTheLast, Workbench } from './support/workbench.js';
 
@@ -12,7 +12,10 @@ describe('The main job', () => {
   eachBuildsOnTheLast();
   let run = '';
 
-  before(() => writeBars(inWorkspace('bars')));
+  before(async () => {
+    await startAfresh();
+    writeBars(inWorkspace('bars'));
+  });
 
   it('starts with a view that says what to do', async function () {
     const workbench = await Workbench.of(this);

@@ -10,6 +10,7 @@ import {
 } from 'vscode-jsonrpc/browser';
 import { type Contract, type Handlers, openChannel, type Remote } from '../../src/protocol/channel.js';
 import { type PanelState, panelStateSchema } from '../../src/protocol/panels/shared.js';
+import { Assembler, piecesOf } from '../../src/protocol/pieces.js';
 
 interface VsCodeApi {
   postMessage(message: unknown): void;
@@ -20,9 +21,11 @@ declare function acquireVsCodeApi(): VsCodeApi;
 
 /** Messages of the extension host arrive as the window's `message` events. */
 class WindowReader extends AbstractMessageReader implements MessageReader {
+  private readonly assembler = new Assembler();
+
   listen(callback: DataCallback): Disposable {
     const receive = (event: MessageEvent<unknown>): void => {
-      const message = event.data as Message | null;
+      const message = this.assembler.add(event.data) as Message | null | undefined;
       if (message?.jsonrpc !== '2.0') return; // other libraries on the page may use the same event
       if (Message.isRequest(message) || Message.isNotification(message) || Message.isResponse(message)) {
         callback(message);
@@ -39,7 +42,7 @@ class HostWriter extends AbstractMessageWriter implements MessageWriter {
   }
 
   async write(message: Message): Promise<void> {
-    this.api.postMessage(message);
+    for (const piece of piecesOf(message)) this.api.postMessage(piece);
   }
 
   end(): void {}

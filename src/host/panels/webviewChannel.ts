@@ -10,16 +10,19 @@ import {
   type MessageWriter,
 } from 'vscode-jsonrpc/node';
 import { type Contract, type Handlers, openChannel, type Remote } from '../../protocol/channel.js';
+import { Assembler, piecesOf } from '../../protocol/pieces.js';
 
 /** Messages of a webview's document. */
 class WebviewReader extends AbstractMessageReader implements MessageReader {
+  readonly #assembler = new Assembler();
+
   constructor(private readonly webview: vscode.Webview) {
     super();
   }
 
   listen(callback: DataCallback): Disposable {
     return this.webview.onDidReceiveMessage((message: unknown) => {
-      const candidate = message as Message | null;
+      const candidate = this.#assembler.add(message) as Message | null | undefined;
       if (candidate?.jsonrpc !== '2.0') return;
       if (Message.isRequest(candidate) || Message.isNotification(candidate) || Message.isResponse(candidate))
         callback(candidate);
@@ -34,7 +37,7 @@ class WebviewWriter extends AbstractMessageWriter implements MessageWriter {
 
   async write(message: Message): Promise<void> {
     // False while the document is hidden or being loaded: it asks for everything when it is ready.
-    await this.webview.postMessage(message);
+    for (const piece of piecesOf(message)) await this.webview.postMessage(piece);
   }
 
   end(): void {}

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import * as vscode from 'vscode';
 import {
   isOver,
   type RunState,
@@ -54,4 +55,12 @@ export async function untilStatus(
     },
     limitMs,
   );
+}
+
+/** As at first: no run of another suite in the tree, no panel of it open. */
+export async function startAfresh(): Promise<void> {
+  await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+  rmSync(runsDirectory(), { recursive: true, force: true });
+  await vscode.commands.executeCommand('dcnet.refreshRuns');
+  await until('the runs of other suites are gone', () => runNames().length === 0);
 }

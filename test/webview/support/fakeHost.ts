@@ -10,6 +10,7 @@ import {
 } from 'vscode-jsonrpc/browser';
 import { DcnetError, type ErrorDetails } from '../../../src/core/errors.js';
 import type { PanelState } from '../../../src/protocol/panels/shared.js';
+import { Assembler, piecesOf } from '../../../src/protocol/pieces.js';
 import { type DiffSetup, joinDiff } from './hosts/diff.js';
 import { type ErrorsSetup, joinErrors } from './hosts/errors.js';
 import { joinLayer, type LayerSetup } from './hosts/layer.js';
@@ -30,6 +31,8 @@ export type Setup = { readonly state?: PanelState; readonly failReady?: ErrorDet
 export interface FakeHost extends PanelHost {
   readonly requests: { readonly name: string; readonly params: unknown }[];
   state: unknown;
+  /** Characters of the longest message to the panel. */
+  longestMessage: number;
   /** The next request of this name fails so. */
   failNext: { name: string; error: ErrorDetails } | undefined;
 }
@@ -41,6 +44,7 @@ declare global {
 }
 
 let deliver: DataCallback | undefined;
+const assembler = new Assembler();
 
 class FromPanel extends AbstractMessageReader {
   listen(callback: DataCallback) {
@@ -51,7 +55,11 @@ class FromPanel extends AbstractMessageReader {
 
 class ToPanel extends AbstractMessageWriter {
   async write(message: Message): Promise<void> {
-    window.postMessage(message, '*');
+    for (const piece of piecesOf(message)) {
+      const { length } = JSON.stringify(piece);
+      globalThis.fakeHost.longestMessage = Math.max(globalThis.fakeHost.longestMessage, length);
+      window.postMessage(piece, '*');
+    }
   }
 
   end(): void {}
@@ -90,14 +98,15 @@ function join(): PanelHost {
 
 globalThis.fakeHost = {
   requests,
+  longestMessage: 0,
   state: setup.state,
   failNext: setup.failReady && { name: 'ready', error: setup.failReady },
   ...join(),
 };
 globalThis.acquireVsCodeApi = () => ({
   postMessage: (message: Message) => {
-    const copy = structuredClone(message);
-    setTimeout(() => deliver?.(copy), 0);
+    const whole = assembler.add(structuredClone(message)) as Message | undefined;
+    if (whole !== undefined) setTimeout(() => deliver?.(whole), 0);
   },
   getState: () => globalThis.fakeHost.state,
   setState: (state: unknown) => {
