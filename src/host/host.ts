@@ -164,7 +164,7 @@ export class Host extends Owner {
         remedy: 'Train one: DCNet: Train DCNet.',
       });
     const { analysis } = this.#engines;
-    await exportReport(target, targetOf(argument)?.file, (request, options) =>
+    await exportReport(target, targetOf(argument)?.saveAs, (request, options) =>
       analysis.request('writeReport', request, options),
     );
   }

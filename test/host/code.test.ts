@@ -268,7 +268,7 @@ describe('Next to the code', () => {
 
   it('exports the whole inspection as one file', async function () {
     const file = inWorkspace('report.html');
-    const target = { runDirectory: path.join(runsDirectory(), run), file };
+    const target = { runDirectory: path.join(runsDirectory(), run), saveAs: file };
     await vscode.commands.executeCommand('dcnet.exportReport', target);
     const page = readFileSync(file, 'utf8');
     const data = /<script type="application\/json" id="report">(.*?)<\/script>/.exec(page)?.[1] ?? '';

@@ -13,7 +13,7 @@ const targetSchema = z.object({
   /** The layer to look at first, by its name. */
   layer: z.string().optional(),
   /** Absolute path that something is written to; left out, the user is asked. */
-  file: z.string().optional(),
+  saveAs: z.string().optional(),
 });
 /** What a command is about: a row of the tree, a lens, or a caller of ours. */
 export type RunTarget = z.infer<typeof targetSchema>;
