@@ -28,8 +28,8 @@ const config = configSchema.parse({
 const shape = [32, 32, 3] as const;
 const classes = 100;
 
-/** A checkpoint of weights that depend on the seed; two of different seeds have nothing in common. */
-function encode(seed: number): Buffer {
+/** A checkpoint of weights that depend on the seed; two of different seeds have nothing in common, the slowest to compare. */
+export function encodeLargeCheckpoint(seed: number): Buffer {
   const { network } = resolveNetwork(config, { shape, classes });
   if (network === undefined) throw new Error('The network does not fit.');
   const tensors = new Map<string, StoredTensor>();
@@ -58,8 +58,8 @@ export async function checkpoints({ rounds }: BenchOptions): Promise<Figure[]> {
   const folder = await mkdtemp(path.join(tmpdir(), 'dcnet-bench-'));
   const [a, b] = ['a', 'b'].map((name) => path.join(folder, `${name}.dcnet.safetensors`)) as [string, string];
   try {
-    const bytes = encode(1);
-    await writeCheckpoint(b, encode(2));
+    const bytes = encodeLargeCheckpoint(1);
+    await writeCheckpoint(b, encodeLargeCheckpoint(2));
     const seconds = await interleave(
       {
         written: () => secondsOf(() => writeCheckpoint(a, bytes)),

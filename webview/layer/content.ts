@@ -1,6 +1,6 @@
 import type { Inspection, LayerInspection } from '../../src/core/statistics/inspection.js';
 import type { ChartContent, LegendItem } from '../shared/chart/content.js';
-import { baseName, count, fileSafe, inColumn, percent, short } from '../shared/format.js';
+import { baseName, checkpointName, count, fileSafe, inColumn, percent, short } from '../shared/format.js';
 import type { Cell, DataTable } from '../shared/table.js';
 import { drawHero, type HeroSubject } from './hero.js';
 import { measuredRegimes, radiusWords, readOperator } from './operator.js';
@@ -11,11 +11,6 @@ const whole = (value: number): Cell => ({ text: count(value), value });
 const share = (value: number): Cell => ({ text: percent(value), value });
 const degrees = (value: number): Cell => ({ text: `${value.toFixed(1)}°`, value });
 const edge = (value: number, unit = ''): Cell => ({ text: `${short(value)}${unit}`, value });
-
-/** Checkpoint without folder and extension: `epoch-0010`. */
-export function checkpointName(checkpoint: string): string {
-  return baseName(checkpoint).replace(/\.dcnet\.safetensors$/, '');
-}
 
 /** `, class shirt, wrong ones`; nothing where all images count. */
 function selectionWords({ selection, classes }: Inspection): string {

@@ -4,10 +4,9 @@ import type { Epoch } from '../../src/protocol/panels/layer.js';
 import { Chart, type FileToSave } from '../shared/chart/chart.js';
 import { button } from '../shared/controls.js';
 import { html, setAttributes, setText } from '../shared/dom.js';
-import { count } from '../shared/format.js';
+import { checkpointName, count } from '../shared/format.js';
 import { block } from '../shared/frame.js';
 import { ProgressBlock } from '../shared/message.js';
-import { checkpointName } from './content.js';
 import { ridgesContent } from './ridges.js';
 
 export interface EpochActions {

@@ -3,9 +3,9 @@ import type { ImageMaps } from '../../src/protocol/engine.js';
 import type { ChartContent, Hue, Picture } from '../shared/chart/content.js';
 import { type Mark, rect, words } from '../shared/chart/marks.js';
 import { shadedGrid, shadeScale } from '../shared/chart/shades.js';
-import { fileSafe, precise, short } from '../shared/format.js';
+import { checkpointName, fileSafe, precise, short } from '../shared/format.js';
 import type { DataTable } from '../shared/table.js';
-import { checkpointName, sourceLine } from './content.js';
+import { sourceLine } from './content.js';
 
 interface MapPart {
   readonly name: string;

@@ -3,9 +3,9 @@ import type { FilterAngles } from '../../src/protocol/engine.js';
 import type { ChartContent, Picture } from '../shared/chart/content.js';
 import { type Mark, rect, words } from '../shared/chart/marks.js';
 import { shadedGrid, shadeScale } from '../shared/chart/shades.js';
-import { count, fileSafe, short } from '../shared/format.js';
+import { checkpointName, count, fileSafe, short } from '../shared/format.js';
 import type { DataTable } from '../shared/table.js';
-import { checkpointName, sourceLine } from './content.js';
+import { sourceLine } from './content.js';
 
 /** Tables list so many of the nearest pairs. */
 const mostPairs = 200;

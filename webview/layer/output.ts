@@ -10,9 +10,9 @@ import { axis, axisScale } from '../shared/chart/axis.js';
 import type { ChartContent, Picture } from '../shared/chart/content.js';
 import { binAt, densityBins, densityOutline, fullHeight } from '../shared/chart/density.js';
 import { area, line, type Mark, rect, rule, words } from '../shared/chart/marks.js';
-import { fileSafe, percent, precise, short } from '../shared/format.js';
+import { checkpointName, fileSafe, percent, precise, short } from '../shared/format.js';
 import type { DataTable } from '../shared/table.js';
-import { checkpointName, shortTrail, sourceLine } from './content.js';
+import { shortTrail, sourceLine } from './content.js';
 import type { HeroSubject } from './hero.js';
 import { readOperator } from './operator.js';
 

@@ -1,8 +1,7 @@
 import type { LayerInspection } from '../../src/core/statistics/inspection.js';
 import type { Report } from '../../src/protocol/report.js';
-import { checkpointName } from '../layer/content.js';
 import { measuredRegimes, readOperator } from '../layer/operator.js';
-import { baseName, count, inColumn, percent } from '../shared/format.js';
+import { baseName, checkpointName, count, inColumn, percent } from '../shared/format.js';
 import type { Cell, DataTable } from '../shared/table.js';
 
 type Fact = readonly [name: string, value: string];

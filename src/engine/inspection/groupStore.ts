@@ -1,10 +1,8 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import path from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import * as z from 'zod';
 import type { GroupCounts, LayerGroups } from '../../core/statistics/splits.js';
-import { replaceFile } from '../checkpoint/atomicFile.js';
-import { inspectionError } from './store.js';
+import { writeStored } from './store.js';
 
 const scalars = [
   'strong',
@@ -100,12 +98,7 @@ export async function writeGroups(
       counts: gzipSync(new Uint8Array(Float64Array.from(groups.flatMap(pack)).buffer)).toString('base64'),
     })),
   };
-  try {
-    await mkdir(path.dirname(file), { recursive: true });
-    await replaceFile(file, JSON.stringify(content));
-  } catch (thrown) {
-    throw inspectionError(file, thrown);
-  }
+  await writeStored(file, content);
 }
 
 function pack(counts: GroupCounts): number[] {

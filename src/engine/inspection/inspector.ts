@@ -21,7 +21,7 @@ import { anglesBetween, filtersOf } from './filterGeometry.js';
 import { readGroups, type StoredGroups, writeGroups } from './groupStore.js';
 import { imageMaps, measuredLayer } from './imageMaps.js';
 import { inspectModel } from './inspect.js';
-import { inspectionFile, readInspection, writeInspection } from './store.js';
+import { inspectionFile, readInspection, writeStored } from './store.js';
 
 interface SplitOfCheckpoint {
   readonly checkpoint: string;
@@ -181,7 +181,7 @@ export class Inspector {
       const groups = { predictions: measured.predictions, layers: measured.groups };
       if (stored !== undefined) {
         await writeGroups(stored, sha256, groups);
-        await writeInspection(stored, inspection);
+        await writeStored(stored, inspection);
       }
       this.#last = { key, inspection, groups };
       return { inspection, groups };

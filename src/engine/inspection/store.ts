@@ -1,5 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import type * as z from 'zod';
 import { DcnetError } from '../../core/errors.js';
 import { checkpointExtension, runFiles } from '../../core/run/run.js';
 import { type Inspection, inspectionSchema } from '../../core/statistics/inspection.js';
@@ -17,6 +18,19 @@ export async function readInspection(
   file: string,
   checkpointSha256: string,
 ): Promise<Inspection | undefined> {
+  const inspection = await readStored(file, inspectionSchema);
+  return inspection?.checkpointSha256 === checkpointSha256 ? inspection : undefined;
+}
+
+/**
+ * What an analysis stored of a checkpoint; undefined where there is none, or a file of another program or version,
+ * which analysing again replaces.
+ * @throws DcnetError `io`
+ */
+export async function readStored<S extends z.ZodType>(
+  file: string,
+  schema: S,
+): Promise<z.infer<S> | undefined> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
@@ -25,26 +39,23 @@ export async function readInspection(
     throw inspectionError(file, thrown);
   }
   try {
-    const inspection = inspectionSchema.safeParse(JSON.parse(text)).data;
-    return inspection?.checkpointSha256 === checkpointSha256 ? inspection : undefined;
+    return schema.safeParse(JSON.parse(text)).data;
   } catch {
-    // Not JSON: a file of another program or version. Measuring again replaces it.
-    return undefined;
+    return undefined; // not JSON
   }
 }
 
 /** @throws DcnetError `io` */
-export async function writeInspection(file: string, inspection: Inspection): Promise<void> {
+export async function writeStored(file: string, analysis: unknown): Promise<void> {
   try {
     await mkdir(path.dirname(file), { recursive: true });
-    await replaceFile(file, JSON.stringify(inspection));
+    await replaceFile(file, JSON.stringify(analysis));
   } catch (thrown) {
     throw inspectionError(file, thrown);
   }
 }
 
-/** A stored inspection cannot be read or written. */
-export function inspectionError(file: string, thrown: unknown): DcnetError {
+function inspectionError(file: string, thrown: unknown): DcnetError {
   return new DcnetError(
     {
       code: 'io',

@@ -9,10 +9,11 @@ import { dataOf, type OpenedCheckpoint, openCheckpoint } from '../checkpoint/ope
 import type { DataSet } from '../data/dataSet.js';
 import type { DataStore } from '../data/dataStore.js';
 import { dataImage, imageTensor, labelTensor } from '../data/images.js';
+import { writeStored } from '../inspection/store.js';
 import { RunFolder } from '../training/runFolder.js';
 import { attackSplit, fastGradientSign, pixelsOf } from './attack.js';
 import { explainErrors } from './explain.js';
-import { errorsFile, readErrors, writeErrors } from './store.js';
+import { errorsFile, readErrors } from './store.js';
 
 export interface ErrorDeskOptions {
   readonly mediaDirectory: string;
@@ -139,7 +140,7 @@ export class ErrorDesk {
         };
         return { analysis, evidence };
       });
-      if (storedFile !== undefined) await writeErrors(storedFile, stored);
+      if (storedFile !== undefined) await writeStored(storedFile, stored);
     }
     // The folder may have been renamed since.
     stored = { ...stored, analysis: { ...stored.analysis, checkpoint: file, run: folder?.name } };

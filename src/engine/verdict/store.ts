@@ -1,10 +1,8 @@
-import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { errorsFileName } from '../../core/run/names.js';
 import { checkpointExtension, runFiles } from '../../core/run/run.js';
 import { type StoredErrors, storedErrorsSchema } from '../../core/verdict/analysis.js';
-import { replaceFile } from '../checkpoint/atomicFile.js';
-import { inspectionError } from '../inspection/store.js';
+import { readStored } from '../inspection/store.js';
 import type { RunFolder } from '../training/runFolder.js';
 
 /** Where a run keeps the errors of one of its checkpoints: `inspections/epoch-0001.test.errors.json`. */
@@ -15,27 +13,6 @@ export function errorsFile(folder: RunFolder, checkpointFile: string, split: 'tr
 
 /** Stored errors, if they are of this very checkpoint; what is of another or cannot be read is made anew. */
 export async function readErrors(file: string, checkpointSha256: string): Promise<StoredErrors | undefined> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw inspectionError(file, thrown);
-  }
-  try {
-    const stored = storedErrorsSchema.safeParse(JSON.parse(text)).data;
-    return stored?.analysis.checkpointSha256 === checkpointSha256 ? stored : undefined;
-  } catch {
-    return undefined; // not JSON: analysing again replaces it
-  }
-}
-
-/** @throws DcnetError `io` */
-export async function writeErrors(file: string, errors: StoredErrors): Promise<void> {
-  try {
-    await mkdir(path.dirname(file), { recursive: true });
-    await replaceFile(file, JSON.stringify(errors));
-  } catch (thrown) {
-    throw inspectionError(file, thrown);
-  }
+  const stored = await readStored(file, storedErrorsSchema);
+  return stored?.analysis.checkpointSha256 === checkpointSha256 ? stored : undefined;
 }
