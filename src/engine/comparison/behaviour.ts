@@ -7,6 +7,7 @@ import { wassersteinDistance } from '../../core/comparison/wasserstein.js';
 import type { Network } from '../../core/config/network.js';
 import type { Distribution, LayerInspection } from '../../core/statistics/inspection.js';
 import { mcnemar } from '../../core/verdict/mcnemar.js';
+import { valuesOf } from '../backend/valuesOf.js';
 import type { DataSet } from '../data/dataSet.js';
 import { imageTensor, inOrder } from '../data/images.js';
 import type { DcnetModel } from '../model/model.js';
@@ -89,11 +90,11 @@ function run(
 
 /** XXᵀ [N, N] of a batch's outputs [N, ...]. Centred first, which HSIC₁ does not see, but float32's rounding does. */
 function gramMatrix(output: tf.Tensor): Float32Array {
-  return tf.tidy(() => {
+  return valuesOf(() => {
     const flat = tf.reshape(output, [output.shape[0]!, -1]) as tf.Tensor2D;
     const centred = tf.sub<tf.Tensor2D>(flat, tf.mean(flat, 0));
     // Transposed here: the WebAssembly runtime multiplies quickly only what is not to be transposed.
-    return tf.matMul(centred, tf.transpose(centred)).dataSync<'float32'>();
+    return tf.matMul(centred, tf.transpose(centred));
   });
 }
 

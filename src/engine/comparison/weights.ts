@@ -14,6 +14,7 @@ import { matchFilters, matchLayers } from '../../core/comparison/match.js';
 import { type NetworkLayer, resolveNetwork } from '../../core/config/network.js';
 import { checkpointExtension } from '../../core/run/run.js';
 import type { ComparedFile, WorkProgress } from '../../protocol/engine.js';
+import { valuesOf } from '../backend/valuesOf.js';
 import {
   checkpointError,
   openTensorFile,
@@ -227,15 +228,13 @@ function cosinesOf(
   inputOf: Int32Array | undefined,
 ): Float32Array {
   const [normsA, normsB] = [columnNorms(a, a.length / inputs), columnNorms(b, b.length / inputs)];
-  const product = tf.tidy(() => {
+  const cosines = valuesOf(() => {
     const matrix = (values: Float32Array): tf.Tensor2D =>
       tf.tensor2d(values, [inputs, values.length / inputs]);
     const second = inputOf === undefined ? matrix(b) : tf.gather(matrix(b), tf.tensor1d(inputOf, 'int32'));
     // Transposed here: the WebAssembly runtime multiplies quickly only what is not to be transposed.
     return tf.matMul(tf.transpose(matrix(a)), second);
   });
-  const cosines = product.dataSync<'float32'>().slice();
-  product.dispose();
   for (let f = 0, at = 0; f < normsA.length; f++)
     for (let g = 0; g < normsB.length; g++, at++) {
       const norms = normsA[f]! * normsB[g]!;

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { FilterAngles } from '../../protocol/engine.js';
+import { valuesOf } from '../backend/valuesOf.js';
 import type { DcnetModel } from '../model/model.js';
 
 /** The filters of one layer, flattened. */
@@ -29,9 +30,9 @@ export function filtersOf(model: DcnetModel, layer: string): LayerFilters {
 
 /** cos of the angles between filters, within 1e-6; a filter of zeros is at right angles to all. @returns [F, F] row-major */
 export function cosinesBetween({ unit, count }: LayerFilters): Float32Array {
-  return tf.tidy(() => {
+  return valuesOf(() => {
     const filters = tf.tensor2d(unit, [unit.length / count, count]);
-    return tf.matMul(filters, filters, true, false).dataSync<'float32'>();
+    return tf.matMul(filters, filters, true, false);
   });
 }
 

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { valuesOf } from '../backend/valuesOf.js';
 
 /** Features in the plane, in polar form: figure 1 of Decoupled Networks for any number of features. */
 export interface PolarFeatures {
@@ -65,10 +66,10 @@ function principalAxes(
   const matrix = tf.tensor2d(values, [rows.length, width]);
   try {
     for (let i = 0; i < iterations; i++) {
-      const product = tf.tidy(() => {
+      const product = valuesOf(() => {
         const both = tf.tensor2d(Float32Array.from([...axes[0], ...axes[1]]), [2, width]);
         const along = tf.matMul(both, matrix, false, true); // [2, N]
-        return tf.matMul(along, matrix).dataSync<'float32'>().slice(); // [2, features]
+        return tf.matMul(along, matrix); // [2, features]
       });
       const next: [Float64Array, Float64Array] = [
         Float64Array.from(product.subarray(0, width)),

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -51,6 +51,13 @@ describe('looking into a checkpoint', () => {
     const file = path.join(folder, 'epoch-0001.test.groups.json');
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ version: 1 });
     expect((await stat(file)).size).toBeLessThan(1e6);
+
+    // Nor is one of another checkpoint taken for this one's.
+    const foreign = { ...JSON.parse(await readFile(file, 'utf8')), checkpointSha256: 'another' };
+    await writeFile(file, JSON.stringify(foreign));
+    reports = 0;
+    expect(await inspector().inspect({ checkpoint, split, selection }, context)).toEqual(read);
+    expect(reports).toBeGreaterThan(0);
   });
 
   it('gives the images of a selection, some at a time', async () => {
@@ -108,6 +115,28 @@ describe('looking into a checkpoint', () => {
       await expect(inspector().imageMaps({ checkpoint, split, ...at, ...wrong })).rejects.toMatchObject({
         details: { code: 'usage' },
       });
+  });
+
+  it('maps a plain layer, whose filters are not of unit length', async () => {
+    const { model, network, checkpoint: opened } = await openCheckpoint(checkpoint);
+    const data = await dataOf(opened, mediaDirectory, new DataStore());
+    const { name } = network.layers.find(({ type }) => type === 'dense')!;
+    const pixels = Float32Array.from(data.test.images.subarray(3 * 64, 4 * 64), (v) => (v - 127.5) / 128);
+    let features: number[] = [];
+    model
+      .walk(tf.tensor4d(pixels, [1, 8, 8, 1]), (layer, seen) => {
+        if (layer.name === name) features = (seen.arraySync() as number[][])[0]!;
+      })
+      .dispose();
+    const weights = (model.tensors.get(`${name}/kernel`)!.arraySync() as number[][]).map((row) => row[2]!);
+    model.dispose();
+    const dot = features.reduce((sum, value, i) => sum + value * weights[i]!, 0);
+    const cosine = dot / Math.hypot(...features) / Math.hypot(...weights);
+    const maps = await inspector().imageMaps({ checkpoint, split, index: 3, layer: name, filter: 2 });
+    expect([maps.height, maps.width]).toEqual([1, 1]);
+    expect(maps.norm[0]).toBeCloseTo(Math.hypot(...features), 4);
+    expect(maps.angle[0]).toBeCloseTo((Math.acos(cosine) * 180) / Math.PI, 2);
+    expect(maps.output[0]).toBeCloseTo(dot, 4);
   });
 
   it('gives the angles between all filters of a layer', async () => {
