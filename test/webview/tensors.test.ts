@@ -13,7 +13,7 @@ const tensor = (name: string, ...shape: number[]) => ({
 
 const view: TensorsView = {
   status: 'full',
-  file: '/work/runs/fashion-tanh/checkpoints/best.dcnet.safetensors',
+  file: '/project/runs/fashion-tanh/checkpoints/best.dcnet.safetensors',
   bytes: 254_120,
   tensors: [
     tensor('conv1/kernel', 3, 3, 1, 16),
@@ -93,7 +93,7 @@ const states: readonly State[] = [
           code: 'checkpoint',
           message: 'The tensors end at byte 1,200, but the file has 900 bytes of them.',
           remedy: 'The file is damaged or not a checkpoint: use another copy.',
-          file: '/work/runs/a/checkpoints/best.dcnet.safetensors',
+          file: '/project/runs/a/checkpoints/best.dcnet.safetensors',
         },
       },
     },

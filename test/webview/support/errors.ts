@@ -68,7 +68,7 @@ export function makeErrors({
   return {
     version: 1,
     run: 'fashion-001',
-    checkpoint: `/work/runs/fashion-001/checkpoints/${checkpoint}.dcnet.safetensors`,
+    checkpoint: `/project/runs/fashion-001/checkpoints/${checkpoint}.dcnet.safetensors`,
     checkpointSha256: `${seed}`.padStart(64, '0'),
     epoch: 6,
     step: 600,
