@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { createVSIX, listFiles, PackageManager } from '@vscode/vsce';
-import { fromRoot } from './paths.mjs';
+import { fromRoot, panelEntries } from './paths.mjs';
 import { isProgram, runNode, runProgram, StepError } from './system.mjs';
 
 const { name, version } = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8'));
@@ -15,12 +15,17 @@ export const vsixFile = fromRoot(`${name}-${version}.vsix`);
 /** What users download may weigh this much. */
 const sizeLimitMegabytes = 12;
 
-/** What the VSIX may hold. */
+/** Each panel's script and style. */
+const panelFiles = Object.keys(panelEntries()).flatMap((panel) => [
+  `dist/webview/${panel}.js`,
+  `dist/webview/${panel}.css`,
+]);
+
+/** What the VSIX may hold besides. */
 const allowed = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
   /^dist\/(extension|engine|cli)\.js$/,
   /^dist\/wasm\/[\w-]+\.wasm$/,
-  /^dist\/webview\/(training|layer|report)\.(js|css)$/,
   /^dist\/webview\/codicon\.ttf$/,
   /^media\/(?!.*\bruns\/)/,
 ];
@@ -33,12 +38,7 @@ const required = [
   'dist/extension.js',
   'dist/engine.js',
   'dist/cli.js',
-  'dist/webview/training.js',
-  'dist/webview/training.css',
-  'dist/webview/layer.js',
-  'dist/webview/layer.css',
-  'dist/webview/report.js',
-  'dist/webview/report.css',
+  ...panelFiles,
   'dist/wasm/dcnet-kernels.wasm',
   'dist/wasm/tfjs-backend-wasm-simd.wasm',
   'media/dcnet.schema.json',
@@ -63,7 +63,7 @@ export async function packVsix() {
 export function contentProblems(files) {
   return [
     ...files
-      .filter((file) => !allowed.some((pattern) => pattern.test(file)))
+      .filter((file) => !panelFiles.includes(file) && !allowed.some((pattern) => pattern.test(file)))
       .map((file) => `${file} does not belong into the VSIX.`),
     ...required.filter((file) => !files.includes(file)).map((file) => `${file} is missing from the VSIX.`),
   ];

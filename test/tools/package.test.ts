@@ -13,6 +13,12 @@ const complete = [
   'dist/webview/training.css',
   'dist/webview/layer.js',
   'dist/webview/layer.css',
+  'dist/webview/errors.js',
+  'dist/webview/errors.css',
+  'dist/webview/diff.js',
+  'dist/webview/diff.css',
+  'dist/webview/tensors.js',
+  'dist/webview/tensors.css',
   'dist/webview/report.js',
   'dist/webview/report.css',
   'dist/webview/codicon.ttf',
@@ -31,11 +37,18 @@ describe('the content of the VSIX', () => {
     'src/extension.ts',
     'dist/extension.js.map',
     'dist/test/host.js',
+    'dist/webview/another.js',
     'node_modules/zod/index.js',
     'media/sample/runs/fashion/summary.json',
     '.npmrc',
   ])('may not have %s', (file) => {
     expect(contentProblems([...complete, file])).toEqual([`${file} does not belong into the VSIX.`]);
+  });
+
+  it('must have every panel', () => {
+    expect(contentProblems(complete.filter((file) => file !== 'dist/webview/errors.css'))).toEqual([
+      'dist/webview/errors.css is missing from the VSIX.',
+    ]);
   });
 
   it('must have the engine', () => {
