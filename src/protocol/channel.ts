@@ -1,5 +1,6 @@
 import {
   CancellationTokenSource,
+  ErrorCodes,
   type MessageConnection,
   NotificationType,
   ProgressType,
@@ -79,6 +80,13 @@ type Envelope = z.infer<typeof envelopeSchema>;
 /** JSON-RPC's code for an error that carries `ErrorDetails` as its data. */
 const dcnetErrorCode = -32000;
 
+/** What the library answers itself when there is no other side. */
+const brokenCodes = new Set<number>([
+  ErrorCodes.MessageWriteError,
+  ErrorCodes.PendingResponseRejected,
+  ErrorCodes.ConnectionInactive,
+]);
+
 /** A message that cannot be sent any more: the connection closes, which fails every pending request. */
 const toldByClosing = (): void => {};
 
@@ -89,6 +97,7 @@ function toResponseError(thrown: unknown): ResponseError<unknown> {
 
 function fromResponseError(thrown: unknown): DcnetError {
   if (thrown instanceof ResponseError) {
+    if (brokenCodes.has(thrown.code)) return new ConnectionBroken(thrown);
     const details = errorDetailsSchema.safeParse(thrown.data);
     if (details.success) return new DcnetError(details.data, { cause: thrown });
     return new DcnetError(
@@ -97,6 +106,20 @@ function fromResponseError(thrown: unknown): DcnetError {
     );
   }
   return asDcnetError(thrown);
+}
+
+/** No answer: the message could not be sent, though the end of the connection may not have been told yet. */
+export class ConnectionBroken extends DcnetError {
+  constructor(cause: unknown) {
+    super(
+      {
+        code: 'engine',
+        message: `The connection broke (${cause instanceof Error ? cause.message : String(cause)}).`,
+        remedy: 'Try again; the output channel has the details.',
+      },
+      { cause },
+    );
+  }
 }
 
 function parse<S extends z.ZodType>(schema: S, value: unknown, what: string): z.infer<S> {

@@ -72,16 +72,12 @@ describe('Errors explained', () => {
     await until('all errors again', async () => (await listed()) === `${wrong} errors`);
   });
 
-  it('saves the listed errors as CSV', async () => {
+  it('saves the listed errors as CSV', async function () {
+    const workbench = await Workbench.of(this);
     const file = inWorkspace('errors.csv');
-    const saved = vscode.window.showSaveDialog;
-    (vscode.window as { showSaveDialog: unknown }).showSaveDialog = async () => vscode.Uri.file(file);
-    try {
-      await panel.getByRole('button', { name: 'Export the listed errors as CSV' }).click();
-      await until('the file', () => existsSync(file));
-    } finally {
-      (vscode.window as { showSaveDialog: unknown }).showSaveDialog = saved;
-    }
+    await panel.getByRole('button', { name: 'Export the listed errors as CSV' }).click();
+    await workbench.saveAs(file);
+    await until('the file', () => existsSync(file));
     assert.equal(readFileSync(file, 'utf8').trim().split('\r\n').length, wrong + 1);
   });
 

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
 import * as z from 'zod';
 import { DcnetError } from '../../src/core/errors.js';
-import { type Contract, method, openChannel } from '../../src/protocol/channel.js';
+import { ConnectionBroken, type Contract, method, openChannel } from '../../src/protocol/channel.js';
 
 const contract = {
   requests: {
@@ -130,5 +130,14 @@ describe('a channel', () => {
     wires[1].destroy();
     await expect(waiting).rejects.toMatchObject({ details: { code: 'engine' } });
     await client.closed;
+  });
+
+  it('fails a request that cannot be sent, before the end of the connection is told', async () => {
+    const { client, wires } = pair();
+    for (const wire of wires)
+      wire.write = () => {
+        throw new Error('This socket has been ended');
+      };
+    await expect(client.request('double', { value: 1 })).rejects.toBeInstanceOf(ConnectionBroken);
   });
 });

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createMessageConnection, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node';
 import type * as z from 'zod';
 import { DcnetError } from '../../core/errors.js';
-import { type Handlers, openChannel, type Remote } from '../../protocol/channel.js';
+import { ConnectionBroken, type Handlers, openChannel, type Remote } from '../../protocol/channel.js';
 import {
   type EngineContract,
   type EngineEventsContract,
@@ -93,7 +93,7 @@ export class EngineClient extends Owner {
     try {
       return await connection.remote.request(name, params, options);
     } catch (thrown) {
-      if (this.#connection === connection) throw thrown;
+      if (this.#connection === connection && !(thrown instanceof ConnectionBroken)) throw thrown;
       throw new DcnetError(
         {
           code: 'engine',

@@ -84,6 +84,13 @@ export class Workbench {
     });
   }
 
+  /** Answer the dialog that asks where to save. @param file absolute path */
+  async saveAs(file: string): Promise<void> {
+    const input = this.page.locator('.quick-input-widget input[aria-label="Folder path"]');
+    await input.fill(file);
+    await input.press('Enter');
+  }
+
   /** The document of a panel that is shown, once its script has run. */
   async panel(name: DocumentName): Promise<Frame> {
     return until(`the ${name} panel’s document`, async () => {
