@@ -74,9 +74,9 @@ describe('Errors explained', () => {
 
   it('saves the listed errors as CSV', async function () {
     const workbench = await Workbench.of(this);
-    const file = inWorkspace('errors.csv');
     await panel.getByRole('button', { name: 'Export the listed errors as CSV' }).click();
-    await workbench.saveAs(file);
+    const file = await workbench.saveAsSuggested();
+    assert.equal(path.basename(file), `${run}-epoch-0003-test-errors.csv`);
     await until('the file', () => existsSync(file));
     assert.equal(readFileSync(file, 'utf8').trim().split('\r\n').length, wrong + 1);
   });

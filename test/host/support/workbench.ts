@@ -84,11 +84,16 @@ export class Workbench {
     });
   }
 
-  /** Answer the dialog that asks where to save. @param file absolute path */
-  async saveAs(file: string): Promise<void> {
+  /** Agree to what the dialog suggests that asks where to save. @returns the file's absolute path */
+  async saveAsSuggested(): Promise<string> {
     const input = this.page.locator('.quick-input-widget input[aria-label="Folder path"]');
-    await input.fill(file);
-    await input.press('Enter');
+    // The name comes once the dialog has looked into the folder.
+    const file = await until('the suggested name', async () => {
+      const value = await input.inputValue();
+      return /\.\w+$/.test(value) && value;
+    });
+    await this.page.locator('.quick-input-widget').getByText('OK', { exact: true }).click();
+    return file;
   }
 
   /** The document of a panel that is shown, once its script has run. */
