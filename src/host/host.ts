@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { DcnetError } from '../core/errors.js';
+import type { CheckpointAction } from '../protocol/panels/shared.js';
 import { Comparing } from './compare/comparing.js';
 import { ConfigDocuments, configScheme } from './compare/configDocuments.js';
 import { ConfigHover } from './config/configHover.js';
@@ -79,6 +80,8 @@ export class Host extends Owner {
     const pickSecond = (title: string) => (first: string) =>
       pickCheckpoint(runs, title, 'B: what this one is compared with', first);
     const runAction = async (command: string) => vscode.commands.executeCommand(`dcnet.${command}`);
+    const act = async (action: CheckpointAction, target: LayerTarget) =>
+      vscode.commands.executeCommand(`dcnet.${action}`, target);
     this.comparing = this._register(new Comparing(runs, (pair) => this.panels.openDiff(pair), log));
     this._register(vscode.workspace.registerTextDocumentContentProvider(configScheme, new ConfigDocuments()));
     this.panels = this._register(
@@ -101,13 +104,14 @@ export class Host extends Owner {
               .map(({ file }) => file),
           pickSecond: pickSecond('Compare Layers'),
           configOf: (runDirectory) => files.configOf(runDirectory),
+          act,
           runAction,
           log,
         },
         errors: {
           engine,
           pickSecond: pickSecond('Compare Errors'),
-          inspectLayers: (target) => this.panels.openLayers(target),
+          act,
           runAction,
           log,
         },

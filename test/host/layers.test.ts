@@ -74,4 +74,16 @@ describe('Looking into the layers', () => {
     await panel.locator('[data-mark^=pair-], [data-mark^=opposed-]').first().waitFor({ state: 'attached' });
     await workbench.screenshot('layers-image');
   });
+
+  it('leads to the errors of the checkpoint, and back', async function () {
+    const workbench = await Workbench.of(this);
+    const checkpoint = (await heading()).match(/epoch-\d+/)?.[0];
+    await panel.getByRole('button', { name: 'Explain Errors' }).click();
+    const errors = await workbench.panel('errors');
+    await errors.getByRole('button', { name: 'Inspect Layers' }).waitFor();
+    assert.ok((await errors.locator('h1').innerText()).includes(checkpoint ?? 'a checkpoint'));
+    await errors.getByRole('button', { name: 'Inspect Layers' }).click();
+    const layers = await workbench.panel('layer');
+    await layers.getByRole('listbox', { name: 'Layers' }).waitFor();
+  });
 });

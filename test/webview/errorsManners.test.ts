@@ -176,6 +176,13 @@ describe('the errors panel’s manners', () => {
     expect(await chips()).toEqual([]);
   });
 
+  it('leads to the checkpoint’s layers and its report', async () => {
+    await page.getByRole('button', { name: 'Inspect Layers' }).click();
+    await page.getByRole('button', { name: 'Export a report on this checkpoint' }).click();
+    await settle(page);
+    expect(await asked('act')).toEqual([{ action: 'inspectLayers' }, { action: 'exportReport' }]);
+  });
+
   it('attacks with the ε that is wanted', async () => {
     await page.getByLabel('ε, in pixel values of 255').fill('300');
     await page.getByRole('button', { name: 'Attack every test image' }).click();

@@ -108,6 +108,16 @@ describe('the layer panel’s manners', () => {
     expect(await panel.chosen()).toBe('conv1');
   });
 
+  it('leads to the checkpoint’s errors and its report', async () => {
+    await panel.page.getByRole('button', { name: 'Explain Errors' }).click();
+    await panel.page.getByRole('button', { name: 'Export a report on this checkpoint' }).click();
+    await settle(panel.page);
+    expect((await panel.requests('act')).map(({ params }) => params)).toEqual([
+      { action: 'explainErrors' },
+      { action: 'exportReport' },
+    ]);
+  });
+
   it('teaches when it is empty', async () => {
     await panel.show({
       status: 'empty',

@@ -2,8 +2,9 @@ import { errorsCsv } from '../../src/core/verdict/csv.js';
 import type { ErrorEvidence } from '../../src/protocol/engine.js';
 import type { DataImage } from '../../src/protocol/images.js';
 import type { ErrorPicture, ErrorsView, Which } from '../../src/protocol/panels/errors.js';
-import type { ErrorsState } from '../../src/protocol/panels/shared.js';
+import type { CheckpointAction, ErrorsState } from '../../src/protocol/panels/shared.js';
 import { Chart, type FileToSave } from '../shared/chart/chart.js';
+import { checkpointActionLooks } from '../shared/checkpointActions.js';
 import { type ButtonControl, button } from '../shared/controls.js';
 import { html, setText } from '../shared/dom.js';
 import { checkpointName, count, fileSafe } from '../shared/format.js';
@@ -27,7 +28,7 @@ export interface ErrorsActions extends AttackRequests {
   runAction(command: 'train' | 'createSample'): void;
   compare(): void;
   stopComparing(): void;
-  inspectLayers(): void;
+  act(action: CheckpointAction): void;
   saveFile(file: FileToSave): void;
   evidence(of: Which, index: number): Promise<ErrorEvidence>;
   images(indices: number[]): Promise<readonly DataImage[]>;
@@ -52,6 +53,7 @@ export class ErrorsPanel {
   private readonly failure = new ErrorBlock();
   private readonly layers: ButtonControl;
   private readonly compare: ButtonControl;
+  private readonly report: ButtonControl;
   private readonly exportButton: ButtonControl;
   private readonly narrowing: NarrowingView;
   private readonly list: ErrorList;
@@ -72,10 +74,11 @@ export class ErrorsPanel {
   constructor(private readonly actions: ErrorsActions) {
     const save = (file: FileToSave): void => actions.saveFile(file);
     this.progress = new ProgressBlock(() => actions.cancel());
-    this.layers = button({ label: 'Layers' }, () => actions.inspectLayers());
+    this.layers = button(checkpointActionLooks.inspectLayers, () => actions.act('inspectLayers'));
     this.compare = button({ label: 'Compare' }, () =>
       this.data?.second ? actions.stopComparing() : actions.compare(),
     );
+    this.report = button(checkpointActionLooks.exportReport, () => actions.act('exportReport'));
     this.exportButton = button({ label: 'Export' }, () => this.exportCsv());
     this.narrowing = new NarrowingView((filters) => this.narrow(filters));
     this.list = new ErrorList({
@@ -93,7 +96,12 @@ export class ErrorsPanel {
     this.embedding = new Chart(save);
     this.attack = new AttackView(actions, save);
     const { frame } = this;
-    frame.actions.append(this.layers.element, this.compare.element, this.exportButton.element);
+    frame.actions.append(
+      this.layers.element,
+      this.compare.element,
+      this.report.element,
+      this.exportButton.element,
+    );
     frame.notices.append(this.progress.element, this.error.element, this.failure.element, this.empty.element);
     frame.list.append(html('div', { class: 'list-parts' }, this.narrowing.element, this.list.element));
     frame.hero.append(this.comparison.element, this.toolbar.element, this.matrix.element);
@@ -247,13 +255,8 @@ export class ErrorsPanel {
 
   private showButtons(): void {
     const hidden = this.data === undefined;
-    this.layers.update({
-      label: 'Layers',
-      icon: 'layers',
-      appearance: 'icon',
-      description: 'Inspect this checkpoint’s layers',
-      hidden,
-    });
+    this.layers.update({ ...checkpointActionLooks.inspectLayers, hidden });
+    this.report.update({ ...checkpointActionLooks.exportReport, hidden });
     this.compare.update(
       this.data?.second
         ? { label: 'Stop comparing', icon: 'close', appearance: 'icon', hidden }

@@ -24,6 +24,7 @@ const panel = new LayerPanel({
   cancel: () => tell(host.remote.request('cancel', {})),
   retry: () => tell(host.remote.request('retry', {})),
   runAction: (command) => tell(host.remote.request('runAction', { command })),
+  act: (action) => tell(host.remote.request('act', { action })),
   saveFile: (file) => tell(host.remote.request('saveFile', file)),
   remember: (change) => host.remember(change),
   select: (selection) => tell(host.remote.request('select', selection)),

@@ -1,7 +1,8 @@
 import type { Inspection, LayerInspection, Selection } from '../../src/core/statistics/inspection.js';
 import type { LayerView, SecondView } from '../../src/protocol/panels/layer.js';
-import type { PanelState } from '../../src/protocol/panels/shared.js';
+import type { CheckpointAction, PanelState } from '../../src/protocol/panels/shared.js';
 import { Chart, type FileToSave } from '../shared/chart/chart.js';
+import { checkpointActionLooks } from '../shared/checkpointActions.js';
 import { type ButtonControl, button } from '../shared/controls.js';
 import { checkpointName, count, fileSafe } from '../shared/format.js';
 import { buildFrame } from '../shared/frame.js';
@@ -25,6 +26,7 @@ export interface LayerActions {
   cancel(): void;
   retry(): void;
   runAction(command: 'train' | 'createSample'): void;
+  act(action: CheckpointAction): void;
   saveFile(file: FileToSave): void;
   /** Keep what is chosen for a restored panel. */
   remember(change: PanelState): void;
@@ -52,6 +54,8 @@ export class LayerPanel {
   private readonly error = new ErrorBlock();
   private readonly failure = new ErrorBlock();
   private readonly pin: ButtonControl;
+  private readonly errors: ButtonControl;
+  private readonly report: ButtonControl;
   private readonly exportButton: ButtonControl;
   private readonly compareButton: ButtonControl;
   private readonly list: Listbox<RowItem>;
@@ -80,6 +84,8 @@ export class LayerPanel {
       this.setPinned(!this.pinned);
       actions.setPinned(this.pinned);
     });
+    this.errors = button(checkpointActionLooks.explainErrors, () => actions.act('explainErrors'));
+    this.report = button(checkpointActionLooks.exportReport, () => actions.act('exportReport'));
     this.exportButton = button(this.exportLook(false), () => this.exportNumbers());
     this.compareButton = button(this.compareLook(), () => {
       if (this.second === undefined) actions.compare();
@@ -127,6 +133,8 @@ export class LayerPanel {
       this.selection.element,
       this.compareButton.element,
       this.pin.element,
+      this.errors.element,
+      this.report.element,
       this.exportButton.element,
     );
     frame.notices.append(
@@ -245,6 +253,9 @@ export class LayerPanel {
     this.frame.content.hidden = !inspection || inspection.layers.length === 0;
     this.exportButton.update(this.exportLook(inspection !== undefined));
     this.pin.update(this.pinLook());
+    const hidden = inspection === undefined;
+    this.errors.update({ ...checkpointActionLooks.explainErrors, hidden });
+    this.report.update({ ...checkpointActionLooks.exportReport, hidden });
     this.compareButton.update(this.compareLook());
     if (!inspection) return;
     this.frame.setTrail(trail(inspection));

@@ -1,12 +1,9 @@
 import type { WorkProgress } from '../../src/protocol/engine.js';
-import type {
-  TensorAction,
-  TensorStatistics,
-  TensorsView,
-  TensorValue,
-} from '../../src/protocol/panels/tensors.js';
+import type { CheckpointAction } from '../../src/protocol/panels/shared.js';
+import type { TensorStatistics, TensorsView, TensorValue } from '../../src/protocol/panels/tensors.js';
 import { Chart, type FileToSave } from '../shared/chart/chart.js';
-import { type ButtonControl, type ButtonLook, button } from '../shared/controls.js';
+import { checkpointActionLooks as looks } from '../shared/checkpointActions.js';
+import { type ButtonControl, button } from '../shared/controls.js';
 import { html, setText } from '../shared/dom.js';
 import { baseName, count } from '../shared/format.js';
 import { block, buildFrame } from '../shared/frame.js';
@@ -28,7 +25,7 @@ export interface TensorsActions {
     tensor: string,
     options: { readonly signal: AbortSignal; readonly onProgress: (progress: WorkProgress) => void },
   ): Promise<TensorStatistics>;
-  act(action: TensorAction): void;
+  act(action: CheckpointAction): void;
   openConfig(): void;
   saveFile(file: FileToSave): void;
   /** Keep the chosen tensor for a restored editor. */
@@ -37,19 +34,13 @@ export interface TensorsActions {
 
 type Full = Extract<TensorsView, { status: 'full' }>;
 
-const looks: Readonly<Record<TensorAction, ButtonLook>> = {
-  inspectLayers: { label: 'Inspect Layers', icon: 'layers', appearance: 'icon' },
-  explainErrors: { label: 'Explain Errors', icon: 'question', appearance: 'icon' },
-  compareCheckpoints: { label: 'Compare with…', icon: 'diff', appearance: 'icon' },
-};
-
 /** The editor of a safetensors file on the page. */
 export class TensorsPanel {
   private readonly frame = buildFrame('Tensors');
   private readonly error = new ErrorBlock();
   private readonly failure = new ErrorBlock();
   private readonly progress = new ProgressBlock(() => this.working?.abort());
-  private readonly actionButtons: ReadonlyMap<TensorAction, ButtonControl>;
+  private readonly actionButtons: ReadonlyMap<CheckpointAction, ButtonControl>;
   private readonly list: Listbox<SharedTensor>;
   private readonly title = html('h2', { class: 'tensor-name' });
   private readonly form = html('p', { class: 'note' });
@@ -70,7 +61,7 @@ export class TensorsPanel {
   constructor(private readonly actions: TensorsActions) {
     const { frame } = this;
     this.actionButtons = new Map(
-      (Object.keys(looks) as TensorAction[]).map((action) => [
+      (Object.keys(looks) as CheckpointAction[]).map((action) => [
         action,
         button({ ...looks[action], hidden: true }, () => actions.act(action)),
       ]),

@@ -11,6 +11,7 @@ import {
   errorsHostContract,
   errorsPanelContract,
 } from '../../protocol/panels/errors.js';
+import type { CheckpointAction } from '../../protocol/panels/shared.js';
 import type { EngineClient } from '../engine/engineClient.js';
 import { Owner } from '../lifecycle.js';
 import { type LayerTarget, layerTarget } from './layerPanel.js';
@@ -26,7 +27,7 @@ export interface ErrorsPanelServices {
   readonly engine: EngineClient['request'];
   /** Let the user pick another checkpoint; undefined when they pick none. */
   readonly pickSecond: (first: string) => Promise<string | undefined>;
-  readonly inspectLayers: (target: LayerTarget) => Promise<unknown>;
+  readonly act: (action: CheckpointAction, target: LayerTarget) => Promise<unknown>;
   readonly runAction: (command: 'train' | 'createSample') => Promise<unknown>;
   readonly log: vscode.LogOutputChannel;
 }
@@ -123,8 +124,8 @@ export class ErrorsPanel extends Owner {
           { checkpoint: this.#checkpoint('first'), split, epsilon, indices },
           { signal },
         ),
-      inspectLayers: async () => {
-        if (this.#target !== undefined) await services.inspectLayers(this.#target);
+      act: async ({ action }) => {
+        if (this.#target !== undefined) await services.act(action, this.#target);
         return done;
       },
       saveFile: (file) => saveFile(path.dirname(this.#target?.runDirectory ?? process.cwd()), file),

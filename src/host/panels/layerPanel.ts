@@ -11,7 +11,7 @@ import {
   layerPanelContract,
   type SecondView,
 } from '../../protocol/panels/layer.js';
-import type { PanelState } from '../../protocol/panels/shared.js';
+import type { CheckpointAction, PanelState } from '../../protocol/panels/shared.js';
 import type { EngineClient } from '../engine/engineClient.js';
 import { Owner } from '../lifecycle.js';
 import { EpochsOfRun } from './epochsOfRun.js';
@@ -50,6 +50,7 @@ export interface LayerPanelServices {
   readonly pickSecond: (first: string) => Promise<string | undefined>;
   /** The config that a run was trained from. */
   readonly configOf: (runDirectory: string) => Promise<vscode.Uri>;
+  readonly act: (action: CheckpointAction, target: LayerTarget) => Promise<unknown>;
   readonly runAction: (command: 'train' | 'createSample') => Promise<unknown>;
   readonly log: vscode.LogOutputChannel;
 }
@@ -186,6 +187,10 @@ export class LayerPanel extends Owner {
         this.services.engine('imageMaps', { checkpoint: this.#checkpoint(), split, ...request }),
       runAction: async ({ command }) => {
         await this.services.runAction(command);
+        return {};
+      },
+      act: async ({ action }) => {
+        if (this.#target !== undefined) await this.services.act(action, this.#target);
         return {};
       },
       saveFile: (file) => saveFile(path.dirname(this.#config?.fsPath ?? process.cwd()), file),

@@ -2,8 +2,8 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { asDcnetError } from '../../core/errors.js';
 import type { Handlers } from '../../protocol/channel.js';
+import { type CheckpointAction, checkpointAction } from '../../protocol/panels/shared.js';
 import {
-  type TensorAction,
   type TensorsView,
   tensorsHostContract,
   tensorsPanelContract,
@@ -126,8 +126,7 @@ function shortened(text: string): string {
   return text.length > longestText ? `${text.slice(0, longestText)}… (${text.length} characters)` : text;
 }
 
-async function possibleActions(): Promise<TensorAction[]> {
+async function possibleActions(): Promise<CheckpointAction[]> {
   const known = new Set(await vscode.commands.getCommands(true));
-  const all = ['inspectLayers', 'explainErrors', 'compareCheckpoints'] as const;
-  return all.filter((action) => known.has(`dcnet.${action}`));
+  return checkpointAction.options.filter((action) => known.has(`dcnet.${action}`));
 }

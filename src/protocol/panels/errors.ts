@@ -4,7 +4,7 @@ import { attackSchema, errorAnalysisSchema } from '../../core/verdict/analysis.j
 import { type Contract, method } from '../channel.js';
 import { attackedImageSchema, errorEvidenceSchema, workProgressSchema } from '../engine.js';
 import { dataImageSchema } from '../images.js';
-import { empty, saveFile } from './shared.js';
+import { act, empty, saveFile } from './shared.js';
 
 /** A checkpoint's errors, and those of a second one on the same data where there is one to compare with. */
 export const errorPictureSchema = z.object({
@@ -63,8 +63,7 @@ export const errorsHostContract = {
     stopComparing: method(empty, empty),
     attack: method(z.object({ epsilon }), attackSchema, workProgressSchema),
     attackedImages: method(z.object({ epsilon, indices }), z.array(attackedImageSchema)),
-    /** Show a checkpoint's layers. */
-    inspectLayers: method(empty, empty),
+    act,
     saveFile,
   },
   notifications: {},

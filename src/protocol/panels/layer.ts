@@ -3,7 +3,7 @@ import { errorDetailsSchema } from '../../core/errors.js';
 import { histogramSchema, inspectionSchema, selectionSchema } from '../../core/statistics/inspection.js';
 import { type Contract, method } from '../channel.js';
 import { filterAnglesSchema, imageMapsSchema, sampleImagesSchema, workProgressSchema } from '../engine.js';
-import { empty, saveFile } from './shared.js';
+import { act, empty, saveFile } from './shared.js';
 
 /** What the layer panel is in the middle of: one of these at a time. */
 export const layerViewSchema = z.discriminatedUnion('status', [
@@ -100,6 +100,7 @@ export const layerHostContract = {
     ),
     /** The empty state's button. */
     runAction: method(z.object({ command: z.enum(['train', 'createSample']) }), empty),
+    act,
     saveFile,
   },
   notifications: {},

@@ -13,6 +13,17 @@ export const saveFile = method(
   z.object({ saved: z.boolean() }),
 );
 
+export const checkpointAction = z.enum([
+  'inspectLayers',
+  'explainErrors',
+  'compareCheckpoints',
+  'exportReport',
+]);
+/** A command on the checkpoint that a panel shows. */
+export type CheckpointAction = z.infer<typeof checkpointAction>;
+/** Run a command on the checkpoint that is shown. */
+export const act = method(z.object({ action: checkpointAction }), empty);
+
 /** What is chosen in the errors panel. Classes are numbers, images positions in the split. */
 const errorsStateSchema = z.object({
   label: z.number().int().optional(),

@@ -3,7 +3,7 @@ import { errorDetailsSchema } from '../../core/errors.js';
 import { histogramSchema } from '../../core/statistics/inspection.js';
 import { type Contract, method } from '../channel.js';
 import { workProgressSchema } from '../engine.js';
-import { empty, saveFile } from './shared.js';
+import { act, checkpointAction, empty, saveFile } from './shared.js';
 
 const index = z.number().int().nonnegative();
 
@@ -31,11 +31,10 @@ export const tensorsViewSchema = z.discriminatedUnion('status', [
     /** The config a checkpoint was trained from. */
     configText: z.string().optional(),
     /** What can be done with it: only a checkpoint of ours can be looked into. */
-    actions: z.array(z.enum(['inspectLayers', 'explainErrors', 'compareCheckpoints'])),
+    actions: z.array(checkpointAction),
   }),
 ]);
 export type TensorsView = z.infer<typeof tensorsViewSchema>;
-export type TensorAction = Extract<TensorsView, { status: 'full' }>['actions'][number];
 
 /** A value, or what is no number in JSON: `NaN`, `∞`, `−∞`. */
 const valueSchema = z.union([z.number(), z.string()]);
@@ -74,10 +73,7 @@ export const tensorsHostContract = {
     ),
     /** Goes through the whole tensor, twice, a chunk at a time. */
     statistics: method(z.object({ tensor: z.string() }), tensorStatisticsSchema, workProgressSchema),
-    act: method(
-      z.object({ action: z.enum(['inspectLayers', 'explainErrors', 'compareCheckpoints']) }),
-      empty,
-    ),
+    act,
     openConfig: method(empty, empty),
     saveFile,
   },

@@ -30,7 +30,7 @@ export function joinErrors(connection: MessageConnection, answer: Answer, setup:
     runAction: nothing('runAction'),
     compare: nothing('compare'),
     stopComparing: nothing('stopComparing'),
-    inspectLayers: nothing('inspectLayers'),
+    act: nothing('act'),
     saveFile: (params) => answer('saveFile', params, { saved: true }),
     images: (params) =>
       answer(

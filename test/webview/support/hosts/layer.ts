@@ -58,6 +58,7 @@ export function joinLayer(
       cancel: nothing('cancel'),
       retry: nothing('retry'),
       runAction: nothing('runAction'),
+      act: nothing('act'),
       saveFile: (params) => answer('saveFile', params, { saved: true }),
     },
     layerPanelContract,
