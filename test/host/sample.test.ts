@@ -83,6 +83,29 @@ describe('The sample network', () => {
     await workbench.screenshot('sample-layers');
   });
 
+  it('has errors, each with a verdict', async function () {
+    const workbench = await Workbench.of(this);
+    await vscode.commands.executeCommand('workbench.action.closeSidebar'); // room for both, for the pictures
+    await workbench.palette('DCNet: Explain Errors');
+    const panel = await workbench.panel('errors');
+    await panel.locator('.one-error h2', { hasText: 'Test image' }).first().waitFor({ timeout: 60_000 });
+    await until('thumbnails', async () => (await panel.locator('.thumbnail canvas').count()) > 0);
+    await workbench.screenshot('sample-errors');
+  });
+
+  it('changed from its first epoch to its last', async function () {
+    const workbench = await Workbench.of(this);
+    const files = ['epoch-0001', 'epoch-0006'].map((name) =>
+      vscode.Uri.file(path.join(runsDirectory(), run, 'checkpoints', `${name}.dcnet.safetensors`)),
+    );
+    await vscode.commands.executeCommand('dcnet.compareSelected', files[0], files);
+    const panel = await workbench.panel('diff');
+    await panel.locator('[role="option"]').filter({ hasText: 'conv3' }).waitFor({ timeout: 60_000 });
+    await panel.getByText(/CKA/).first().waitFor({ timeout: 60_000 });
+    await workbench.screenshot('sample-diff');
+    await vscode.commands.executeCommand('workbench.action.toggleSidebarVisibility');
+  });
+
   it('has a doctor who says what runs here', async () => {
     await vscode.commands.executeCommand('dcnet.doctor');
     const text = vscode.window.activeTextEditor?.document.getText() ?? '';

@@ -61,12 +61,13 @@ interface Label {
   readonly span: readonly [number, number];
 }
 
-/** A label under or over a tick. At the axis' ends it leans inwards, so that it never leaves the chart. */
+/** A label under or over a tick. Near the axis' ends it leans inwards: it never leaves the chart, nor touches the next. */
 function labelBeside(place: number, label: string, scale: AxisScale): Label {
   const [low, high] = [Math.min(...scale.range), Math.max(...scale.range)];
   const room = roomFor(label);
-  if (place - low < 2) return { at: place - 3, anchor: 'start', span: [place - 3, place - 3 + room] };
-  if (high - place < 2) return { at: place + 3, anchor: 'end', span: [place + 3 - room, place + 3] };
+  const [first, last] = [low - 3, high + 3];
+  if (place - room / 2 < first) return { at: first, anchor: 'start', span: [first, first + room] };
+  if (place + room / 2 > last) return { at: last, anchor: 'end', span: [last - room, last] };
   return { at: place, anchor: 'middle', span: [place - room / 2, place + room / 2] };
 }
 
