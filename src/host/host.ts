@@ -122,6 +122,13 @@ export class Host extends Owner {
           pick: () => this.comparing.pick(),
           log,
         },
+        compareAgain: async (...compared) => {
+          try {
+            await this.comparing.again(...compared);
+          } catch (thrown) {
+            void showError(log, thrown); // not waited for: the message stands until the user answers it
+          }
+        },
       }),
     );
   }

@@ -170,20 +170,29 @@ describe('Comparing checkpoints', () => {
     copyFileSync(checkpoint(first, 'epoch-0003').fsPath, file);
     // The data are beside the config: a copy elsewhere finds them only through the bars' own folder.
     await vscode.commands.executeCommand('git.openRepository', folder);
+    const copies = () => readdirSync(tmpdir()).filter((name) => name.startsWith('dcnet-committed-'));
+    const before = copies();
     await command('compareWithCommitted', { resourceUri: vscode.Uri.file(file) });
     const panel = await workbench.panel('diff');
     await until('the committed version', async () =>
       (await panel.locator('main').innerText()).includes('A model (HEAD)'),
     );
-    const copies = () => readdirSync(tmpdir()).filter((name) => name.startsWith('dcnet-committed-'));
-    assert.ok(copies().length > 0);
+    const [copy, ...others] = copies().filter((name) => !before.includes(name));
+    assert.ok(copy !== undefined && others.length === 0);
     await workbench.screenshot('diff-committed');
+
+    const window = await workbench.anotherWindow();
+    const restored = await window.panel('diff');
+    await until('the committed version after a reload', async () =>
+      (await restored.locator('main').innerText()).includes('A model (HEAD)'),
+    );
+    await window.page.close();
     await command('compareSelected', checkpoint(first, 'best'), [
       checkpoint(first, 'best'),
       checkpoint(first, 'epoch-0001'),
     ]);
     await compared(workbench, ' / epoch-0001');
-    await until('the copy is gone', () => copies().length === 0);
+    await until('the copy is gone', () => !copies().includes(copy)); // the other window keeps its own
     assert.ok(existsSync(file));
   });
 });

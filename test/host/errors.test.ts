@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Frame } from 'playwright-core';
 import * as vscode from 'vscode';
 import { writeBars } from './support/bars.js';
@@ -10,8 +9,6 @@ import { newRun, readSummary, runsDirectory, untilStatus } from './support/runs.
 import { until } from './support/until.js';
 import { eachBuildsOnTheLast, Workbench } from './support/workbench.js';
 
-/** The workbench writes down which editors are open every five seconds. */
-const keptMs = 7_000;
 const testImages = 100;
 
 describe('Errors explained', () => {
@@ -104,7 +101,6 @@ describe('Errors explained', () => {
 
   it('shows after a reload what it showed', async function () {
     const workbench = await Workbench.of(this);
-    await delay(keptMs);
     window = await workbench.anotherWindow();
     const restored = await window.panel('errors');
     await until('the comparison again', async () =>

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import { writeLongConfig } from './support/configs.js';
 import { openInEditor } from './support/extension.js';
 import { newRun, readState, runsDirectory, untilStatus } from './support/runs.js';
 import { until } from './support/until.js';
 import { eachBuildsOnTheLast, Workbench } from './support/workbench.js';
-
-/** The workbench writes down which editors are open every five seconds. */
-const keptMs = 7_000;
 
 describe('Reload of the window', () => {
   eachBuildsOnTheLast();
@@ -34,7 +30,6 @@ describe('Reload of the window', () => {
   it('finds the run under way again', async function () {
     const workbench = await Workbench.of(this);
     const { step, pid } = readState(run);
-    await delay(keptMs);
     window = await workbench.anotherWindow();
     await until('the status bar of the new window', async () =>
       /DCNet epoch \d+\/100000/.test(await window.statusBar.innerText()),

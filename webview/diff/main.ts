@@ -23,7 +23,12 @@ const panel = new DiffPanel({
 const show = (view: DiffView): void => {
   if (view.status === 'full') {
     const { a, b } = view.comparison.weights;
-    host.remember({ checkpoint: a.file, second: b.file });
+    const committed = [a, b].findIndex((side) => side.committedVersionOf !== undefined);
+    host.remember({
+      checkpoint: a.committedVersionOf ?? a.file,
+      second: b.committedVersionOf ?? b.file,
+      committed: committed < 0 ? undefined : committed === 0 ? 'first' : 'second',
+    });
   }
   panel.show(view);
 };

@@ -9,6 +9,8 @@ const perFilter = z.array(z.number().nullable());
 export const comparedCheckpointSchema = z.object({
   /** Absolute path. */
   file: z.string(),
+  /** The file that `file` is a copy of, in the version that is committed. */
+  committedVersionOf: z.string().optional(),
   run: z.string().optional(),
   /** Without folder and extension, or what a stand-in is a version of: `best (HEAD)`. */
   name: z.string(),

@@ -123,6 +123,7 @@ async function open({ file, standsFor }: ComparedFile): Promise<Opened> {
       layers,
       summary: {
         file,
+        ...(standsFor === undefined ? {} : { committedVersionOf: standsFor.file }),
         run: folder?.name,
         name: standsFor?.name ?? path.basename(place).replace(checkpointExtension, ''),
         epoch: metadata.epoch,

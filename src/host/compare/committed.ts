@@ -20,6 +20,7 @@ interface Git {
   readonly repositories: readonly Repository[];
   readonly onDidOpenRepository: vscode.Event<Repository>;
   getRepository(uri: vscode.Uri): Repository | null;
+  openRepository(root: vscode.Uri): Promise<Repository | null>;
 }
 interface GitExtension {
   readonly enabled: boolean;
@@ -70,7 +71,8 @@ export class CommittedVersions extends Owner {
       );
     const repository =
       git.getRepository(vscode.Uri.file(file)) ??
-      fail('The checkpoint is in no Git repository that is open.', 'Open the repository’s folder first.');
+      (await git.openRepository(vscode.Uri.file(path.dirname(file)))) ?? // also where Git is still looking around
+      fail('The checkpoint is in no Git repository.', 'Open the repository’s folder first.');
     const bytes = await repository
       .buffer('HEAD', file)
       .catch((thrown: unknown) =>

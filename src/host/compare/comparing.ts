@@ -77,6 +77,16 @@ export class Comparing extends Owner {
     if (file !== undefined) await this.open({ a: await this.#committed.write(file), b: { file } });
   }
 
+  /** Compare what an earlier window compared. @param committed which of the two was the file's committed version */
+  async again(first: string, second: string, committed?: 'first' | 'second'): Promise<void> {
+    const version = async (file: string, isCommitted: boolean): Promise<ComparedFile> =>
+      isCommitted ? this.#committed.write(file) : { file };
+    await this.open({
+      a: await version(first, committed === 'first'),
+      b: await version(second, committed === 'second'),
+    });
+  }
+
   /** What is shown now: copies that are not among it are removed. */
   async shown(pair: ComparedPair | undefined): Promise<void> {
     await this.#committed.release(pair === undefined ? [] : [pair.a, pair.b]);

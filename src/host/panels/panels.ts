@@ -20,6 +20,8 @@ export interface PanelServices {
   readonly layer: LayerPanelServices;
   readonly errors: ErrorsPanelServices;
   readonly diff: DiffPanelServices;
+  /** Compare what an earlier window compared, and tell what goes wrong. */
+  readonly compareAgain: (first: string, second: string, committed?: 'first' | 'second') => Promise<void>;
 }
 
 /** Opens panels beside the config, uses again those that are open, and restores those of an earlier window. */
@@ -113,10 +115,9 @@ export class Panels extends Owner {
       case 'diff': {
         const restored = this.#diff.restore(panel, kept);
         if (restored === undefined) return;
-        const { checkpoint, second } = restored.state;
-        // A committed version's copy is gone with its window: the panel then says how to compare again.
+        const { checkpoint, second, committed } = restored.state;
         if (checkpoint !== undefined && second !== undefined && existsSync(checkpoint) && existsSync(second))
-          await this.openDiff({ a: { file: checkpoint }, b: { file: second } });
+          await this.services.compareAgain(checkpoint, second, committed);
       }
     }
   }

@@ -47,6 +47,8 @@ export const panelStateSchema = z.object({
   checkpoint: z.string().optional(),
   /** The checkpoint that it is compared with, B. */
   second: z.string().optional(),
+  /** Which of the two was the file's committed version. */
+  committed: z.enum(['first', 'second']).optional(),
   selectedLayer: z.string().optional(),
   pinned: z.boolean().optional(),
   errors: errorsStateSchema.optional(),

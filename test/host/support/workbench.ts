@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { chromium, type Frame, type Locator, type Page } from 'playwright-core';
 import * as vscode from 'vscode';
 import type { DocumentName } from '../../../src/protocol/panels/names.js';
@@ -14,6 +15,9 @@ export function pictureFailures(): void {
     await workbench.screenshot(`failed ${test.fullTitle()}`.replaceAll(/[^A-Za-z0-9]+/g, '-'));
   });
 }
+
+/** The workbench writes down which editors are open every five seconds. */
+const keptMs = 7_000;
 
 /** For a suite whose tests build on each other: after a failure the rest is skipped, and a picture tells why. */
 export function eachBuildsOnTheLast(): void {
@@ -53,6 +57,7 @@ export class Workbench {
 
   /** Another window on the same folder, as a reload would open it: it restores what this one keeps. */
   async anotherWindow(): Promise<Workbench> {
+    await delay(keptMs);
     const address = new URL(this.page.url());
     const payload: [string, string][] = JSON.parse(address.searchParams.get('payload') ?? '[]');
     const withoutTests = payload.filter(([key]) => key !== 'extensionTestsPath');
