@@ -5,9 +5,10 @@ import type { DataSet } from '../engine/data/dataSet.js';
 import { imageTensor, labelTensor } from '../engine/data/images.js';
 import { inspectModel } from '../engine/inspection/inspect.js';
 import { buildModel, type DcnetModel } from '../engine/model/model.js';
+import { TrainingWorkers } from '../engine/parallel/trainingWorkers.js';
 import { evaluateSplit } from '../engine/training/evaluate.js';
 import { createOptimizer, type TrainOptimizer } from '../engine/training/optimizer.js';
-import { pass } from '../engine/training/step.js';
+import { type PassResult, pass } from '../engine/training/step.js';
 import { secondsOf } from './measure.js';
 import { type NamedOperator, type NetworkPlan, resolve } from './networks.js';
 
@@ -17,17 +18,21 @@ export class Bench {
   readonly #network: Network;
   readonly #model: DcnetModel;
   readonly #optimizer: TrainOptimizer;
+  readonly #workers: TrainingWorkers | undefined;
 
+  /** @param workers threads that share each batch; 1 is this one alone */
   constructor(
     plan: NetworkPlan,
     operator: NamedOperator,
     private readonly data: DataSet,
+    workers = 1,
   ) {
     const { config, network } = resolve(plan, operator);
     this.#config = config;
     this.#network = network;
     this.#model = buildModel(network, { seed: 1, averageDecay: config.averageDecay });
     this.#optimizer = createOptimizer(config.optimizer, this.#model.trainable);
+    this.#workers = workers === 1 ? undefined : new TrainingWorkers(workers, this.#model, network, config);
   }
 
   get parameters(): number {
@@ -36,23 +41,32 @@ export class Bench {
 
   /** Training images a second over some steps, each as the trainer takes it: forward, backward, optimiser. */
   async train(steps: number): Promise<number> {
-    const { batch, labelSmoothing, weightDecay } = this.#config;
-    const { shape, classes } = this.data.info;
-    const seconds = await secondsOf(() => {
+    const { batch } = this.#config;
+    const seconds = await secondsOf(async () => {
       for (let step = 0; step < steps; step++) {
         const indices = Uint32Array.from(
           { length: batch },
           (_, i) => (step * batch + i) % this.data.train.count,
         );
-        const x = imageTensor(this.data.train.images, shape, indices);
-        const labels = labelTensor(this.data.train.labels, indices);
-        const { outcome, gradients } = pass(this.#model, x, labels, classes, { labelSmoothing, weightDecay });
+        const { outcome, gradients } = await this.#pass(indices);
         outcome.dataSync(); // as the trainer, which watches for divergence
         this.#optimizer.apply(gradients, 1e-3);
-        tf.dispose([x, labels, outcome, ...gradients]);
+        tf.dispose([outcome, ...gradients]);
       }
     });
     return (steps * batch) / seconds;
+  }
+
+  async #pass(indices: Uint32Array): Promise<PassResult> {
+    const { train, info } = this.data;
+    if (this.#workers !== undefined) return this.#workers.pass(train, indices);
+    const x = imageTensor(train.images, info.shape, indices);
+    const labels = labelTensor(train.labels, indices);
+    try {
+      return pass(this.#model, x, labels, info.classes, this.#config);
+    } finally {
+      tf.dispose([x, labels]);
+    }
   }
 
   /** Images a second of an evaluation of the test split. */
@@ -67,7 +81,8 @@ export class Bench {
     return this.data.test.count / seconds;
   }
 
-  dispose(): void {
+  async dispose(): Promise<void> {
+    await this.#workers?.dispose();
     this.#model.dispose();
     this.#optimizer.dispose();
   }

@@ -12,9 +12,10 @@ import {
   inspection,
   someOperators,
   throughput,
+  workers,
 } from './parts.js';
 
-const parts = { throughput, inspection, checkpoints };
+const parts = { throughput, workers, inspection, checkpoints };
 type Part = keyof typeof parts;
 
 const networks = { sample, small: cnn9([32, 64, 128]), large: cnn9([64, 128, 256]) };

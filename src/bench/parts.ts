@@ -56,8 +56,46 @@ export async function throughput({ rounds, images, plans, operators }: BenchOpti
         figures.push({ what: [activity, plan.name, `${name}: time of ${base}`], value, unit: '×' });
       }
     }
-    for (const [, bench] of benches) bench.dispose();
+    for (const [, bench] of benches) await bench.dispose();
   }
+  return figures;
+}
+
+/** Training by two workers beside one thread alone, and one thread's training beside its inference. */
+export async function workers({
+  runtime,
+  rounds,
+  images,
+  plans,
+  operators,
+}: BenchOptions): Promise<Figure[]> {
+  if (runtime.name !== 'wasm') return []; // the others share no batches
+  const figures: Figure[] = [];
+  for (const plan of plans)
+    for (const operator of operators) {
+      const data = noise(plan.shape, images);
+      const alone = new Bench(plan, operator, data);
+      const shared = new Bench(plan, operator, data, 2);
+      const speeds = await interleave(
+        {
+          alone: () => alone.train(stepsARound),
+          shared: () => shared.train(stepsARound),
+          infer: () => alone.infer(),
+        },
+        rounds,
+      );
+      await Promise.all([alone.dispose(), shared.dispose()]);
+      const figure = (what: string, value: Spread, unit: string): Figure => ({
+        what: ['training', plan.name, operator.name, what],
+        value,
+        unit,
+      });
+      figures.push(
+        figure('two workers', spreadOf(speeds.shared), 'images/s'),
+        figure('two workers: speed of one', ratioOf(speeds.shared, speeds.alone), '×'),
+        figure('one worker: speed of inference', ratioOf(speeds.alone, speeds.infer), '×'),
+      );
+    }
   return figures;
 }
 
@@ -68,7 +106,7 @@ export async function inspection({ rounds, images, plans, operators }: BenchOpti
     for (const operator of operators) {
       const bench = new Bench(plan, operator, noise(plan.shape, images));
       const speeds = await interleave({ infer: () => bench.infer(), inspect: () => bench.inspect() }, rounds);
-      bench.dispose();
+      await bench.dispose();
       const what = ['inspection', plan.name, operator.name];
       figures.push(
         { what, value: spreadOf(speeds.inspect), unit: 'images/s' },

@@ -8,17 +8,19 @@ import type { Output } from './output.js';
 export interface EngineFlags {
   readonly backend: BackendChoice;
   readonly media: string;
+  readonly workers?: number;
 }
 
 /** The engine, in this process. */
 export async function startEngine(
-  { backend, media }: EngineFlags,
+  { backend, media, workers }: EngineFlags,
   output: Output,
   events: Partial<EngineEvents> = {},
 ): Promise<Engine> {
   return new Engine({
     runtime: await startRuntime(backend),
     mediaDirectory: media,
+    workers,
     events: {
       runChanged: () => {},
       runFinished: () => {},

@@ -58,6 +58,10 @@ function createProgram(finish: (exitCode: number) => void): Command {
     new Option('--name <name>', 'name of the run; default the config’s and a number'),
     new Option('--runs <directory>', 'where runs are kept; default runs/ beside the config'),
     new Option('--resume <run>', 'go on with a stopped run: its folder, or its name in the runs directory'),
+    new Option(
+      '--workers <number>',
+      'threads that share each batch on wasm; default as many as serve. The result depends on it by rounding',
+    ).argParser(count),
     ...networkOptions(),
   ]).action(async (config: string | undefined, flags) => finish(await train(config, flags, outputOf(flags))));
 

@@ -46,6 +46,8 @@ export interface EngineOptions {
   /** The extension's `media` folder, where the bundled data sets are. */
   readonly mediaDirectory: string;
   readonly events: EngineEvents;
+  /** Threads that share each batch of a new run; left out: as many as serve. */
+  readonly workers?: number | undefined;
 }
 
 export interface Prediction {
@@ -67,13 +69,14 @@ export class Engine {
   readonly #ending = new AbortController();
 
   constructor(private readonly options: EngineOptions) {
-    const { runtime, mediaDirectory, events } = options;
+    const { runtime, mediaDirectory, events, workers } = options;
     this.#inspector = new Inspector(runtime.name, mediaDirectory, this.#dataStore);
     this.#errors = new ErrorDesk({ mediaDirectory, dataStore: this.#dataStore, backend: runtime.name });
     this.queue = new RunQueue({
       runtime,
       mediaDirectory,
       dataStore: this.#dataStore,
+      workers,
       listener: {
         changed: (runDirectory, state) => events.runChanged(runDirectory, state),
         finished: (runDirectory, summary) => events.runFinished(runDirectory, summary),

@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 // Bundles what ships into dist/: the extension, the engine, the command line and the webviews. `--watch` rebuilds on
 // change, with source maps; `--metafile` prints what each bundle weighs.
-import { chmod, copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import esbuild from 'esbuild';
 import { compileKernels } from './kernels.mjs';
 import { fromRoot, panelEntries } from './paths.mjs';
 import { runProgram, StepError } from './system.mjs';
+import { copyWasm, nodeBundle, trainingWorker } from './trainingWorker.mjs';
 
 /** @typedef {import('esbuild').BuildOptions} BuildOptions */
 
@@ -30,19 +30,7 @@ const shared = {
 };
 
 /** @type {BuildOptions} */
-const forNode = {
-  ...shared,
-  platform: 'node',
-  target: 'node20',
-  format: 'cjs',
-  // Stack traces and tfjs's error messages name functions and classes.
-  keepNames: true,
-  // tfjs's CommonJS builds register no gradients, and its modules cannot be loaded by Node unbundled.
-  mainFields: ['module', 'main'],
-  external: ['vscode', '@tensorflow/tfjs-node-gpu'],
-  define: { ...shared.define, 'import.meta.url': 'importMetaUrl' },
-  banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
-};
+const forNode = { ...shared, ...nodeBundle };
 
 /** @type {BuildOptions} */
 const forWebview = {
@@ -58,11 +46,12 @@ const forWebview = {
 const bundles = [
   { ...forNode, entryPoints: ['src/extension.ts'], outfile: 'dist/extension.js' },
   { ...forNode, entryPoints: ['src/engine/main.ts'], outfile: 'dist/engine.js' },
+  { ...forNode, ...trainingWorker },
   {
     ...forNode,
     entryPoints: ['src/cli/main.ts'],
     outfile: 'dist/cli.js',
-    banner: { js: `#!/usr/bin/env node\n${forNode.banner?.js}` },
+    banner: { js: `#!/usr/bin/env node\n${nodeBundle.banner.js}` },
   },
   { ...forNode, entryPoints: ['src/bench/main.ts'], outfile: 'dist/bench.js' },
   {
@@ -85,16 +74,6 @@ async function writeConfigSchema() {
   const { editorJsonSchema } = await import(`data:text/javascript;base64,${source}`);
   await mkdir(fromRoot('media'), { recursive: true });
   await writeFile(fromRoot('media/dcnet.schema.json'), `${JSON.stringify(editorJsonSchema(), null, 2)}\n`);
-}
-
-/** tfjs's WebAssembly binaries are read at run time, from beside the bundles. */
-async function copyWasm() {
-  const from = fromRoot('node_modules/@tensorflow/tfjs-backend-wasm/dist');
-  const to = fromRoot('dist/wasm');
-  await mkdir(to, { recursive: true });
-  const binaries = (await readdir(from)).filter((name) => name.endsWith('.wasm'));
-  if (binaries.length === 0) throw new StepError(`There is no .wasm file in ${from}`, 'Run: npm ci');
-  await Promise.all(binaries.map((name) => copyFile(path.join(from, name), path.join(to, name))));
 }
 
 /** Bundles whose rebuild is under way: all of them, until the first is over. */

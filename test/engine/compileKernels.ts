@@ -1,6 +1,8 @@
 import { compileKernels } from '../../src/tools/kernels.mjs';
+import { bundleTrainingWorker } from '../../src/tools/trainingWorker.mjs';
 
-/** vitest's global set-up: the engine's tests run from source, but its kernels are compiled. */
+/** vitest's global set-up: the engine's tests run from source, but its kernels are compiled and its threads bundled. */
 export async function setup(): Promise<void> {
   await compileKernels();
+  await bundleTrainingWorker();
 }

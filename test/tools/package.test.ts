@@ -8,6 +8,7 @@ const complete = [
   'CHANGELOG.md',
   'dist/extension.js',
   'dist/engine.js',
+  'dist/trainingWorker.js',
   'dist/cli.js',
   'dist/webview/training.js',
   'dist/webview/training.css',

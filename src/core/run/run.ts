@@ -35,6 +35,8 @@ export const environmentSchema = z.object({
   backend: z.string(),
   backendVersion: z.string(),
   device: z.string(),
+  /** Threads that share each batch; older runs had one. */
+  workers: z.number().int().positive().default(1),
   seed: z.number().int(),
   data: z.object({
     name: z.string(),

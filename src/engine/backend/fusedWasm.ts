@@ -4,6 +4,7 @@ import { angularNames, magnitudeNames } from '../../core/config/schema.js';
 import type { OperatorFunctions } from '../operator/decoupledProduct.js';
 import type { FusedKernel } from '../operator/fusedKernels.js';
 import type { Window } from '../operator/patchNorms.js';
+import { sumOverBatch } from '../parallel/exchange.js';
 import type { KernelModule } from './kernelModule.js';
 
 type Inputs = Readonly<Record<string, tf.TensorInfo>>;
@@ -211,6 +212,7 @@ function batchNormalization(
   module.withScratch(4 * row, (scratch) => {
     module.kernels.channelMoments(rows, channels, module.address(x), scratch, scratch + 4 * row);
     const table = module.view(scratch, 4 * row);
+    combineMoments(table.subarray(0, row), table.subarray(row, 2 * row), rows);
     const [means, variances, inverses] = statistics.map((tensor) => module.values(tensor));
     const scales = module.values(gamma);
     const shifts = module.values(beta);
@@ -235,6 +237,18 @@ function batchNormalization(
     );
   });
   return [y, ...statistics];
+}
+
+/** Means and variances of a share's rows, in place, become those of the whole batch. */
+function combineMoments(means: Float32Array, variances: Float32Array, rows: number): void {
+  const squares = Array.from(means, (mean, c) => rows * (variances[c]! + mean * mean));
+  const [all, ...sums] = sumOverBatch([rows, ...Array.from(means, (mean) => rows * mean), ...squares]);
+  if (all === rows) return;
+  for (let c = 0; c < means.length; c++) {
+    const mean = sums[c]! / all!;
+    means[c] = mean;
+    variances[c] = Math.max(0, sums[means.length + c]! / all! - mean * mean);
+  }
 }
 
 /** dx, dγ, dβ. */
@@ -267,10 +281,11 @@ function batchNormalizationGradient(
     const sizes = [rows, channels, ...images, Number(relu)];
     module.kernels.normalizationSums(...sizes, means.at, inverses.at, sumsBeta.at, sumsGamma.at);
     const scales = module.values(gamma);
+    const [all, ...totals] = sumOverBatch([rows, ...sumsBeta.values, ...sumsGamma.values]);
     for (let c = 0; c < channels; c++) {
       slopes.values[c] = scales[c]! * inverses.values[c]!;
-      meansDy.values[c] = sumsBeta.values[c]! / rows;
-      tilts.values[c] = (sumsGamma.values[c]! / rows) * inverses.values[c]!;
+      meansDy.values[c] = totals[c]! / all!;
+      tilts.values[c] = (totals[row + c]! / all!) * inverses.values[c]!;
     }
     module.values(byGamma).set(sumsGamma.values.subarray(0, channels));
     module.values(byBeta).set(sumsBeta.values.subarray(0, channels));

@@ -16,7 +16,7 @@ const plainBinary = 'tfjs-backend-wasm.wasm';
 const kernelsBinary = 'dcnet-kernels.wasm';
 
 /** What the WebAssembly backend runs on. */
-export const wasmDevice = 'CPU (WebAssembly SIMD, one thread)';
+export const wasmDevice = 'CPU (WebAssembly SIMD)';
 
 /**
  * Tell tfjs where its binaries are; before its backend starts.

@@ -3,6 +3,7 @@ import { initializers, type LayerVariable, layers } from '@tensorflow/tfjs-layer
 import { type Operator, usesRadius } from '../../core/operator/operator.js';
 import { decoupledConv2d } from '../operator/decoupledConv2d.js';
 import { normEpsilon, patchNorms } from '../operator/patchNorms.js';
+import { meanOverBatch } from '../parallel/exchange.js';
 import { onlyTensor, variableOf } from './layerWeights.js';
 import { updateRunningAverages } from './runningAverage.js';
 
@@ -152,7 +153,7 @@ export class DecoupledConv2D extends layers.Layer {
 
   /** The batch's mean patch norm, on the gradient's tape; the running average takes it up. */
   private batchMean(norms: tf.Tensor): tf.Tensor {
-    const mean = tf.mean(norms);
+    const mean = meanOverBatch(norms);
     if (this.meanWeightWeight === undefined) throw new Error(`${this.name} is not built yet.`);
     updateRunningAverages(
       [this.meanPatchNorm],

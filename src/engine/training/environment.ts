@@ -28,6 +28,7 @@ export function describeMachine(): Pick<Environment, 'dcnetVersion' | 'node' | '
 export async function describeEnvironment(
   runtime: Runtime,
   data: DataSet,
+  workers: number,
   seed: number,
   configFile: string,
 ): Promise<Environment> {
@@ -37,6 +38,7 @@ export async function describeEnvironment(
     backend: runtime.name,
     backendVersion: runtime.version,
     device: runtime.device,
+    workers,
     seed,
     data: {
       name: data.info.name,

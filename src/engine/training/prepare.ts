@@ -12,6 +12,7 @@ import type { DataSet } from '../data/dataSet.js';
 import type { DataStore } from '../data/dataStore.js';
 import { locateData } from '../data/location.js';
 import { buildModel, type DcnetModel } from '../model/model.js';
+import { defaultWorkers, TrainingWorkers } from '../parallel/trainingWorkers.js';
 import { stepsPerEpoch } from './batches.js';
 import { describeEnvironment } from './environment.js';
 import { createOptimizer, type TrainOptimizer } from './optimizer.js';
@@ -25,6 +26,8 @@ export interface RunPlan {
   readonly runtime: Runtime;
   readonly mediaDirectory: string;
   readonly dataStore: DataStore;
+  /** Threads that share each batch; left out: as many as serve. A run that goes on keeps its number. */
+  readonly workers?: number | undefined;
   /** Go on from the newest checkpoint. */
   readonly resume: boolean;
 }
@@ -36,6 +39,8 @@ export interface Prepared {
   readonly data: DataSet;
   readonly model: DcnetModel;
   readonly optimizer: TrainOptimizer;
+  /** Who computes the batches; this thread alone where there are none. */
+  readonly workers: TrainingWorkers | undefined;
   /** Steps of an epoch. */
   readonly steps: number;
   /** The checkpoint it goes on from, and what that says; nothing and 0 at the start. */
@@ -58,9 +63,11 @@ export async function prepareRun(plan: RunPlan, folder: RunFolder): Promise<Prep
   if (network === undefined) throw new Error('A config without errors gave no network.');
   const steps = stepsPerEpoch(data.train.count, config.batch);
   await folder.makeCheckpointsDirectory();
-  if ((await folder.readEnvironment()) === undefined)
+  const environment = await folder.readEnvironment();
+  const workers = workersOf(plan, environment?.workers, config, Math.floor(data.train.count / steps));
+  if (environment === undefined)
     await folder.writeEnvironment(
-      await describeEnvironment(plan.runtime, data, config.seed, plan.configFile),
+      await describeEnvironment(plan.runtime, data, workers, config.seed, plan.configFile),
     );
 
   const checkpointFile = plan.resume ? await folder.newestCheckpoint(steps) : undefined;
@@ -88,12 +95,24 @@ export async function prepareRun(plan: RunPlan, folder: RunFolder): Promise<Prep
     data,
     model,
     optimizer,
+    workers: workers === 1 ? undefined : new TrainingWorkers(workers, model, network, config),
     steps,
     checkpointFile,
     metrics,
     finishedSteps,
     secondsBefore,
   };
+}
+
+/** How many threads share each batch, of which the smallest has so many images. */
+function workersOf(
+  { runtime, workers: asked }: RunPlan,
+  before: number | undefined,
+  { batch }: Config,
+  fewestImages: number,
+): number {
+  if (runtime.name !== 'wasm') return 1; // the others have threads of their own, or are the reference
+  return Math.min(before ?? asked ?? defaultWorkers(batch), fewestImages);
 }
 
 /** Seconds of training until a step, as the log has them. */

@@ -36,7 +36,7 @@ export async function carryOut(
   } catch (thrown) {
     outcome = { status: 'failed', error: asDcnetError(thrown) };
   } finally {
-    run.dispose();
+    await run.dispose();
   }
   return run.finish(outcome);
 }
@@ -228,7 +228,8 @@ class Run {
     return summary;
   }
 
-  dispose(): void {
+  async dispose(): Promise<void> {
+    await this.#prepared?.workers?.dispose();
     this.#prepared?.model.dispose();
     this.#prepared?.optimizer.dispose();
   }

@@ -14,6 +14,7 @@ export interface PassResult {
  * λ‖w‖²/2 enters the gradients of the weights that have it, not the loss that is reported.
  * @param x [N, H, W, C], normalised
  * @param labels [N], int32
+ * @param part of the whole batch that these images are; loss and gradients are then this part's contribution
  */
 export function pass(
   model: DcnetModel,
@@ -21,6 +22,7 @@ export function pass(
   labels: tf.Tensor1D,
   classes: number,
   { labelSmoothing, weightDecay }: { readonly labelSmoothing: number; readonly weightDecay: number },
+  part = 1,
 ): PassResult {
   return tf.tidy(() => {
     const targets = tf.oneHot(labels, classes); // [N, classes]
@@ -30,16 +32,22 @@ export function pass(
         const logits = model.train(x); // [N, classes]
         // Kept beyond the tape's scope, which ends with the loss.
         correct = tf.keep(tf.sum<tf.Scalar>(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32')));
-        return tf.losses.softmaxCrossEntropy(targets, logits, undefined, labelSmoothing) as tf.Scalar;
+        const loss = tf.losses.softmaxCrossEntropy(targets, logits, undefined, labelSmoothing) as tf.Scalar;
+        return part === 1 ? loss : tf.mul<tf.Scalar>(loss, part);
       },
       model.trainable.map(({ variable }) => variable),
     );
     const outcome = tf.stack([value, correct!]) as tf.Tensor1D;
     correct!.dispose();
-    const gradients = model.trainable.map(({ variable, decay }) => {
-      const gradient = grads[variable.name] ?? tf.zerosLike(variable);
-      return decay && weightDecay > 0 ? tf.add(gradient, tf.mul(variable, weightDecay)) : gradient;
-    });
-    return { outcome, gradients };
+    const gradients = model.trainable.map(({ variable }) => grads[variable.name] ?? tf.zerosLike(variable));
+    return { outcome, gradients: addDecay(model, gradients, weightDecay) };
   });
+}
+
+/** The gradients with λw added for the weights that decay; in a `tidy`. */
+export function addDecay(model: DcnetModel, gradients: tf.Tensor[], weightDecay: number): tf.Tensor[] {
+  if (weightDecay === 0) return gradients;
+  return model.trainable.map(({ variable, decay }, i) =>
+    decay ? tf.add(gradients[i]!, tf.mul(variable, weightDecay)) : gradients[i]!,
+  );
 }

@@ -6,6 +6,7 @@ import type { Runtime } from '../backend/backend.js';
 import type { DataSet } from '../data/dataSet.js';
 import { imageTensor, labelTensor } from '../data/images.js';
 import type { DcnetModel } from '../model/model.js';
+import type { TrainingWorkers } from '../parallel/trainingWorkers.js';
 import { batchOf, epochOrder, stepsPerEpoch } from './batches.js';
 import type { Stopwatch } from './clock.js';
 import type { TrainingControl } from './control.js';
@@ -15,7 +16,7 @@ import { type LayerHealth, measureLayers } from './layerHealth.js';
 import { Meter } from './meter.js';
 import type { TrainOptimizer } from './optimizer.js';
 import { learningRateAt } from './schedule.js';
-import { pass } from './step.js';
+import { type PassResult, pass } from './step.js';
 
 /** On a device that computes while we go on, reading a loss waits for it: so many steps are read together. */
 const stepsPerDeviceRead = 16;
@@ -24,6 +25,8 @@ export interface TrainingSetup {
   readonly runtime: Runtime;
   readonly model: DcnetModel;
   readonly optimizer: TrainOptimizer;
+  /** Who computes the batches; this thread alone where there are none. */
+  readonly workers: TrainingWorkers | undefined;
   readonly network: Network;
   readonly config: Config;
   readonly data: DataSet;
@@ -108,15 +111,13 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
       meter.begin();
       const learningRate = learningRateAt(config.schedule, config.optimizer.learningRate, step, totalSteps);
       batch = batchOf(order, inEpoch, steps);
-      const x = imageTensor(data.train.images, shape, batch); // [B, H, W, C]
-      const labels = labelTensor(data.train.labels, batch); // [B]
-      const { outcome, gradients } = pass(model, x, labels, classes, config);
+      const { outcome, gradients } = await passOf(setup, batch);
       try {
         // Before the weights change: a step that diverged is looked into as it was.
         meter.add(outcome, step + 1, batch);
         optimizer.apply(gradients, learningRate);
       } finally {
-        tf.dispose([x, labels, ...gradients]);
+        tf.dispose([...gradients]);
       }
       step++;
       if (config.projection !== undefined && step % config.projection.every === 0) model.project();
@@ -137,6 +138,22 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
     }
   }
   return { outcome: 'completed', step, images: meter.images, stepSeconds: meter.seconds };
+}
+
+/** Loss and gradients of a batch, by the workers or here. */
+async function passOf(
+  { workers, model, config, data }: TrainingSetup,
+  batch: Uint32Array,
+): Promise<PassResult> {
+  if (workers !== undefined) return workers.pass(data.train, batch);
+  const { shape, classes } = data.info;
+  const x = imageTensor(data.train.images, shape, batch); // [B, H, W, C]
+  const labels = labelTensor(data.train.labels, batch); // [B]
+  try {
+    return pass(model, x, labels, classes, config);
+  } finally {
+    tf.dispose([x, labels]);
+  }
 }
 
 /** False when it is to stop. */

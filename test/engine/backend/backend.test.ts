@@ -16,7 +16,7 @@ describe('startBackend', () => {
     expect(runtime).toEqual({
       name: 'wasm',
       version: '4.22.0',
-      device: 'CPU (WebAssembly SIMD, one thread)',
+      device: 'CPU (WebAssembly SIMD)',
     });
     expect(tf.getBackend()).toBe('wasm');
   });

@@ -39,6 +39,8 @@ export class TinyProject {
   private constructor(
     readonly directory: string,
     public runtime: Runtime,
+    /** Threads that share each batch. */
+    public workers: number | undefined = undefined,
   ) {}
 
   static async create(
@@ -76,6 +78,7 @@ export class TinyProject {
       runtime: this.runtime,
       mediaDirectory,
       dataStore: new DataStore(),
+      workers: this.workers,
       listener: {
         changed: () => {},
         finished: () => {},
