@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Bundles what ships into dist/: the extension, the engine, the command line and the webviews. `--watch` rebuilds on
 // change, with source maps; `--metafile` prints what each bundle weighs.
-import { chmod, copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import esbuild from 'esbuild';
@@ -97,6 +97,12 @@ async function copyWasm() {
   await Promise.all(binaries.map((name) => copyFile(path.join(from, name), path.join(to, name))));
 }
 
+/** Our TensorFlow kernels ship as source: the runtime's set-up compiles them. */
+async function copyNativeSources() {
+  await rm(fromRoot('dist/native'), { recursive: true, force: true });
+  await cp(fromRoot('src/engine/backend/native'), fromRoot('dist/native'), { recursive: true });
+}
+
 /** Bundles whose rebuild is under way: all of them, until the first is over. */
 let rebuilding = bundles.length;
 
@@ -146,6 +152,6 @@ async function build() {
 }
 
 await runProgram(async () => {
-  await Promise.all([writeConfigSchema(), copyWasm(), compileKernels()]);
+  await Promise.all([writeConfigSchema(), copyWasm(), compileKernels(), copyNativeSources()]);
   await (options.watch ? watch() : build());
 });

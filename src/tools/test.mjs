@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureChromium, ensurePackages } from './install.mjs';
+import { isCurrent } from './kernels.mjs';
 import { describeOutcomes, exitCode, summaryLine } from './outcomes.mjs';
 import { fromRoot } from './paths.mjs';
 import { runNode, StepError } from './system.mjs';
@@ -173,7 +174,9 @@ async function testTensorflow(isBuilt) {
     outcomes.push({ name: 'tensorflow', state: 'failed', detail: 'It was not run: the build failed.' });
     return;
   }
-  if (!existsSync(env.DCNET_RUNTIME)) {
+  const kernels = 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/dcnet_ops.node';
+  const sources = fromRoot('src/engine/backend/native');
+  if (!(await isCurrent(path.join(env.DCNET_RUNTIME, kernels), sources))) {
     const { code, stderr } = await runNode('dist/cli.js', ['setup', 'tensorflow', '--variant', 'cpu'], {
       env,
       output: 'capture',

@@ -32,7 +32,7 @@ export async function startBackend(choice: Runtime['name']): Promise<Runtime> {
         });
       }
       await setBackend('tensorflow');
-      return { name: 'tensorflow', version: tensorflow.version, device: tensorflowDevice() };
+      return { name: 'tensorflow', version: tensorflow.version, device: tensorflowDevice(tensorflow) };
     }
     case 'wasm': {
       await prepareWasm();
@@ -52,7 +52,12 @@ export async function probeRuntimes(): Promise<RuntimeReport[]> {
   const tensorflow = findTensorflow();
   return [
     tensorflow.available
-      ? { name: 'tensorflow', available: true, version: tensorflow.version, device: tensorflowDevice() }
+      ? {
+          name: 'tensorflow',
+          available: true,
+          version: tensorflow.version,
+          device: tensorflowDevice(tensorflow),
+        }
       : { name: 'tensorflow', available: false, reason: tensorflow.reason },
     await probeWasm(),
     { name: 'cpu', available: true, version: tf.version_core, device: cpuDevice },

@@ -3,7 +3,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { DcnetError } from '../../../src/core/errors.js';
 import { probeRuntimes, startBackend } from '../../../src/engine/backend/backend.js';
-import { loadTensorflow, tryTensorflow } from '../../../src/engine/backend/tensorflow.js';
+import {
+  loadTensorflow,
+  type Tensorflow,
+  tensorflowDevice,
+  tryTensorflow,
+} from '../../../src/engine/backend/tensorflow.js';
+import { readKernelSources } from '../../../src/engine/setup/kernelSources.js';
 import { startRuntime } from '../../../src/engine/startRuntime.js';
 
 const notFound = Object.assign(new Error("Cannot find module '@tensorflow/tfjs-node-gpu/package.json'"), {
@@ -93,10 +99,49 @@ describe('loading TensorFlow', () => {
         seen.push(name);
         expect(removed.isNullOrUndefined?.(null)).toBe(true);
         expect(removed.isNullOrUndefined?.(0)).toBe(false);
-        return { version: '4.22.0' };
+        return { version: name.endsWith('.node') ? readKernelSources().version : '4.22.0' };
       },
     ]);
-    expect(result).toEqual({ available: true, version: '4.22.0' });
-    expect(seen).toEqual(['@tensorflow/tfjs-node-gpu/package.json', '@tensorflow/tfjs-node-gpu']);
+    expect(result).toEqual({ available: true, version: '4.22.0', withoutKernels: undefined });
+    expect(seen).toEqual([
+      '@tensorflow/tfjs-node-gpu/package.json',
+      '@tensorflow/tfjs-node-gpu',
+      '@tensorflow/tfjs-node-gpu/lib/napi-v8/dcnet_ops.node',
+    ]);
+  });
+
+  test.each([
+    {
+      what: 'set up before there were kernels',
+      kernels: () => {
+        throw Object.assign(new Error('Cannot find module'), { code: 'MODULE_NOT_FOUND' });
+      },
+      reason: 'it was set up without them',
+    },
+    {
+      what: 'with kernels compiled from another version’s source',
+      kernels: () => ({ version: 'another' }),
+      reason: 'they are of another version',
+    },
+    {
+      what: 'with kernels that do not load',
+      kernels: () => {
+        throw new Error('undefined symbol: TF_GetInput\nmore');
+      },
+      reason: 'they do not load (undefined symbol: TF_GetInput)',
+    },
+  ])('$what: it runs, and says why decoupled layers are slower and what to do', ({ kernels, reason }) => {
+    const result = tryTensorflow([
+      (name) => (name.endsWith('.node') ? kernels() : { version: '4.22.0' }),
+    ]) as Extract<Tensorflow, { available: true }>;
+    expect(result.available).toBe(true);
+    expect(result.withoutKernels).toContain(reason);
+    expect(tensorflowDevice(result)).toContain(
+      `decoupled layers slower, without kernels of their own: ${reason}`,
+    );
+    expect(tensorflowDevice(result)).toContain('dcnet setup tensorflow --variant cpu');
+    expect(tensorflowDevice({ ...result, withoutKernels: undefined })).toContain(
+      'with kernels for decoupled layers',
+    );
   });
 });
