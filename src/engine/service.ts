@@ -236,7 +236,9 @@ export class Engine {
         return describeData(locateData(config.data, path.dirname(configFile), mediaDirectory));
       },
       startRun: (request) => this.queue.start(request),
-      resumeRun: async ({ runDirectory }) => ({ state: (await this.queue.resume(runDirectory)).state }),
+      resumeRun: async ({ runDirectory, ...options }) => ({
+        state: (await this.queue.resume(runDirectory, options)).state,
+      }),
       pauseRun: async ({ runDirectory }) => ({ state: await this.queue.pause(runDirectory) }),
       continueRun: async ({ runDirectory }) => ({ state: await this.queue.continue(runDirectory) }),
       stopRun: async ({ runDirectory }) => ({ state: await this.queue.stop(runDirectory) }),

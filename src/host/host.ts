@@ -246,9 +246,9 @@ export class Host extends Owner {
           })
           .catch(failed);
       },
-      onGone: (expected) => {
+      onGone: (death) => {
         const lost = runs.engineGone();
-        if (!expected && lost.length > 0) notifyEngineDied(log, lost).catch(failed);
+        if (death !== undefined && lost.length > 0) notifyEngineDied(log, lost, death).catch(failed);
       },
     });
   }

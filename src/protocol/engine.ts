@@ -7,7 +7,7 @@ import { type Contract, method } from './channel.js';
 import { dataImageSchema } from './images.js';
 
 /** Bumped whenever a message changes: an engine of another version is not talked to. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 const backendNames = ['wasm', 'tensorflow', 'cpu'] as const;
 export const backendSchema = z.enum(['auto', ...backendNames]);
@@ -176,8 +176,14 @@ export const engineContract = {
       }),
       z.object({ runDirectory: z.string(), state: runStateSchema }),
     ),
-    /** Continue a stopped or failed run from its newest checkpoint. */
-    resumeRun: method(runDirectory, z.object({ state: runStateSchema })),
+    /**
+     * Continue a stopped or failed run from its newest checkpoint; one that failed for memory with half the images at a
+     * time, where `halve` is asked for.
+     */
+    resumeRun: method(
+      runDirectory.extend({ halve: z.boolean().optional() }),
+      z.object({ state: runStateSchema }),
+    ),
     /** Hold after the current step / go on. */
     pauseRun: method(runDirectory, z.object({ state: runStateSchema })),
     continueRun: method(runDirectory, z.object({ state: runStateSchema })),

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { errorDetailsSchema } from '../errors.js';
+import { batchPartsSchema } from './batchParts.js';
 
 /**
  * A run is a folder `runs/<name>/`:
@@ -120,6 +121,8 @@ export const runStateSchema = z.object({
   /** 1-based place in the queue, while `queued`. */
   queuePosition: z.number().int().optional(),
   backend: z.string().optional(),
+  /** Known once the run was prepared. */
+  batch: batchPartsSchema.optional(),
   step: z.number().int(),
   totalSteps: z.number().int(),
   epoch: z.number().int(),
@@ -152,6 +155,7 @@ export const summarySchema = z.object({
   imagesPerSecond: z.number(),
   backend: z.string(),
   device: z.string(),
+  batch: batchPartsSchema.optional(),
   checkpoint: z.string().optional(),
   bestCheckpoint: z.string().optional(),
   parameters: z.number().int(),
