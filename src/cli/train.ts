@@ -5,6 +5,7 @@ import { parseConfig } from '../core/config/parse.js';
 import { DcnetError } from '../core/errors.js';
 import { type BatchParts, describeParts, halvedBatch, partsCaveat } from '../core/run/batchParts.js';
 import type { Summary } from '../core/run/run.js';
+import { describeRuntime, explainRuntime } from '../core/run/runtime.js';
 import { type EngineFlags, startEngine } from './engine.js';
 import { exitCodeOf, type Output, percent, usageError } from './output.js';
 import { createTrainingProgress } from './progress.js';
@@ -40,6 +41,7 @@ export async function train(config: string | undefined, flags: TrainFlags, outpu
     ? engine.queue.start(await readRequest(config, flags, output))
     : engine.queue.resume(await findRun(flags.resume, config, flags), { halve }));
   output.say(`Run: ${runDirectory}`);
+  output.say(`On ${[describeRuntime(engine.runtime), ...explainRuntime(engine.runtime)].join('. ')}`);
 
   let interrupts = 0;
   const interrupt = (): void => {

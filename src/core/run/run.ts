@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { errorDetailsSchema } from '../errors.js';
 import { batchPartsSchema } from './batchParts.js';
+import { runtimeRecordSchema } from './runtime.js';
 
 /**
  * A run is a folder `runs/<name>/`:
@@ -36,6 +37,8 @@ export const environmentSchema = z.object({
   backend: z.string(),
   backendVersion: z.string(),
   device: z.string(),
+  /** Why this runtime, and why no other. */
+  runtime: runtimeRecordSchema.optional(),
   seed: z.number().int(),
   data: z.object({
     name: z.string(),
@@ -121,6 +124,8 @@ export const runStateSchema = z.object({
   /** 1-based place in the queue, while `queued`. */
   queuePosition: z.number().int().optional(),
   backend: z.string().optional(),
+  /** What computes it now, or did last. */
+  runtime: runtimeRecordSchema.optional(),
   /** Known once the run was prepared. */
   batch: batchPartsSchema.optional(),
   step: z.number().int(),

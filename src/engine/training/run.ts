@@ -6,6 +6,7 @@ import type { MetricsRecord, Summary } from '../../core/run/run.js';
 import { encodeCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.js';
 import type { CheckpointMetadata } from '../checkpoint/metadata.js';
 import { readTensors } from '../checkpoint/modelState.js';
+import { recordOf } from '../runtimeChoice.js';
 import { Stopwatch } from './clock.js';
 import type { TrainingControl } from './control.js';
 import { isOutOfMemory, outOfMemoryError } from './outOfMemory.js';
@@ -72,6 +73,7 @@ class Run {
       pid: process.pid,
       queuePosition: undefined,
       backend: plan.runtime.name,
+      runtime: recordOf(plan.runtime),
       error: undefined,
     });
     const prepared = await prepareRun(plan, folder);

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createMessageConnection, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node';
 import type * as z from 'zod';
 import { DcnetError } from '../../core/errors.js';
+import { describeRuntime, explainRuntime } from '../../core/run/runtime.js';
 import { ConnectionBroken, type Handlers, openChannel, type Remote } from '../../protocol/channel.js';
 import {
   type EngineContract,
@@ -64,8 +65,6 @@ type Result<K extends keyof Requests> = z.infer<Requests[K]['result']>;
 interface Connection {
   readonly remote: Remote<EngineContract>;
   readonly pid: number;
-  readonly backend: string;
-  readonly device: string;
   /** How the process ended, once it has; only of one that this window started. */
   readonly exit: Promise<string> | undefined;
 }
@@ -268,10 +267,11 @@ export class EngineClient extends Owner {
       if (this.isDisposed) throw closed();
       throw new Error(`it speaks protocol ${hello.protocolVersion}, not ${protocolVersion}`);
     }
-    const { pid, backend, device } = hello;
-    const connection: Connection = { remote, pid, backend, device, exit };
+    const { pid, runtime } = hello;
+    const connection: Connection = { remote, pid, exit };
     this.#connection = connection;
-    log.info(`The ${name} engine runs on ${backend} (${device}), process ${pid}`);
+    log.info(`The ${name} engine, process ${pid}, computes with ${describeRuntime(runtime)}`);
+    for (const line of explainRuntime(runtime)) log.info(line);
     void remote.closed.then(() => this.#gone(connection));
     this.options.onConnected?.();
     return connection;

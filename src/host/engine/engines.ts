@@ -5,7 +5,7 @@ import { Owner } from '../lifecycle.js';
 import { EngineClient, type EngineDeath } from './engineClient.js';
 import { analysisFiles, trainingFiles } from './engineFiles.js';
 import type { EngineProgram } from './engineProcess.js';
-import { findNode } from './nodeProgram.js';
+import { findNode, type NodeProgram } from './nodeProgram.js';
 
 /** An engine that analyses and is asked nothing for so long is ended. */
 const analysisIdleMs = 2 * 60_000;
@@ -61,9 +61,14 @@ async function program(context: vscode.ExtensionContext): Promise<EngineProgram>
   const settings = vscode.workspace.getConfiguration('dcnet');
   const backend = backendSchema.safeParse(settings.get('backend'));
   return {
-    node: await findNode(settings.get<string>('nodePath', '').trim()),
+    node: await configuredNode(),
     script: context.asAbsolutePath('dist/engine.js'),
     backend: backend.success ? backend.data : 'auto',
     tensorflowFolder: settings.get<string>('tensorflowFolder', '').trim(),
   };
+}
+
+/** The Node.js that engines run in. @throws DcnetError `engine` where `dcnet.nodePath` is wrong */
+export function configuredNode(): Promise<NodeProgram> {
+  return findNode(vscode.workspace.getConfiguration('dcnet').get<string>('nodePath', '').trim());
 }
