@@ -3,7 +3,7 @@ import { type RuntimeReport, runtimeNames } from '../protocol/engine.js';
 import type { Runtime } from './backend/backend.js';
 
 /** A runtime was named in the settings or on the command line; the others were not looked at. */
-export function askedFor(name: string): RuntimeChoice {
+function askedFor(name: string): RuntimeChoice {
   return {
     choice: `name: ${name} was asked for`,
     others: runtimeNames
