@@ -1,3 +1,4 @@
+import os from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DcnetError } from '../core/errors.js';
 import { probeRuntimes, type Runtime, startBackend } from '../engine/backend/backend.js';
@@ -83,6 +84,7 @@ async function bench({ only, networks: names, operators, json, markdown, ...flag
     ...describeMachine(),
     runtimes: runtimes.map(({ name, version, device }) => ({ name, version, device })),
     pytorch: typeof pytorch === 'string' ? { skipped: pytorch } : { version: pytorch.version },
+    load: os.loadavg()[0] ?? 0,
     date: new Date().toISOString(),
   };
   const say = (text: string): void =>
@@ -93,6 +95,7 @@ async function bench({ only, networks: names, operators, json, markdown, ...flag
     typeof pytorch === 'string'
       ? `PyTorch: skipped, ${pytorch}`
       : `PyTorch ${pytorch.version}: CPU, eager, ${pytorch.threads} threads`,
+    `Load of the minute before: ${digits(about.load)}. What else runs slows PyTorch’s two threads most of all: compare only on a quiet machine.`,
     `Medians of ${flags.rounds} interleaved rounds, lowest and highest behind.`,
   ];
   for (const head of heads) say(head);
