@@ -177,6 +177,21 @@ describe('a step that does not fit into memory', () => {
         }
     _free(spared);
     try {
+      // A kernel that has one of its two results when there is no room for the other.
+      tf.registerKernel({
+        kernelName: 'HalfDone',
+        backendName: 'wasm',
+        kernelFunc: ({ backend }) => {
+          const wasmBackend = backend as BackendWasm;
+          wasmBackend.makeOutput([1000], 'float32');
+          return wasmBackend.makeOutput([2 ** 26], 'float32');
+        },
+      });
+      expect(() => tf.engine().runKernel('HalfDone', {})).toThrow(/cannot allocate 268435456 bytes/);
+      tf.unregisterKernel('HalfDone', 'wasm');
+      tf.zeros([1]).dispose(); // before this is allocated, what the kernel left is freed
+      expect((tf.backend() as BackendWasm).numDataIds()).toBe(tf.memory().numDataBuffers);
+
       const wide = { layers: [{ type: 'conv', filters: 200 }, ...tail], batch: 60, epochs: 1 };
       const { numTensors, numBytes } = tf.memory();
       const { runDirectory, summary } = await project.train(wide);
