@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Network } from '../core/config/network.js';
 import type { Config } from '../core/config/schema.js';
+import { type Runtime, startBackend } from '../engine/backend/backend.js';
 import type { DataSet } from '../engine/data/dataSet.js';
 import { imageTensor, labelTensor } from '../engine/data/images.js';
 import { inspectModel } from '../engine/inspection/inspect.js';
@@ -11,14 +12,16 @@ import { pass } from '../engine/training/step.js';
 import { secondsOf } from './measure.js';
 import { type NamedOperator, type NetworkPlan, resolve } from './networks.js';
 
-/** A network on this process' runtime, ready to be timed. */
+/** A network on a runtime of this process, ready to be timed. */
 export class Bench {
   readonly #config: Config;
   readonly #network: Network;
   readonly #model: DcnetModel;
   readonly #optimizer: TrainOptimizer;
 
+  /** @param backend that is started, and used at this moment */
   constructor(
+    private readonly backend: Runtime['name'],
     plan: NetworkPlan,
     operator: NamedOperator,
     private readonly data: DataSet,
@@ -36,6 +39,7 @@ export class Bench {
 
   /** Training images a second over some steps, each as the trainer takes it: forward, backward, optimiser. */
   async train(steps: number): Promise<number> {
+    await startBackend(this.backend);
     const { batch, labelSmoothing, weightDecay } = this.#config;
     const { shape, classes } = this.data.info;
     const seconds = await secondsOf(() => {
@@ -57,12 +61,14 @@ export class Bench {
 
   /** Images a second of an evaluation of the test split. */
   async infer(): Promise<number> {
+    await startBackend(this.backend);
     const seconds = await secondsOf(() => evaluateSplit(this.#model, this.data, 'test'));
     return this.data.test.count / seconds;
   }
 
   /** Images a second of an inspection of every layer over the test split. */
   async inspect(): Promise<number> {
+    await startBackend(this.backend);
     const seconds = await secondsOf(() => inspectModel(this.#model, this.#network, this.data, 'test'));
     return this.data.test.count / seconds;
   }

@@ -58,6 +58,9 @@ function createProgram(finish: (exitCode: number) => void): Command {
     new Option('--name <name>', 'name of the run; default the config’s and a number'),
     new Option('--runs <directory>', 'where runs are kept; default runs/ beside the config'),
     new Option('--resume <run>', 'go on with a stopped run: its folder, or its name in the runs directory'),
+    new Option('--on-memory <what>', 'when a step does not fit into memory: compute each batch in halves')
+      .choices(['stop', 'halve'])
+      .default('stop'),
     ...networkOptions(),
   ]).action(async (config: string | undefined, flags) => finish(await train(config, flags, outputOf(flags))));
 

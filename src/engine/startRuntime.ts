@@ -10,6 +10,7 @@ import type { BackendChoice, RuntimeReport } from '../protocol/engine.js';
 import { probeRuntimes, type Runtime, startBackend } from './backend/backend.js';
 import { replaceFile } from './checkpoint/atomicFile.js';
 import { buildModel } from './model/model.js';
+import { autoChose } from './runtimeChoice.js';
 import { userDataFolder } from './setup/runtimeFolder.js';
 import { describeMachine } from './training/environment.js';
 import { createOptimizer } from './training/optimizer.js';
@@ -36,20 +37,27 @@ type Speeds = z.infer<typeof speedsSchema>;
  */
 export async function startRuntime(choice: BackendChoice): Promise<Runtime> {
   if (choice !== 'auto') return startBackend(choice);
-  const candidates = candidatesOf(await probeRuntimes());
-  const name = candidates.length < 2 ? candidates[0]?.name : fastest(await speedsOf(candidates));
-  return startBackend(name === 'tensorflow' ? 'tensorflow' : 'wasm');
+  const reports = await probeRuntimes();
+  const candidates = candidatesOf(reports);
+  const speeds = candidates.length < 2 ? undefined : await speedsOf(candidates);
+  const name = speeds === undefined ? candidates[0]?.name : fastest(speeds);
+  const runtime = await startBackend(name === 'tensorflow' ? 'tensorflow' : 'wasm');
+  return { ...runtime, why: autoChose(runtime.name, reports, speeds?.imagesPerSecond ?? {}) };
 }
 
 /** The runtime that `auto` takes here, and the speeds it was chosen by; nothing is measured for it. */
 export async function describeChoice(reports: readonly RuntimeReport[]): Promise<{
   readonly chosen: string | undefined;
+  /** Why, where it has chosen. */
+  readonly choice: string | undefined;
   readonly imagesPerSecond: Readonly<Record<string, number>>;
 }> {
   const candidates = candidatesOf(reports);
   const known = await readSpeeds(machineKey(candidates));
-  if (candidates.length < 2) return { chosen: candidates[0]?.name, imagesPerSecond: {} };
-  return { chosen: known && fastest(known), imagesPerSecond: known?.imagesPerSecond ?? {} };
+  const imagesPerSecond = (candidates.length < 2 ? undefined : known?.imagesPerSecond) ?? {};
+  const chosen = candidates.length < 2 ? candidates[0]?.name : known && fastest(known);
+  const choice = chosen === undefined ? undefined : autoChose(chosen, reports, imagesPerSecond).choice;
+  return { chosen, choice, imagesPerSecond };
 }
 
 /** The reference backend is never the fastest. */

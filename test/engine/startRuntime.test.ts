@@ -1,9 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { explainRuntime } from '../../src/core/run/runtime.js';
 import { probeRuntimes } from '../../src/engine/backend/backend.js';
+import { autoChose, recordOf } from '../../src/engine/runtimeChoice.js';
 import { userDataFolder } from '../../src/engine/setup/runtimeFolder.js';
 import { describeChoice, startRuntime } from '../../src/engine/startRuntime.js';
+import { runtimeNames } from '../../src/protocol/engine.js';
 import { testBackend } from './backends.js';
 import { temporaryFolder } from './data/tinyData.js';
 
@@ -16,9 +19,19 @@ beforeEach(async () => {
 describe.skipIf(process.platform !== 'linux')('auto', () => {
   test('takes the only runtime there is without a trial', async ({ skip }) => {
     if (testBackend === 'tensorflow') skip('there are two runtimes here');
-    expect((await startRuntime('auto')).name).toBe('wasm');
+    const { name, why } = await startRuntime('auto');
+    expect(name).toBe('wasm');
+    expect(why?.choice).toBe('auto: nothing faster runs here');
+    expect(why?.others.map((other) => [other.name, other.why])).toEqual([
+      ['tensorflow', expect.stringMatching(/is not installed: run dcnet setup tensorflow/)],
+      ['cpu', expect.stringMatching(/as the reference for tests/)],
+    ]);
     await expect(readFile(speedsFile())).rejects.toThrow('ENOENT');
-    expect(await describeChoice(await probeRuntimes())).toEqual({ chosen: 'wasm', imagesPerSecond: {} });
+    expect(await describeChoice(await probeRuntimes())).toEqual({
+      chosen: 'wasm',
+      choice: 'auto: nothing faster runs here',
+      imagesPerSecond: {},
+    });
   });
 
   test('takes the faster of two, by a trial that is made once', async ({ skip }) => {
@@ -42,5 +55,35 @@ describe.skipIf(process.platform !== 'linux')('auto', () => {
     );
     await startRuntime('auto');
     expect(Object.keys(JSON.parse(await readFile(speedsFile(), 'utf8')).imagesPerSecond)).toHaveLength(2);
+  });
+});
+
+describe('what is told of a choice', () => {
+  const reports = [
+    { name: 'tensorflow', available: true, version: '4.22.0', device: 'CPU' },
+    { name: 'wasm', available: true, version: '4.22.0', device: 'CPU' },
+    { name: 'cpu', available: true, version: '4.22.0', device: 'CPU' },
+    { name: 'quantum', available: false, reason: 'it has no qubits.' },
+  ];
+
+  test('is the ratio of the trial, and why no other computes', () => {
+    expect(autoChose('tensorflow', reports, { tensorflow: 630, wasm: 300 })).toEqual({
+      choice: 'auto: 2.1 × wasm in a trial on this machine',
+      others: [
+        { name: 'wasm', why: 'it runs here, at 0.48 × the speed of tensorflow in the trial' },
+        { name: 'cpu', why: 'it runs here, as the reference for tests: some hundred times slower' },
+        { name: 'quantum', why: 'it has no qubits.' },
+      ],
+    });
+  });
+
+  test('is the name, where one was asked for', async () => {
+    const record = recordOf(await startRuntime('cpu'));
+    expect(record).toMatchObject({ name: 'cpu', choice: 'name: cpu was asked for' });
+    expect(record.others.map(({ name }) => name)).toEqual(runtimeNames.filter((name) => name !== 'cpu'));
+    expect(explainRuntime(record).slice(0, 2)).toEqual([
+      'Chosen by name: cpu was asked for.',
+      'Not wasm: not looked at, since cpu was asked for.',
+    ]);
   });
 });

@@ -3,6 +3,7 @@ import { version_wasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { DcnetError } from '../../core/errors.js';
+import type { RuntimeChoice } from '../../core/run/runtime.js';
 import type { RuntimeReport } from '../../protocol/engine.js';
 import { repairAveragePoolGradient } from './pooling.js';
 import { loadTensorflow, type Tensorflow, tensorflowDevice } from './tensorflow.js';
@@ -14,6 +15,8 @@ export interface Runtime {
   readonly version: string;
   /** What it runs on, for people. */
   readonly device: string;
+  /** Left out: it was asked for by its name. */
+  readonly why?: RuntimeChoice;
 }
 
 /**

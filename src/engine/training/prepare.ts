@@ -27,6 +27,8 @@ export interface RunPlan {
   readonly dataStore: DataStore;
   /** Go on from the newest checkpoint. */
   readonly resume: boolean;
+  /** In so many parts each batch is computed, from 1. */
+  readonly parts: number;
 }
 
 /** A run ready to take its next step. */

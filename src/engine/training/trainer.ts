@@ -2,10 +2,12 @@ import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Network } from '../../core/config/network.js';
 import type { Config } from '../../core/config/schema.js';
+import { imagesAtATime } from '../../core/run/batchParts.js';
 import type { Runtime } from '../backend/backend.js';
 import type { DataSet } from '../data/dataSet.js';
 import { imageTensor, labelTensor } from '../data/images.js';
 import type { DcnetModel } from '../model/model.js';
+import { accumulate } from './accumulate.js';
 import { batchOf, epochOrder, stepsPerEpoch } from './batches.js';
 import type { Stopwatch } from './clock.js';
 import type { TrainingControl } from './control.js';
@@ -15,7 +17,6 @@ import { type LayerHealth, measureLayers } from './layerHealth.js';
 import { Meter } from './meter.js';
 import type { TrainOptimizer } from './optimizer.js';
 import { learningRateAt } from './schedule.js';
-import { pass } from './step.js';
 
 /** On a device that computes while we go on, reading a loss waits for it: so many steps are read together. */
 const stepsPerDeviceRead = 16;
@@ -27,6 +28,8 @@ export interface TrainingSetup {
   readonly network: Network;
   readonly config: Config;
   readonly data: DataSet;
+  /** In so many parts each batch is computed: see {@link accumulate}. */
+  readonly parts: number;
   readonly control: TrainingControl;
   readonly observer: TrainingObserver;
   /** Steps that were finished before: 0, or a checkpoint's. */
@@ -79,7 +82,7 @@ export interface TrainingResult {
  * @throws DcnetError `diverged`
  */
 export async function train(setup: TrainingSetup): Promise<TrainingResult> {
-  const { model, optimizer, config, data, control, observer, clock } = setup;
+  const { model, config, data, control, observer, clock } = setup;
   const { shape, classes } = data.info;
   const steps = stepsPerEpoch(data.train.count, config.batch);
   const totalSteps = steps * config.epochs;
@@ -108,16 +111,7 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
       meter.begin();
       const learningRate = learningRateAt(config.schedule, config.optimizer.learningRate, step, totalSteps);
       batch = batchOf(order, inEpoch, steps);
-      const x = imageTensor(data.train.images, shape, batch); // [B, H, W, C]
-      const labels = labelTensor(data.train.labels, batch); // [B]
-      const { outcome, gradients } = pass(model, x, labels, classes, config);
-      try {
-        // Before the weights change: a step that diverged is looked into as it was.
-        meter.add(outcome, step + 1, batch);
-        optimizer.apply(gradients, learningRate);
-      } finally {
-        tf.dispose([x, labels, ...gradients]);
-      }
+      takeStep(setup, meter, batch, step + 1, learningRate);
       step++;
       if (config.projection !== undefined && step % config.projection.every === 0) model.project();
       meter.end();
@@ -126,8 +120,10 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
       await setImmediate();
     }
 
-    const test = await evaluateSplit(model, data, 'test');
-    const x = imageTensor(data.train.images, shape, batch);
+    // What follows the epoch takes no more images at a time than its steps did, where that was too many.
+    const most = setup.parts === 1 ? undefined : imagesAtATime({ images: config.batch, parts: setup.parts });
+    const test = await evaluateSplit(model, data, 'test', { batch: most });
+    const x = imageTensor(data.train.images, shape, batch.subarray(0, most));
     try {
       if (isDiverged(test.loss, classes))
         throw divergedError(model, setup.network, config, step, test.loss, x);
@@ -137,6 +133,25 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
     }
   }
   return { outcome: 'completed', step, images: meter.images, stepSeconds: meter.seconds };
+}
+
+/** One step on a batch: its gradients, and what the optimiser makes of them. */
+function takeStep(
+  { model, optimizer, config, data, parts }: TrainingSetup,
+  meter: Meter,
+  batch: Uint32Array,
+  step: number,
+  learningRate: number,
+): void {
+  const { shape, classes } = data.info;
+  tf.tidy(() => {
+    const x = imageTensor(data.train.images, shape, batch); // [B, H, W, C]
+    const labels = labelTensor(data.train.labels, batch); // [B]
+    const { outcome, gradients } = accumulate(model, x, labels, classes, config, parts);
+    // Before the weights change: a step that diverged is looked into as it was.
+    meter.add(tf.keep(outcome), step, batch);
+    optimizer.apply(gradients, learningRate);
+  });
 }
 
 /** False when it is to stop. */

@@ -83,6 +83,9 @@ describe('a run', () => {
       seed: 1,
       data: { name: 'data', trainImages: 60 },
     });
+    const { name, version, device } = project.runtime;
+    expect(environment.runtime).toMatchObject({ name, version, device, others: [{}, {}] });
+    expect(((await json(runDirectory, 'state.json')) as RunState).runtime).toEqual(environment.runtime);
     expect(environment.configFile).toBe(path.join(project.directory, 'tiny.dcnet.json'));
     expect(await readFile(path.join(runDirectory, 'config.dcnet.json'), 'utf8')).toBe(
       project.request({ epochs: 12 }).configText,
