@@ -6,7 +6,12 @@ import * as z from 'zod';
 import { resolveNetwork } from '../core/config/network.js';
 import { configSchema } from '../core/config/schema.js';
 import { normals } from '../core/random.js';
-import type { BackendChoice, RuntimeReport } from '../protocol/engine.js';
+import {
+  type BackendChoice,
+  type BackendName,
+  backendNameSchema,
+  type RuntimeReport,
+} from '../protocol/engine.js';
 import { probeRuntimes, type Runtime, startBackend } from './backend/backend.js';
 import { replaceFile } from './checkpoint/atomicFile.js';
 import { buildModel } from './model/model.js';
@@ -25,7 +30,7 @@ const speedsSchema = z.object({
   /** Of this machine and these versions: speeds of others are measured anew. */
   machine: z.string(),
   /** Training images a second of the trial network, by runtime. */
-  imagesPerSecond: z.record(z.string(), z.number()),
+  imagesPerSecond: z.partialRecord(backendNameSchema, z.number()),
 });
 type Speeds = z.infer<typeof speedsSchema>;
 
@@ -38,7 +43,7 @@ export async function startRuntime(choice: BackendChoice): Promise<Runtime> {
   if (choice !== 'auto') return startBackend(choice);
   const candidates = candidatesOf(await probeRuntimes());
   const name = candidates.length < 2 ? candidates[0]?.name : fastest(await speedsOf(candidates));
-  return startBackend(name === 'tensorflow' ? 'tensorflow' : 'wasm');
+  return startBackend(name ?? 'wasm');
 }
 
 /** The runtime that `auto` takes here, and the speeds it was chosen by; nothing is measured for it. */
@@ -52,13 +57,16 @@ export async function describeChoice(reports: readonly RuntimeReport[]): Promise
   return { chosen: known && fastest(known), imagesPerSecond: known?.imagesPerSecond ?? {} };
 }
 
-/** The reference backend is never the fastest. */
+/** Neither the reference backend nor a simulated device is ever the fastest. */
 function candidatesOf(reports: readonly RuntimeReport[]): readonly RuntimeReport[] {
-  return reports.filter(({ name, available }) => available && name !== 'cpu');
+  return reports.filter(
+    ({ name, available, simulated }) => available && name !== 'cpu' && simulated !== true,
+  );
 }
 
-function fastest({ imagesPerSecond }: Speeds): string | undefined {
-  return Object.entries(imagesPerSecond).sort(([, a], [, b]) => b - a)[0]?.[0];
+function fastest({ imagesPerSecond }: Speeds): BackendName | undefined {
+  const sorted = Object.entries(imagesPerSecond).sort(([, a], [, b]) => b - a);
+  return sorted[0]?.[0] as BackendName | undefined;
 }
 
 function machineKey(candidates: readonly RuntimeReport[]): string {
@@ -70,9 +78,9 @@ async function speedsOf(candidates: readonly RuntimeReport[]): Promise<Speeds> {
   const machine = machineKey(candidates);
   const known = await readSpeeds(machine);
   if (known !== undefined) return known;
-  const imagesPerSecond: Record<string, number> = {};
+  const imagesPerSecond: Partial<Record<BackendName, number>> = {};
   for (const { name } of candidates) {
-    await startBackend(name === 'tensorflow' ? 'tensorflow' : 'wasm');
+    await startBackend(name);
     imagesPerSecond[name] = await trialSpeed();
   }
   const speeds: Speeds = { machine, imagesPerSecond };

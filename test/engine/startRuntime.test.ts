@@ -15,7 +15,7 @@ beforeEach(async () => {
 
 describe.skipIf(process.platform !== 'linux')('auto', () => {
   test('takes the only runtime there is without a trial', async ({ skip }) => {
-    if (testBackend === 'tensorflow') skip('there are two runtimes here');
+    if (testBackend === 'tensorflow') skip('there are two runtimes here'); // a simulated GPU is none
     expect((await startRuntime('auto')).name).toBe('wasm');
     await expect(readFile(speedsFile())).rejects.toThrow('ENOENT');
     expect(await describeChoice(await probeRuntimes())).toEqual({ chosen: 'wasm', imagesPerSecond: {} });
