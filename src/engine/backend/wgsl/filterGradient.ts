@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { bindings, type DawnBackend } from '../dawnBackend.js';
 import { columnSums } from './sums.js';
+import { patchValueCode, windowCode, windowConstants } from './window.js';
 
 /** A workgroup is a square of this many threads a side. */
 const side = 16;
@@ -20,17 +21,8 @@ function kernel(rows: number, columns: number): string {
   const [tileRows, tileColumns] = [side * rows, side * columns];
   return `
 ${bindings(['dw'], ['x', 'dy'])}
-override height: u32;
-override width: u32;
-override channels: u32;
-override kernelWidth: u32;
+${windowCode}
 override filters: u32;
-override strideHeight: u32;
-override strideWidth: u32;
-override top: u32;
-override left: u32;
-override outHeight: u32;
-override outWidth: u32;
 override positions: u32;
 override weights: u32; // K·K·Cin
 override share: u32; // positions of a workgroup
@@ -38,17 +30,7 @@ override share: u32; // positions of a workgroup
 var<workgroup> patches: array<array<f32, ${tileRows}>, ${depth}>;
 var<workgroup> slopes: array<array<f32, ${tileColumns}>, ${depth}>;
 
-fn patchValue(position: u32, weight: u32) -> f32 {
-  let tap = weight / channels;
-  let inImage = position % (outHeight * outWidth);
-  let row = i32(inImage / outWidth * strideHeight + tap / kernelWidth) - i32(top);
-  let column = i32(inImage % outWidth * strideWidth + tap % kernelWidth) - i32(left);
-  if (row < 0 || row >= i32(height) || column < 0 || column >= i32(width)) {
-    return 0.0;
-  }
-  let image = position / (outHeight * outWidth);
-  return x[((image * height + u32(row)) * width + u32(column)) * channels + weight % channels];
-}
+${patchValueCode}
 
 @compute @workgroup_size(${side}, ${side})
 fn main(
@@ -109,12 +91,13 @@ function perThread(length: number): number {
 }
 
 /**
- * dL/dw [K, K, Cin, F] of a convolution without dilation. The positions of the output are shared out among as many
- * workgroups as a GPU needs, and their sums added up: two dispatches, or one where a share is all.
+ * dL/dw of a convolution without dilation, in parts: the positions of the output are shared out among as many
+ * workgroups as a GPU needs.
  * @param x [N, H, W, Cin]
  * @param dy [N, H′, W′, F]
+ * @returns [parts, K·K·Cin, F], whose sum over the parts it is
  */
-export function filterGradient(
+export function filterGradientParts(
   backend: DawnBackend,
   x: tf.TensorInfo,
   dy: tf.TensorInfo,
@@ -131,31 +114,27 @@ export function filterGradient(
   const shares = Math.min(Math.ceil(enoughGroups / (tiles[0] * tiles[1])), Math.ceil(positions / leastShare));
   const share = Math.ceil(positions / shares / depth) * depth;
   const parts = Math.ceil(positions / share);
-  const partial = backend.output(parts === 1 ? window.filterShape : [parts, weights, outChannels]);
+  const partial = backend.output([parts, weights, outChannels]);
   backend.dispatch({
     code: kernel(rows, columns),
-    constants: {
-      height: window.inHeight,
-      width: window.inWidth,
-      channels: inChannels,
-      kernelWidth: filterWidth,
-      filters: outChannels,
-      strideHeight: window.strideHeight,
-      strideWidth: window.strideWidth,
-      top: window.padInfo.top,
-      left: window.padInfo.left,
-      outHeight,
-      outWidth,
-      positions,
-      weights,
-      share,
-    },
+    constants: { ...windowConstants(window), filters: outChannels, positions, weights, share },
     inputs: [x, dy],
     outputs: [partial],
     groups: [...tiles, parts],
   });
-  if (parts === 1) return partial;
-  const dw = columnSums(backend, partial, parts, weights * outChannels, window.filterShape);
+  return partial;
+}
+
+/** dL/dw [K, K, Cin, F]; parameters as in {@link filterGradientParts}. */
+export function filterGradient(
+  backend: DawnBackend,
+  x: tf.TensorInfo,
+  dy: tf.TensorInfo,
+  window: tf.backend_util.Conv2DInfo,
+): tf.TensorInfo {
+  const partial = filterGradientParts(backend, x, dy, window);
+  const [parts, weights, filters] = partial.shape as [number, number, number];
+  const dw = columnSums(backend, partial, parts, weights * filters, window.filterShape);
   backend.disposeData(partial.dataId);
   return dw;
 }
