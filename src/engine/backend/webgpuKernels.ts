@@ -1,11 +1,18 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { OperatorFunctions } from '../operator/decoupledProduct.js';
+import type { FusedConvolutionAttributes } from '../operator/fusedConvolution.js';
 import type { FusedKernel } from '../operator/fusedKernels.js';
 import type { Window } from '../operator/patchNorms.js';
 import { type ConvolutionAttributes, windowOf } from './convolutions.js';
 import type { DawnBackend } from './dawnBackend.js';
 import { replaceKernel, type Shape4D } from './replaceKernel.js';
 import { batchNormalization, batchNormalizationGradient, channelAffine } from './wgsl/batchNorm.js';
+import {
+  type ConvolutionTensors,
+  type ConvolutionTrace,
+  decoupledConvolution,
+  decoupledConvolutionGradient,
+} from './wgsl/convolution.js';
 import { filterGradient } from './wgsl/filterGradient.js';
 import { patchNorms, patchNormsGradient } from './wgsl/patchNorms.js';
 import { type ProductTensors, product, productGradient } from './wgsl/product.js';
@@ -24,6 +31,19 @@ export function registerWebgpuKernels(): void {
       kernelFunc: ({ inputs, attrs, backend }) =>
         kernel(backend as DawnBackend, inputs as I, attrs as unknown as A),
     });
+  register(
+    'DecoupledConvolution',
+    (backend, tensors: ConvolutionTensors, attributes: FusedConvolutionAttributes) =>
+      decoupledConvolution(backend, tensors, attributes),
+  );
+  register(
+    'DecoupledConvolutionGradient',
+    (
+      backend,
+      tensors: ConvolutionTensors & ConvolutionTrace & Tensors<'dy'>,
+      attributes: FusedConvolutionAttributes,
+    ) => decoupledConvolutionGradient(backend, tensors, attributes),
+  );
   register('DecoupledProduct', (backend, inputs: ProductTensors, functions: OperatorFunctions) => [
     product(backend, inputs, functions),
   ]);

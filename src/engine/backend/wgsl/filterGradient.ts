@@ -86,7 +86,7 @@ fn main(
 }
 
 /** Values of a tile's side that each thread makes: as many as are not wasted. */
-function perThread(length: number): number {
+export function perThread(length: number): number {
   return length > 2 * side ? 4 : length > side ? 2 : 1;
 }
 

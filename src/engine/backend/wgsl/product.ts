@@ -18,7 +18,10 @@ const threads = 256;
 
 type Parameter = 'radius' | 'k';
 
-function parametersOf(tensors: ProductTensors): readonly (readonly [Parameter, tf.TensorInfo])[] {
+/** R and k, those that there are. */
+export function parametersOf(
+  tensors: Pick<ProductTensors, Parameter>,
+): readonly (readonly [Parameter, tf.TensorInfo])[] {
   return (['radius', 'k'] as const).flatMap((name) => {
     const tensor = tensors[name];
     return tensor === undefined ? [] : [[name, tensor] as const];
@@ -26,7 +29,7 @@ function parametersOf(tensors: ProductTensors): readonly (readonly [Parameter, t
 }
 
 /** WGSL that reads R and k of a filter; 1 where there is none. */
-function parameterCode(given: readonly (readonly [Parameter, tf.TensorInfo])[]): string {
+export function parameterCode(given: readonly (readonly [Parameter, tf.TensorInfo])[]): string {
   const read = (name: Parameter): string => {
     const tensor = given.find(([other]) => other === name)?.[1];
     if (tensor === undefined) return '1.0';
