@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { batchNormalize } from '../../../src/engine/operator/batchNorm.js';
 import {
@@ -90,6 +90,31 @@ describe.skipIf(testBackend !== 'webgpu')('kernels of our own on webgpu, beyond 
         }),
       5e-5,
     );
+  });
+
+  test.each([
+    { magnitude: 'sphere', back: 4 },
+    { magnitude: 'tanh', back: 5 }, // R's sums are added up by themselves
+  ] as const)('$magnitude × cosine: one dispatch forward, $back back', async ({ magnitude, back }) => {
+    await startBackend('webgpu');
+    const dispatched = vi.spyOn(GPUComputePassEncoder.prototype, 'dispatchWorkgroups');
+    const taken = (): number => dispatched.mock.calls.splice(0).length;
+    tf.tidy(() => {
+      const [x, w, radius, dy] = [[2, 9, 9, 3], [3, 3, 3, 6], [6], [2, 9, 9, 6]].map((shape, index) =>
+        tensorOf(randomValues(index + 1, sizeOf(shape), 1, 2), shape),
+      ) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor1D, tf.Tensor4D];
+      const apply = (...given: tf.Tensor[]): tf.Tensor =>
+        decoupledConv2d(given[0] as tf.Tensor4D, given[1] as tf.Tensor4D, {
+          ...{ magnitude, angular: 'cosine', alpha: 1, beta: 1, stride: 1, padding: 'same' },
+          radius: given[2] as tf.Tensor1D | undefined,
+        });
+      const inputs = magnitude === 'tanh' ? [x, w, radius] : [x, w];
+      apply(...inputs);
+      expect(taken()).toBe(1);
+      tf.grads(apply)(inputs, dy);
+      expect(taken()).toBe(1 + back);
+    });
+    dispatched.mockRestore();
   });
 
   test.each([true, false])('batch normalisation of many rows, relu %s', async (relu) => {
