@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { DcnetError } from '../core/errors.js';
 import { probeRuntimes, type Runtime, startBackend } from '../engine/backend/backend.js';
 import { describeMachine } from '../engine/training/environment.js';
-import { runtimeNames } from '../protocol/engine.js';
+import { backendNameSchema } from '../protocol/engine.js';
 import { checkpoints } from './checkpoints.js';
 import { digits, markdownTable } from './markdown.js';
 import { memory, peakMemory } from './memory.js';
@@ -53,7 +53,7 @@ function line({ what, on, value, unit }: Figure): string {
 /** Those that are asked for; all that run here, but the reference, where none is. */
 async function startRuntimes(names: readonly Runtime['name'][] | undefined): Promise<Runtime[]> {
   const reports = names === undefined ? await probeRuntimes() : [];
-  const found = runtimeNames.filter((name) =>
+  const found = backendNameSchema.options.filter((name) =>
     names === undefined
       ? name !== 'cpu' && reports.some((report) => report.name === name && report.available)
       : names.includes(name),
@@ -126,7 +126,9 @@ const program = new Command('bench')
       .default('some'),
   )
   .addOption(
-    new Option('--backends <backends...>', 'what computes; default all that run here').choices(runtimeNames),
+    new Option('--backends <backends...>', 'what computes; default all that run here').choices(
+      backendNameSchema.options,
+    ),
   )
   .addOption(
     new Option('--python <program>', 'a Python with torch, to compare with')

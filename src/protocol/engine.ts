@@ -10,8 +10,9 @@ import { dataImageSchema } from './images.js';
 /** Bumped whenever a message changes: an engine of another version is not talked to. */
 export const protocolVersion = 3;
 
-export const runtimeNames = ['wasm', 'tensorflow', 'cpu'] as const;
-export const backendSchema = z.enum(['auto', ...runtimeNames]);
+export const backendNameSchema = z.enum(['wasm', 'tensorflow', 'webgpu', 'cpu']);
+export type BackendName = z.infer<typeof backendNameSchema>;
+export const backendSchema = z.enum(['auto', ...backendNameSchema.options]);
 export type BackendChoice = z.infer<typeof backendSchema>;
 
 /** How far long work is. */
@@ -24,10 +25,12 @@ export const workProgressSchema = z.object({
 export type WorkProgress = z.infer<typeof workProgressSchema>;
 
 export const runtimeReportSchema = z.object({
-  name: z.string(),
+  name: backendNameSchema,
   available: z.boolean(),
   version: z.string().optional(),
   device: z.string().optional(),
+  /** Whether the device is a program that stands in for one: `auto` never takes it. */
+  simulated: z.boolean().optional(),
   /** Training images a second of the trial network that `auto` chooses by; absent where it had no choice to make. */
   imagesPerSecond: z.number().optional(),
   /** Why it is not available, and what to do. */

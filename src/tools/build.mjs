@@ -39,7 +39,7 @@ const forNode = {
   keepNames: true,
   // tfjs's CommonJS builds register no gradients, and its modules cannot be loaded by Node unbundled.
   mainFields: ['module', 'main'],
-  external: ['vscode', '@tensorflow/tfjs-node-gpu'],
+  external: ['vscode', '@tensorflow/tfjs-node-gpu', 'webgpu'],
   define: { ...shared.define, 'import.meta.url': 'importMetaUrl' },
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
 };

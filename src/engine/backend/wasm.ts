@@ -53,7 +53,7 @@ export function completeWasm(): void {
 }
 
 export async function probeWasm(): Promise<RuntimeReport> {
-  const report = { name: 'wasm', version: version_wasm };
+  const report = { name: 'wasm', version: version_wasm } as const;
   const obstacle = await findObstacle();
   if (obstacle === undefined) return { ...report, available: true, device: wasmDevice };
   return { ...report, available: false, reason: `${obstacle.reason}. ${obstacle.remedy}.` };

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { DcnetError } from '../../../src/core/errors.js';
 import { probeRuntimes, startBackend } from '../../../src/engine/backend/backend.js';
+import { tryDawn } from '../../../src/engine/backend/dawn.js';
 import {
   loadTensorflow,
   type Tensorflow,
@@ -55,12 +56,12 @@ describe('probeRuntimes', () => {
     await startBackend('cpu');
     const reports = await probeRuntimes();
     expect(tf.getBackend()).toBe('cpu');
-    expect(reports.map(({ name }) => name)).toEqual(['tensorflow', 'wasm', 'cpu']);
+    expect(reports.map(({ name }) => name)).toEqual(['tensorflow', 'webgpu', 'wasm', 'cpu']);
     for (const { available, version, device, reason } of reports) {
       if (available) expect([version, device]).not.toContain(undefined);
       else expect(reason).toBeTruthy();
     }
-    expect(reports[1]).toMatchObject({ available: true, device: expect.stringContaining('SIMD') });
+    expect(reports[2]).toMatchObject({ available: true, device: expect.stringContaining('SIMD') });
   });
 });
 
@@ -143,5 +144,49 @@ describe('loading TensorFlow', () => {
     expect(tensorflowDevice({ ...result, withoutKernels: undefined })).toContain(
       'with kernels for decoupled layers',
     );
+  });
+});
+
+describe('loading Dawn', () => {
+  const absent = (name: string): never => {
+    throw Object.assign(new Error(`Cannot find module '${name}'`), { code: 'MODULE_NOT_FOUND' });
+  };
+
+  test('absent: says how to install it', async () => {
+    expect(await tryDawn([absent, absent])).toEqual({
+      available: false,
+      reason: expect.stringMatching(/not installed: run npm install --prefix ".+" webgpu@0\.6\.2\.$/),
+    });
+  });
+
+  test('of a C library that is too old here: says what it needs, and the first line of why', async () => {
+    const broken = (name: string): unknown => {
+      if (name.endsWith('package.json')) return { version: '0.6.2' };
+      throw new Error("libc.so.6: version `GLIBC_2.38' not found\nRequire stack: …");
+    };
+    const { reason } = (await tryDawn([absent, broken])) as { reason: string };
+    expect(reason).toContain("does not load (libc.so.6: version `GLIBC_2.38' not found)");
+  });
+
+  test('without a GPU: says what to look at', async () => {
+    const gpu = { requestAdapter: () => Promise.resolve(null) };
+    const load = (name: string): unknown =>
+      name.endsWith('package.json') ? { version: '0.6.2' } : { create: () => gpu, globals: {} };
+    expect(await tryDawn([load])).toEqual({
+      available: false,
+      reason: expect.stringMatching(/no GPU was found: .*(driver|libvulkan1)/),
+    });
+  });
+
+  test('in Electron: names the setting', async () => {
+    Object.defineProperty(process.versions, 'electron', { value: '35.0.0', configurable: true });
+    try {
+      expect(await tryDawn([absent])).toEqual({
+        available: false,
+        reason: expect.stringContaining('dcnet.nodePath'),
+      });
+    } finally {
+      delete (process.versions as { electron?: string }).electron;
+    }
   });
 });
