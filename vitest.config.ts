@@ -15,6 +15,8 @@ const tensorflow = {
         include: [
           '@tensorflow/tfjs-backend-cpu',
           '@tensorflow/tfjs-backend-wasm',
+          '@tensorflow/tfjs-backend-webgpu/dist/backend_webgpu',
+          '@tensorflow/tfjs-backend-webgpu/dist/register_all_kernels',
           '@tensorflow/tfjs-core',
           '@tensorflow/tfjs-core/dist/register_all_gradients',
           '@tensorflow/tfjs-layers',

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Network } from '../core/config/network.js';
 import type { Config } from '../core/config/schema.js';
+import { type Runtime, startBackend } from '../engine/backend/backend.js';
 import type { DataSet } from '../engine/data/dataSet.js';
 import { imageTensor, labelTensor } from '../engine/data/images.js';
 import { inspectModel } from '../engine/inspection/inspect.js';
@@ -12,7 +13,7 @@ import { type PassResult, pass } from '../engine/training/step.js';
 import { secondsOf } from './measure.js';
 import { type NamedOperator, type NetworkPlan, resolve } from './networks.js';
 
-/** A network on this process' runtime, ready to be timed. */
+/** A network on a runtime of this process, ready to be timed. */
 export class Bench {
   readonly #config: Config;
   readonly #network: Network;
@@ -20,8 +21,12 @@ export class Bench {
   readonly #optimizer: TrainOptimizer;
   readonly #workers: TrainingWorkers | undefined;
 
-  /** @param workers threads that share each batch; 1 is this one alone */
+  /**
+   * @param backend that is started, and used at this moment
+   * @param workers threads that share each batch; 1 is this one alone
+   */
   constructor(
+    private readonly backend: Runtime['name'],
     plan: NetworkPlan,
     operator: NamedOperator,
     private readonly data: DataSet,
@@ -41,6 +46,7 @@ export class Bench {
 
   /** Training images a second over some steps, each as the trainer takes it: forward, backward, optimiser. */
   async train(steps: number): Promise<number> {
+    await startBackend(this.backend);
     const { batch } = this.#config;
     const seconds = await secondsOf(async () => {
       for (let step = 0; step < steps; step++) {
@@ -71,12 +77,14 @@ export class Bench {
 
   /** Images a second of an evaluation of the test split. */
   async infer(): Promise<number> {
+    await startBackend(this.backend);
     const seconds = await secondsOf(() => evaluateSplit(this.#model, this.data, 'test'));
     return this.data.test.count / seconds;
   }
 
   /** Images a second of an inspection of every layer over the test split. */
   async inspect(): Promise<number> {
+    await startBackend(this.backend);
     const seconds = await secondsOf(() => inspectModel(this.#model, this.#network, this.data, 'test'));
     return this.data.test.count / seconds;
   }

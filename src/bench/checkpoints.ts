@@ -70,6 +70,7 @@ export async function checkpoints({ rounds }: BenchOptions): Promise<Figure[]> {
     );
     return Object.entries(seconds).map(([what, values]) => ({
       what: ['checkpoint of 17 M weights', what],
+      on: 'this machine',
       value: spreadOf(values),
       unit: 's',
     }));

@@ -1,9 +1,12 @@
+import os from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DcnetError } from '../core/errors.js';
-import { startRuntime } from '../engine/startRuntime.js';
+import { probeRuntimes, type Runtime, startBackend } from '../engine/backend/backend.js';
 import { describeMachine } from '../engine/training/environment.js';
-import { backendSchema } from '../protocol/engine.js';
+import { backendNameSchema } from '../protocol/engine.js';
 import { checkpoints } from './checkpoints.js';
+import { digits, markdownTable } from './markdown.js';
+import { memory, peakMemory } from './memory.js';
 import { cnn9, sample } from './networks.js';
 import {
   allOperators,
@@ -14,8 +17,10 @@ import {
   throughput,
   workers,
 } from './parts.js';
+import { Pytorch } from './pytorch.js';
+import { start } from './start.js';
 
-const parts = { throughput, workers, inspection, checkpoints };
+const parts = { throughput, workers, inspection, start, memory, checkpoints };
 type Part = keyof typeof parts;
 
 const networks = { sample, small: cnn9([32, 64, 128]), large: cnn9([64, 128, 256]) };
@@ -24,10 +29,14 @@ interface Flags {
   readonly only?: readonly Part[];
   readonly networks: readonly (keyof typeof networks)[];
   readonly operators: 'some' | 'all';
-  readonly backend: string;
+  readonly backends?: readonly Runtime['name'][];
+  readonly python: string;
+  /** Of a child of ours: the network and the operator whose training's peak memory it prints. */
+  readonly peakOf?: readonly [plan: string, operator: string];
   readonly rounds: number;
   readonly images: number;
   readonly json?: boolean;
+  readonly markdown?: boolean;
 }
 
 function positive(text: string): number {
@@ -37,38 +46,68 @@ function positive(text: string): number {
   return value;
 }
 
-const digits = (value: number): string => value.toLocaleString('en', { maximumSignificantDigits: 3 });
-
-function line({ what, value, unit }: Figure): string {
+function line({ what, on, value, unit }: Figure): string {
   const { median, lowest, highest } = value;
-  return `${what.join(' · ').padEnd(64)} ${digits(median).padStart(8)} ${unit}  (${digits(lowest)} to ${digits(highest)})`;
+  return `${[...what, on].join(' · ').padEnd(72)} ${digits(median).padStart(8)} ${unit}  (${digits(lowest)} to ${digits(highest)})`;
 }
 
-async function bench({ only, networks: names, operators, json, ...flags }: Flags): Promise<void> {
-  const runtime = await startRuntime(backendSchema.parse(flags.backend));
+/** Those that are asked for; all that run here, but the reference, where none is. */
+async function startRuntimes(names: readonly Runtime['name'][] | undefined): Promise<Runtime[]> {
+  const reports = names === undefined ? await probeRuntimes() : [];
+  const found = backendNameSchema.options.filter((name) =>
+    names === undefined
+      ? name !== 'cpu' && reports.some((report) => report.name === name && report.available)
+      : names.includes(name),
+  );
+  const runtimes: Runtime[] = [];
+  for (const name of found) runtimes.push(await startBackend(name));
+  return runtimes;
+}
+
+async function bench({ only, networks: names, operators, json, markdown, ...flags }: Flags): Promise<void> {
+  if (flags.peakOf !== undefined) {
+    const [planName, operatorName] = flags.peakOf;
+    const plan = Object.values(networks).find(({ name }) => name === planName)!;
+    const operator = allOperators.find(({ name }) => name === operatorName)!;
+    process.stdout.write(`${await peakMemory(flags.backends?.[0] ?? 'wasm', plan, operator)}\n`);
+    return;
+  }
+  const runtimes = await startRuntimes(flags.backends);
+  const pytorch = await Pytorch.start(flags.python);
   const options: BenchOptions = {
     ...flags,
-    runtime,
+    runtimes,
+    pytorch: typeof pytorch === 'string' ? undefined : pytorch,
     plans: names.map((name) => networks[name]),
     operators: operators === 'all' ? allOperators : someOperators,
   };
-  const { name: backend, version, device } = runtime;
   const about = {
     ...describeMachine(),
-    backend,
-    backendVersion: version,
-    device,
+    runtimes: runtimes.map(({ name, version, device }) => ({ name, version, device })),
+    pytorch: typeof pytorch === 'string' ? { skipped: pytorch } : { version: pytorch.version },
+    load: os.loadavg()[0] ?? 0,
     date: new Date().toISOString(),
   };
-  const say = (text: string): void => void (json ? process.stderr : process.stdout).write(`${text}\n`);
-  say(`${about.cpu}, ${about.cores} cores; Node ${about.node}; ${backend} ${version}: ${device}`);
-  say(`Medians of ${flags.rounds} rounds, lowest and highest behind.`);
+  const say = (text: string): void =>
+    void (json || markdown ? process.stderr : process.stdout).write(`${text}\n`);
+  const heads = [
+    `${about.cpu}, ${about.cores} cores; ${about.platform}; Node ${about.node}; ${about.date.slice(0, 10)}`,
+    ...runtimes.map(({ name, version, device }) => `${name} ${version}: ${device}`),
+    typeof pytorch === 'string'
+      ? `PyTorch: skipped, ${pytorch}`
+      : `PyTorch ${pytorch.version}: CPU, eager, ${pytorch.threads} threads`,
+    `Load of the minute before: ${digits(about.load)}. What else runs slows PyTorch’s two threads most of all: compare only on a quiet machine.`,
+    `Medians of ${flags.rounds} interleaved rounds, lowest and highest behind.`,
+  ];
+  for (const head of heads) say(head);
   const figures: Figure[] = [];
   for (const part of only ?? (Object.keys(parts) as Part[])) {
     const found = await parts[part](options);
     for (const figure of found) say(line(figure));
     figures.push(...found);
   }
+  options.pytorch?.end();
+  if (markdown) process.stdout.write(`${heads.join('  \n')}\n\n${markdownTable(figures)}\n`);
   if (json) process.stdout.write(`${JSON.stringify({ ...about, figures })}\n`);
 }
 
@@ -88,11 +127,20 @@ const program = new Command('bench')
       .default('some'),
   )
   .addOption(
-    new Option('--backend <backend>', 'what computes').choices(backendSchema.options).default('auto'),
+    new Option('--backends <backends...>', 'what computes; default all that run here').choices(
+      backendNameSchema.options,
+    ),
   )
+  .addOption(
+    new Option('--python <program>', 'a Python with torch, to compare with')
+      .env('DCNET_PYTHON')
+      .default('python3'),
+  )
+  .addOption(new Option('--peak-of <plan-and-operator...>').hideHelp())
   .option('--rounds <number>', 'rounds that count', positive, 5)
   .option('--images <number>', 'images to evaluate and inspect a round', positive, 500)
   .option('--json', 'one JSON object on stdout, text on stderr')
+  .option('--markdown', 'a table on stdout, text on stderr')
   .action((flags: Flags) => bench(flags));
 
 program.parseAsync().catch((thrown: unknown) => {

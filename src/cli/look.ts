@@ -145,7 +145,7 @@ export async function doctor(output: Output): Promise<void> {
   for (const { name, available, version, device, imagesPerSecond, reason } of report.runtimes) {
     const speed =
       imagesPerSecond === undefined ? '' : `, ${Math.round(imagesPerSecond)} images/s in the trial`;
-    const chosen = name === report.chosen ? ' (chosen by --backend auto)' : '';
+    const chosen = name === report.chosen ? ` (--backend ${report.choice})` : '';
     output.say(available ? `✓ ${name} ${version ?? ''}: ${device}${speed}${chosen}` : `✗ ${name}: ${reason}`);
   }
 }

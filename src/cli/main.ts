@@ -62,6 +62,9 @@ function createProgram(finish: (exitCode: number) => void): Command {
       '--workers <number>',
       'threads that share each batch on wasm; default as many as serve. The result depends on it by rounding',
     ).argParser(count),
+    new Option('--on-memory <what>', 'when a step does not fit into memory: compute each batch in halves')
+      .choices(['stop', 'halve'])
+      .default('stop'),
     ...networkOptions(),
   ]).action(async (config: string | undefined, flags) => finish(await train(config, flags, outputOf(flags))));
 

@@ -36,6 +36,7 @@ export function exitCodeOf({ details }: DcnetError): 1 | 2 {
     case 'backend':
       return 2;
     case 'diverged':
+    case 'memory':
     case 'cancelled':
     case 'io':
     case 'engine':

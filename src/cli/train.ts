@@ -1,8 +1,11 @@
+import { EventEmitter, once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { parseConfig } from '../core/config/parse.js';
 import { DcnetError } from '../core/errors.js';
+import { type BatchParts, describeParts, halvedBatch, partsCaveat } from '../core/run/batchParts.js';
 import type { Summary } from '../core/run/run.js';
+import { describeRuntime, explainRuntime } from '../core/run/runtime.js';
 import { type EngineFlags, startEngine } from './engine.js';
 import { exitCodeOf, type Output, percent, usageError } from './output.js';
 import { createTrainingProgress } from './progress.js';
@@ -11,6 +14,7 @@ export interface TrainFlags extends EngineFlags {
   readonly name?: string;
   readonly runs?: string;
   readonly resume?: string;
+  readonly onMemory: 'stop' | 'halve';
 }
 
 /** Where runs are kept, beside the config. */
@@ -26,18 +30,18 @@ const interruptedExitCode = 130;
  */
 export async function train(config: string | undefined, flags: TrainFlags, output: Output): Promise<number> {
   const progress = createTrainingProgress(output);
-  let finish = (_: Summary): void => {};
-  const finished = new Promise<Summary>((resolve) => {
-    finish = resolve;
-  });
+  const summaries = new EventEmitter<{ finished: [Summary] }>();
   const engine = await startEngine(flags, output, {
     runChanged: (_, state) => progress.show(state),
-    runFinished: (_, summary) => finish(summary),
+    runFinished: (_, summary) => summaries.emit('finished', summary),
   });
+  const halve = flags.onMemory === 'halve';
+  let finished = once(summaries, 'finished') as Promise<[Summary]>;
   const { runDirectory } = await (flags.resume === undefined
     ? engine.queue.start(await readRequest(config, flags, output))
-    : engine.queue.resume(await findRun(flags.resume, config, flags)));
+    : engine.queue.resume(await findRun(flags.resume, config, flags), { halve }));
   output.say(`Run: ${runDirectory}`);
+  output.say(`On ${[describeRuntime(engine.runtime), ...explainRuntime(engine.runtime)].join('. ')}`);
 
   let interrupts = 0;
   const interrupt = (): void => {
@@ -48,7 +52,15 @@ export async function train(config: string | undefined, flags: TrainFlags, outpu
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
   try {
-    const summary = await finished;
+    let [summary] = await finished;
+    for (let smaller = halved(summary); halve && smaller !== undefined; smaller = halved(summary)) {
+      output.warn(
+        `warning: ${summary.error?.message} Going on with ${describeParts(smaller)}. ${partsCaveat}`,
+      );
+      finished = once(summaries, 'finished') as Promise<[Summary]>;
+      await engine.queue.resume(runDirectory, { halve });
+      [summary] = await finished;
+    }
     progress.end();
     // What follows a completed run: its inspection, for the layer panel.
     await engine.queue.whenIdle();
@@ -60,6 +72,11 @@ export async function train(config: string | undefined, flags: TrainFlags, outpu
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   }
+}
+
+/** What can be gone on with after a step that did not fit into memory. */
+function halved({ error, batch }: Summary): BatchParts | undefined {
+  return error?.code === 'memory' && batch !== undefined ? halvedBatch(batch) : undefined;
 }
 
 async function readRequest(config: string | undefined, { name, runs }: TrainFlags, output: Output) {

@@ -12,6 +12,8 @@ const errorCodes = [
   'usage',
   /** Training met NaN, infinity or divergence. */
   'diverged',
+  /** A step did not fit into the memory of the device. */
+  'memory',
   /** The requested runtime is not available here. */
   'backend',
   /** The user cancelled. */

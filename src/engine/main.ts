@@ -30,7 +30,7 @@ async function main(): Promise<void> {
     throw new DcnetError({
       code: 'usage',
       message:
-        'The engine is started with --socket <path> [--presence <file>] [--backend auto|wasm|tensorflow|cpu] [--tensorflow <folder>].',
+        'The engine is started with --socket <path> [--presence <file>] [--backend auto|wasm|tensorflow|webgpu|cpu] [--tensorflow <folder>].',
       remedy: 'The extension does that; by hand, use the command line dcnet.',
     });
 

@@ -4,6 +4,7 @@ import { createMessageConnection, SocketMessageReader, SocketMessageWriter } fro
 import type * as z from 'zod';
 import { DcnetError } from '../core/errors.js';
 import { isOver, type RunState } from '../core/run/run.js';
+import { describeRuntime, explainRuntime } from '../core/run/runtime.js';
 import { openChannel, type Remote } from '../protocol/channel.js';
 import {
   type EngineEventsContract,
@@ -14,6 +15,7 @@ import {
 } from '../protocol/engine.js';
 import type { Runtime } from './backend/backend.js';
 import { replaceFile } from './checkpoint/atomicFile.js';
+import { recordOf } from './runtimeChoice.js';
 import { Engine } from './service.js';
 
 /** Changes of a run are sent this often at most; a change of its status at once. */
@@ -88,7 +90,10 @@ export class EngineServer {
       const presence: z.infer<typeof enginePresenceSchema> = { protocolVersion, pid: process.pid, socket };
       await replaceFile(presenceFile, JSON.stringify(presence));
     }
-    console.error(`info: listening on ${socket}, ${runtime.name} on ${runtime.device}`);
+    const record = recordOf(runtime);
+    console.error(
+      `info: listening on ${socket}, ${[describeRuntime(record), ...explainRuntime(record)].join('. ')}`,
+    );
     this.#watch();
   }
 

@@ -6,6 +6,7 @@ import type { Network } from '../core/config/network.js';
 import { requireConfig } from '../core/config/parse.js';
 import { DcnetError } from '../core/errors.js';
 import type { RunState, Summary } from '../core/run/run.js';
+import type { RuntimeRecord } from '../core/run/runtime.js';
 import type { Inspection } from '../core/statistics/inspection.js';
 import type { Context, Handlers } from '../protocol/channel.js';
 import {
@@ -27,6 +28,7 @@ import { type ImageFile, imageFileTensor, readImageFile } from './data/imageFile
 import { locateData } from './data/location.js';
 import { Inspector, type InspectRequest } from './inspection/inspector.js';
 import { writeReport } from './report/writeReport.js';
+import { recordOf } from './runtimeChoice.js';
 import { setUpTensorflow } from './setup/tensorflow.js';
 import { describeChoice } from './startRuntime.js';
 import { describeMachine } from './training/environment.js';
@@ -86,6 +88,11 @@ export class Engine {
         },
       },
     });
+  }
+
+  /** What computes, and why. */
+  get runtime(): RuntimeRecord {
+    return recordOf(this.options.runtime);
   }
 
   /** Whether there is work under way or waiting. */
@@ -231,15 +238,17 @@ export class Engine {
     const { runtime, mediaDirectory } = this.options;
     const errors = this.#errors;
     return {
-      hello: () => ({ protocolVersion, pid: process.pid, backend: runtime.name, device: runtime.device }),
-      doctor: () => doctor(),
+      hello: () => ({ protocolVersion, pid: process.pid, runtime: this.runtime }),
+      doctor: () => doctor(runtime),
       setUpTensorflow: ({ variant }, { signal, report }) => setUpTensorflow({ variant, signal, report }),
       describeData: ({ configFile, configText }) => {
         const { config } = requireConfig(configText, configFile);
         return describeData(locateData(config.data, path.dirname(configFile), mediaDirectory));
       },
       startRun: (request) => this.queue.start(request),
-      resumeRun: async ({ runDirectory }) => ({ state: (await this.queue.resume(runDirectory)).state }),
+      resumeRun: async ({ runDirectory, ...options }) => ({
+        state: (await this.queue.resume(runDirectory, options)).state,
+      }),
       pauseRun: async ({ runDirectory }) => ({ state: await this.queue.pause(runDirectory) }),
       continueRun: async ({ runDirectory }) => ({ state: await this.queue.continue(runDirectory) }),
       stopRun: async ({ runDirectory }) => ({ state: await this.queue.stop(runDirectory) }),
@@ -291,14 +300,19 @@ function requireShape({ shape }: ImageFile, { inputShape }: Network, file: strin
   });
 }
 
-/** What runs here and what does not, each with the reason. */
-export async function doctor(): Promise<DoctorReport> {
+/**
+ * What runs here and what does not, each with the reason.
+ * @param running what computes in this process, where something does
+ */
+export async function doctor(running?: Runtime): Promise<DoctorReport> {
   const runtimes = await probeRuntimes();
-  const { chosen, imagesPerSecond } = await describeChoice(runtimes);
+  const { chosen, choice, imagesPerSecond } = await describeChoice(runtimes);
   return {
     ...describeMachine(),
     memoryGiB: os.totalmem() / 2 ** 30,
     runtimes: runtimes.map((runtime) => ({ ...runtime, imagesPerSecond: imagesPerSecond[runtime.name] })),
     chosen,
+    choice,
+    running: running && recordOf(running),
   };
 }

@@ -5,11 +5,18 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as z from 'zod';
 import { resolveNetwork } from '../core/config/network.js';
 import { configSchema } from '../core/config/schema.js';
+import { asDcnetError } from '../core/errors.js';
 import { normals } from '../core/random.js';
-import type { BackendChoice, RuntimeReport } from '../protocol/engine.js';
+import {
+  type BackendChoice,
+  type BackendName,
+  backendNameSchema,
+  type RuntimeReport,
+} from '../protocol/engine.js';
 import { probeRuntimes, type Runtime, startBackend } from './backend/backend.js';
 import { replaceFile } from './checkpoint/atomicFile.js';
 import { buildModel } from './model/model.js';
+import { autoChose, judgeTrials, type TrialOutcome } from './runtimeChoice.js';
 import { userDataFolder } from './setup/runtimeFolder.js';
 import { describeMachine } from './training/environment.js';
 import { createOptimizer } from './training/optimizer.js';
@@ -21,44 +28,56 @@ const classes = 10;
 const warmUps = 2;
 const measuredSteps = 3;
 
-const speedsSchema = z.object({
+const trialsSchema = z.object({
   /** Of this machine and these versions: speeds of others are measured anew. */
   machine: z.string(),
   /** Training images a second of the trial network, by runtime. */
-  imagesPerSecond: z.record(z.string(), z.number()),
+  imagesPerSecond: z.partialRecord(backendNameSchema, z.number()),
+  /** Why a runtime that is there cannot be used, by runtime. */
+  failures: z.partialRecord(backendNameSchema, z.string()),
 });
-type Speeds = z.infer<typeof speedsSchema>;
+type Trials = z.infer<typeof trialsSchema>;
 
 /**
  * Choose and start the tensor runtime of this process. `auto` is the fastest of those that work: where there are
- * several, each takes a few training steps of a small decoupled network, once for a machine and its versions.
+ * several, each takes a few training steps of a small decoupled network, once for a machine and its versions. One that fails
+ * or computes something else than the others drops out, and is told of.
  * @throws DcnetError `backend` where the choice does not run here
  */
 export async function startRuntime(choice: BackendChoice): Promise<Runtime> {
   if (choice !== 'auto') return startBackend(choice);
-  const candidates = candidatesOf(await probeRuntimes());
-  const name = candidates.length < 2 ? candidates[0]?.name : fastest(await speedsOf(candidates));
-  return startBackend(name === 'tensorflow' ? 'tensorflow' : 'wasm');
+  const reports = await probeRuntimes();
+  const candidates = candidatesOf(reports);
+  const trials = candidates.length < 2 ? undefined : await trialsOf(candidates);
+  const name = trials === undefined ? candidates[0]?.name : fastest(trials);
+  const runtime = await startBackend(name ?? 'wasm');
+  return { ...runtime, why: autoChose(runtime.name, reports, trials) };
 }
 
 /** The runtime that `auto` takes here, and the speeds it was chosen by; nothing is measured for it. */
 export async function describeChoice(reports: readonly RuntimeReport[]): Promise<{
   readonly chosen: string | undefined;
+  /** Why, where it has chosen. */
+  readonly choice: string | undefined;
   readonly imagesPerSecond: Readonly<Record<string, number>>;
 }> {
   const candidates = candidatesOf(reports);
-  const known = await readSpeeds(machineKey(candidates));
-  if (candidates.length < 2) return { chosen: candidates[0]?.name, imagesPerSecond: {} };
-  return { chosen: known && fastest(known), imagesPerSecond: known?.imagesPerSecond ?? {} };
+  const trials = candidates.length < 2 ? undefined : await readTrials(machineKey(candidates));
+  const chosen = candidates.length < 2 ? candidates[0]?.name : trials && fastest(trials);
+  const choice = chosen === undefined ? undefined : autoChose(chosen, reports, trials).choice;
+  return { chosen, choice, imagesPerSecond: trials?.imagesPerSecond ?? {} };
 }
 
-/** The reference backend is never the fastest. */
+/** Neither the reference backend nor a simulated device is ever the fastest. */
 function candidatesOf(reports: readonly RuntimeReport[]): readonly RuntimeReport[] {
-  return reports.filter(({ name, available }) => available && name !== 'cpu');
+  return reports.filter(
+    ({ name, available, simulated }) => available && name !== 'cpu' && simulated !== true,
+  );
 }
 
-function fastest({ imagesPerSecond }: Speeds): string | undefined {
-  return Object.entries(imagesPerSecond).sort(([, a], [, b]) => b - a)[0]?.[0];
+function fastest({ imagesPerSecond }: Trials): BackendName | undefined {
+  const sorted = Object.entries(imagesPerSecond).sort(([, a], [, b]) => b - a);
+  return sorted[0]?.[0] as BackendName | undefined;
 }
 
 function machineKey(candidates: readonly RuntimeReport[]): string {
@@ -66,40 +85,44 @@ function machineKey(candidates: readonly RuntimeReport[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
-async function speedsOf(candidates: readonly RuntimeReport[]): Promise<Speeds> {
+async function trialsOf(candidates: readonly RuntimeReport[]): Promise<Trials> {
   const machine = machineKey(candidates);
-  const known = await readSpeeds(machine);
+  const known = await readTrials(machine);
   if (known !== undefined) return known;
-  const imagesPerSecond: Record<string, number> = {};
+  const outcomes = new Map<BackendName, TrialOutcome | Error>();
   for (const { name } of candidates) {
-    await startBackend(name === 'tensorflow' ? 'tensorflow' : 'wasm');
-    imagesPerSecond[name] = await trialSpeed();
+    try {
+      await startBackend(name);
+      outcomes.set(name, await takeTrial());
+    } catch (thrown) {
+      outcomes.set(name, asDcnetError(thrown));
+    }
   }
-  const speeds: Speeds = { machine, imagesPerSecond };
+  const trials: Trials = { machine, ...judgeTrials(outcomes) };
   try {
     await mkdir(path.dirname(speedsFile()), { recursive: true });
-    await replaceFile(speedsFile(), JSON.stringify(speeds));
+    await replaceFile(speedsFile(), JSON.stringify(trials));
   } catch {
     // A disk that cannot be written to costs a second at the next start, no more.
   }
-  return speeds;
+  return trials;
 }
 
 function speedsFile(): string {
   return path.join(userDataFolder(), 'runtime-speeds.json');
 }
 
-async function readSpeeds(machine: string): Promise<Speeds | undefined> {
+async function readTrials(machine: string): Promise<Trials | undefined> {
   try {
-    const speeds = speedsSchema.parse(JSON.parse(await readFile(speedsFile(), 'utf8')));
-    return speeds.machine === machine ? speeds : undefined;
+    const trials = trialsSchema.parse(JSON.parse(await readFile(speedsFile(), 'utf8')));
+    return trials.machine === machine ? trials : undefined;
   } catch {
     return undefined; // not measured yet, or half a file: it is measured
   }
 }
 
-/** Training images a second of a small decoupled network on the backend that is set. */
-async function trialSpeed(): Promise<number> {
+/** Train a small decoupled network a few steps on the backend that is set. */
+async function takeTrial(): Promise<TrialOutcome> {
   const config = configSchema.parse({
     data: { dataset: 'fashion-mnist-sample' },
     layers: [
@@ -122,14 +145,15 @@ async function trialSpeed(): Promise<number> {
   );
   try {
     let startedAt = 0;
+    let loss = Number.NaN;
     for (let step = 0; step < warmUps + measuredSteps; step++) {
       if (step === warmUps) startedAt = performance.now();
       const { outcome, gradients } = pass(model, x, labels, classes, config);
       optimizer.apply(gradients, 1e-3);
-      await outcome.data();
+      [loss = Number.NaN] = await outcome.data();
       tf.dispose([outcome, ...gradients]);
     }
-    return (measuredSteps * batch * 1000) / (performance.now() - startedAt);
+    return { imagesPerSecond: (measuredSteps * batch * 1000) / (performance.now() - startedAt), loss };
   } finally {
     tf.dispose([x, labels]);
     model.dispose();

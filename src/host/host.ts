@@ -14,7 +14,7 @@ import { MeasuredNetworks } from './config/measuredNetworks.js';
 import { ConfigQuickFixes } from './config/quickFixes.js';
 import { Doctor } from './doctor.js';
 import type { EngineClient } from './engine/engineClient.js';
-import { Engines } from './engine/engines.js';
+import { configuredNode, Engines } from './engine/engines.js';
 import { showError } from './errors.js';
 import { Owner } from './lifecycle.js';
 import { LayerCursor } from './panels/layerCursor.js';
@@ -60,7 +60,7 @@ export class Host extends Owner {
     this.training = new Training(engines.training, runs, (runDirectory) =>
       this.panels.openTraining(runDirectory),
     );
-    this.doctor = this._register(new Doctor(() => engines.analysis.request('doctor', {})));
+    this.doctor = this._register(new Doctor(() => engines.analysis.request('doctor', {}), configuredNode));
 
     const reader = this._register(
       new ConfigReader((configFile, configText) =>
@@ -253,9 +253,9 @@ export class Host extends Owner {
           })
           .catch(failed);
       },
-      onGone: (expected) => {
+      onGone: (death) => {
         const lost = runs.engineGone();
-        if (!expected && lost.length > 0) notifyEngineDied(log, lost).catch(failed);
+        if (death !== undefined && lost.length > 0) notifyEngineDied(log, lost, death).catch(failed);
       },
     });
   }

@@ -1,16 +1,18 @@
 import * as z from 'zod';
 import { behaviourComparisonSchema, weightComparisonSchema } from '../core/comparison/comparison.js';
 import { runStateSchema, summarySchema } from '../core/run/run.js';
+import { runtimeRecordSchema } from '../core/run/runtime.js';
 import { inspectionSchema, selectionSchema } from '../core/statistics/inspection.js';
 import { attackSchema, errorAnalysisSchema, evidenceSchema } from '../core/verdict/analysis.js';
 import { type Contract, method } from './channel.js';
 import { dataImageSchema } from './images.js';
 
 /** Bumped whenever a message changes: an engine of another version is not talked to. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
-const backendNames = ['wasm', 'tensorflow', 'cpu'] as const;
-export const backendSchema = z.enum(['auto', ...backendNames]);
+export const backendNameSchema = z.enum(['wasm', 'tensorflow', 'webgpu', 'cpu']);
+export type BackendName = z.infer<typeof backendNameSchema>;
+export const backendSchema = z.enum(['auto', ...backendNameSchema.options]);
 export type BackendChoice = z.infer<typeof backendSchema>;
 
 /** How far long work is. */
@@ -23,10 +25,12 @@ export const workProgressSchema = z.object({
 export type WorkProgress = z.infer<typeof workProgressSchema>;
 
 export const runtimeReportSchema = z.object({
-  name: z.string(),
+  name: backendNameSchema,
   available: z.boolean(),
   version: z.string().optional(),
   device: z.string().optional(),
+  /** Whether the device is a program that stands in for one: `auto` never takes it. */
+  simulated: z.boolean().optional(),
   /** Training images a second of the trial network that `auto` chooses by; absent where it had no choice to make. */
   imagesPerSecond: z.number().optional(),
   /** Why it is not available, and what to do. */
@@ -43,6 +47,10 @@ export const doctorReportSchema = z.object({
   runtimes: z.array(runtimeReportSchema),
   /** The runtime `auto` chooses; absent until it has chosen by a measurement, which its first start makes. */
   chosen: z.string().optional(),
+  /** Why `auto` chooses it. */
+  choice: z.string().optional(),
+  /** What computes in the process that was asked, where that is an engine. */
+  running: runtimeRecordSchema.optional(),
 });
 export type DoctorReport = z.infer<typeof doctorReportSchema>;
 
@@ -147,8 +155,7 @@ export const engineContract = {
       z.object({
         protocolVersion: z.number().int(),
         pid: z.number().int(),
-        backend: z.string(),
-        device: z.string(),
+        runtime: runtimeRecordSchema,
       }),
     ),
     doctor: method(empty, doctorReportSchema),
@@ -176,8 +183,14 @@ export const engineContract = {
       }),
       z.object({ runDirectory: z.string(), state: runStateSchema }),
     ),
-    /** Continue a stopped or failed run from its newest checkpoint. */
-    resumeRun: method(runDirectory, z.object({ state: runStateSchema })),
+    /**
+     * Continue a stopped or failed run from its newest checkpoint; one that failed for memory with half the images at a
+     * time, where `halve` is asked for.
+     */
+    resumeRun: method(
+      runDirectory.extend({ halve: z.boolean().optional() }),
+      z.object({ state: runStateSchema }),
+    ),
     /** Hold after the current step / go on. */
     pauseRun: method(runDirectory, z.object({ state: runStateSchema })),
     continueRun: method(runDirectory, z.object({ state: runStateSchema })),

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Bundles what ships into dist/: the extension, the engine, the command line and the webviews. `--watch` rebuilds on
 // change, with source maps; `--metafile` prints what each bundle weighs.
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import esbuild from 'esbuild';
 import { compileKernels } from './kernels.mjs';
@@ -76,6 +76,12 @@ async function writeConfigSchema() {
   await writeFile(fromRoot('media/dcnet.schema.json'), `${JSON.stringify(editorJsonSchema(), null, 2)}\n`);
 }
 
+/** Our TensorFlow kernels ship as source: the runtime's set-up compiles them. */
+async function copyNativeSources() {
+  await rm(fromRoot('dist/native'), { recursive: true, force: true });
+  await cp(fromRoot('src/engine/backend/native'), fromRoot('dist/native'), { recursive: true });
+}
+
 /** Bundles whose rebuild is under way: all of them, until the first is over. */
 let rebuilding = bundles.length;
 
@@ -125,6 +131,6 @@ async function build() {
 }
 
 await runProgram(async () => {
-  await Promise.all([writeConfigSchema(), copyWasm(), compileKernels()]);
+  await Promise.all([writeConfigSchema(), copyWasm(), compileKernels(), copyNativeSources()]);
   await (options.watch ? watch() : build());
 });

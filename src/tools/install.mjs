@@ -1,4 +1,5 @@
 // Installs what a bare clone lacks: the packages, and a browser for the tests. Run as a program it installs the packages.
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fromRoot } from './paths.mjs';
 import { findProgram, isProgram, run, runProgram, StepError } from './system.mjs';
@@ -100,6 +101,20 @@ export async function findChromium() {
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** Where Debian's Chromium lies, with a GPU in software and the library that programs find it by. */
+const chromiumFolder = '/usr/lib/chromium';
+
+/**
+ * What a program needs in its environment to compute on SwiftShader, Chromium's simulated GPU; nothing where it is not installed.
+ * @returns {NodeJS.ProcessEnv}
+ */
+export function findSwiftShader() {
+  const driver = `${chromiumFolder}/vk_swiftshader_icd.json`;
+  if (!existsSync(driver)) return {};
+  // Older loaders know the second name only.
+  return { VK_DRIVER_FILES: driver, VK_ICD_FILENAMES: driver, LD_LIBRARY_PATH: chromiumFolder };
 }
 
 if (isProgram(import.meta.url)) await runProgram(ensurePackages);

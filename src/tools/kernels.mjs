@@ -21,7 +21,7 @@ const entries = [
  * @param {string} outFile
  */
 export async function compileKernels(outFile = fromRoot('dist/wasm/dcnet-kernels.wasm')) {
-  if (await isCurrent(outFile)) return;
+  if (await isCurrent(outFile, sources)) return;
   await mkdir(path.dirname(outFile), { recursive: true });
   // As a program of its own: its types would declare AssemblyScript's globals for all tools.
   const { code, stdout, stderr } = await runNode(
@@ -45,8 +45,12 @@ export async function compileKernels(outFile = fromRoot('dist/wasm/dcnet-kernels
     );
 }
 
-/** @param {string} outFile */
-async function isCurrent(outFile) {
+/**
+ * Whether a compiled file is newer than all of its sources.
+ * @param {string} outFile
+ * @param {string} sources a folder
+ */
+export async function isCurrent(outFile, sources) {
   const out = await stat(outFile).catch(() => undefined);
   if (out === undefined) return false;
   const times = await Promise.all(

@@ -26,6 +26,7 @@ const allowed = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
   /^dist\/(extension|engine|trainingWorker|cli)\.js$/,
   /^dist\/wasm\/[\w-]+\.wasm$/,
+  /^dist\/native\/\w+\.(cc|h)$/,
   /^dist\/webview\/codicon\.ttf$/,
   /^media\/(?!.*\bruns\/)/,
 ];
@@ -42,6 +43,7 @@ const required = [
   ...panelFiles,
   'dist/wasm/dcnet-kernels.wasm',
   'dist/wasm/tfjs-backend-wasm-simd.wasm',
+  'dist/native/module.cc',
   'media/dcnet.schema.json',
 ];
 

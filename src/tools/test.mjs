@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 // `npm test`: installs what is missing, then runs every test there is and ends with `N passed, N failed`.
-// `-- --only checks|unit|engine|webview|tensorflow|start|host` (repeatable) runs a part; `--desktop` takes the desktop VS Code.
+// `-- --only checks|unit|engine|webview|tensorflow|webgpu|start|host` (repeatable) runs a part; `--desktop` takes the desktop VS Code.
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { ensureChromium, ensurePackages } from './install.mjs';
+import { ensureChromium, ensurePackages, findSwiftShader } from './install.mjs';
+import { isCurrent } from './kernels.mjs';
 import { describeOutcomes, exitCode, summaryLine } from './outcomes.mjs';
 import { fromRoot } from './paths.mjs';
 import { runNode, StepError } from './system.mjs';
@@ -15,7 +16,15 @@ import { ensureWorkbench } from './workbench/install.mjs';
 /** @typedef {import('./outcomes.mjs').Outcome} Outcome */
 
 const vitestProjects = ['unit', 'engine', 'webview'];
-const parts = ['checks', ...vitestProjects, 'tensorflow', 'start', 'host'];
+const parts = ['checks', ...vitestProjects, 'tensorflow', 'webgpu', 'start', 'host'];
+/** What is computed on small shapes: a simulated GPU is too slow for more. */
+const webgpuTests = [
+  'operator',
+  'layers',
+  'training/step.test.ts',
+  'backend/windows.test.ts',
+  'backend/webgpu.test.ts',
+].map((name) => `test/engine/${name}`);
 const outputDirectory = fromRoot('.test-output');
 
 /** What the sample network must reach on its 1,000 test images. */
@@ -116,7 +125,7 @@ async function main() {
   announce('Set-up');
   await ensurePackages();
   let noBrowser = '';
-  if (isWanted('webview') || (isWanted('host') && !options.desktop)) {
+  if (['webview', 'webgpu'].some(isWanted) || (isWanted('host') && !options.desktop)) {
     try {
       process.env.DCNET_CHROMIUM = await ensureChromium();
     } catch (error) {
@@ -154,6 +163,7 @@ async function main() {
   }
 
   if (isWanted('tensorflow')) await testTensorflow(isBuilt);
+  if (isWanted('webgpu')) await testWebgpu(isBuilt);
 
   if (isWanted('start')) {
     announce('npm start');
@@ -173,7 +183,9 @@ async function testTensorflow(isBuilt) {
     outcomes.push({ name: 'tensorflow', state: 'failed', detail: 'It was not run: the build failed.' });
     return;
   }
-  if (!existsSync(env.DCNET_RUNTIME)) {
+  const kernels = 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/dcnet_ops.node';
+  const sources = fromRoot('src/engine/backend/native');
+  if (!(await isCurrent(path.join(env.DCNET_RUNTIME, kernels), sources))) {
     const { code, stderr } = await runNode('dist/cli.js', ['setup', 'tensorflow', '--variant', 'cpu'], {
       env,
       output: 'capture',
@@ -187,21 +199,44 @@ async function testTensorflow(isBuilt) {
       return;
     }
   }
-  await collect(
-    'tensorflow',
-    'node_modules/vitest/vitest.mjs',
-    [
-      'run',
-      '--project',
-      'engine',
-      'test/engine',
-      '--reporter',
-      'default',
-      '--reporter',
-      './src/tools/vitestReporter.mjs',
-    ],
-    env,
-  );
+  await runEngineTests('tensorflow', ['test/engine'], env);
+}
+
+/**
+ * @param {string} part
+ * @param {readonly string[]} files
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function runEngineTests(part, files, env) {
+  const reporters = ['--reporter', 'default', '--reporter', './src/tools/vitestReporter.mjs'];
+  const args = ['run', '--project', 'engine', ...files, ...reporters];
+  await collect(part, 'node_modules/vitest/vitest.mjs', args, env);
+}
+
+/**
+ * What WebGPU computes, on the GPU that Chromium's package simulates; on one of the machine's own where there is none.
+ * @param {boolean} isBuilt whether there is a command line to look for one with
+ */
+async function testWebgpu(isBuilt) {
+  announce('Tests on WebGPU');
+  if (!isBuilt) {
+    outcomes.push({ name: 'webgpu', state: 'failed', detail: 'It was not run: the build failed.' });
+    return;
+  }
+  const env = { ...findSwiftShader(), DCNET_TEST_BACKEND: 'webgpu' };
+  const { stdout } = await runNode('dist/cli.js', ['doctor', '--json'], { env, output: 'capture' });
+  /** @type {{ name: string, available: boolean, reason?: string }[]} */
+  const runtimes = JSON.parse(stdout).runtimes;
+  const webgpu = runtimes.find(({ name }) => name === 'webgpu');
+  if (!webgpu?.available) {
+    outcomes.push({
+      name: 'the engine on WebGPU',
+      state: 'skipped',
+      detail: webgpu?.reason ?? 'It is unknown here.',
+    });
+    return;
+  }
+  await runEngineTests('webgpu', webgpuTests, env);
 }
 
 /** @returns {Promise<string[]>} what is wrong with what `npm start -- --headless --json` says */

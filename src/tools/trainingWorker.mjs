@@ -18,7 +18,7 @@ export const nodeBundle = {
   keepNames: true,
   // tfjs's CommonJS builds register no gradients, and its modules cannot be loaded by Node unbundled.
   mainFields: ['module', 'main'],
-  external: ['vscode', '@tensorflow/tfjs-node-gpu'],
+  external: ['vscode', '@tensorflow/tfjs-node-gpu', 'webgpu'],
   define: { 'process.env.NODE_ENV': '"production"', 'import.meta.url': 'importMetaUrl' },
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
 };

@@ -23,8 +23,12 @@ interface Ended {
   readonly stderr: string;
 }
 
-function start(args: readonly string[], directory = '.'): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [bundle, ...args], {
+function start(
+  args: readonly string[],
+  directory = '.',
+  nodeFlags: readonly string[] = [],
+): { child: ChildProcess; ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [...nodeFlags, bundle, ...args], {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -140,6 +144,31 @@ describe('dcnet', () => {
 });
 
 describe('dcnet train', () => {
+  it('stops with advice where a step does not fit into memory, or halves the batch until it does', async () => {
+    const project = await TinyProject.create();
+    const layers = [
+      { type: 'conv', filters: 250 },
+      { type: 'conv', filters: 8 },
+      { type: 'global-average-pool' },
+      { type: 'dense', units: 4 },
+    ];
+    const config = await project.writeConfig({ layers, batch: 60, epochs: 1 });
+    // What the WebAssembly backend may have is 32 MiB, in pages of 64 KiB; it starts with 16.
+    const little = ['--wasm-max-mem-pages=512'];
+    const stopped = await start(['train', config, '--json', ...engineFlags], '.', little).ended;
+    expect(stopped.exitCode).toBe(1);
+    expect(answer(stopped)).toMatchObject({ status: 'failed', error: { code: 'memory' } });
+    expect(stopped.stderr).toMatch(/with 60 images at a time .*--on-memory halve/);
+
+    const halving = ['--resume', 'tiny-001', '--on-memory', 'halve'];
+    const halved = await start(['train', config, ...halving, '--json', ...engineFlags], '.', little).ended;
+    expect(halved.exitCode).toBe(0);
+    const { status, batch } = answer(halved) as { status: string; batch: { images: number; parts: number } };
+    expect([status, batch.images]).toEqual(['completed', 60]);
+    expect(batch.parts).toBeGreaterThan(1);
+    if (batch.parts > 2) expect(halved.stderr).toMatch(/Going on with 4 parts of 15 images\./);
+  });
+
   it('trains to the end; its checkpoint can be evaluated, inspected and asked', async () => {
     const project = await TinyProject.create();
     const config = await project.writeConfig();

@@ -1,9 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { explainRuntime } from '../../src/core/run/runtime.js';
 import { probeRuntimes } from '../../src/engine/backend/backend.js';
+import { autoChose, judgeTrials, recordOf, type TrialOutcome } from '../../src/engine/runtimeChoice.js';
 import { userDataFolder } from '../../src/engine/setup/runtimeFolder.js';
 import { describeChoice, startRuntime } from '../../src/engine/startRuntime.js';
+import { type BackendName, backendNameSchema, type RuntimeReport } from '../../src/protocol/engine.js';
 import { testBackend } from './backends.js';
 import { temporaryFolder } from './data/tinyData.js';
 
@@ -15,10 +18,21 @@ beforeEach(async () => {
 
 describe.skipIf(process.platform !== 'linux')('auto', () => {
   test('takes the only runtime there is without a trial', async ({ skip }) => {
-    if (testBackend === 'tensorflow') skip('there are two runtimes here');
-    expect((await startRuntime('auto')).name).toBe('wasm');
+    if (testBackend === 'tensorflow') skip('there are two runtimes here'); // a simulated GPU is none
+    const { name, why } = await startRuntime('auto');
+    expect(name).toBe('wasm');
+    expect(why?.choice).toBe('auto: nothing faster runs here');
+    expect(why?.others.map((other) => [other.name, other.why])).toEqual([
+      ['tensorflow', expect.stringMatching(/is not installed: run dcnet setup tensorflow/)],
+      ['webgpu', expect.stringMatching(/no GPU was found|simulates|not installed/)],
+      ['cpu', expect.stringMatching(/as the reference for tests/)],
+    ]);
     await expect(readFile(speedsFile())).rejects.toThrow('ENOENT');
-    expect(await describeChoice(await probeRuntimes())).toEqual({ chosen: 'wasm', imagesPerSecond: {} });
+    expect(await describeChoice(await probeRuntimes())).toEqual({
+      chosen: 'wasm',
+      choice: 'auto: nothing faster runs here',
+      imagesPerSecond: {},
+    });
   });
 
   test('takes the faster of two, by a trial that is made once', async ({ skip }) => {
@@ -42,5 +56,58 @@ describe.skipIf(process.platform !== 'linux')('auto', () => {
     );
     await startRuntime('auto');
     expect(Object.keys(JSON.parse(await readFile(speedsFile(), 'utf8')).imagesPerSecond)).toHaveLength(2);
+  });
+});
+
+describe('what is told of a choice', () => {
+  const reports: readonly RuntimeReport[] = [
+    { name: 'tensorflow', available: true, version: '4.22.0', device: 'CPU' },
+    { name: 'wasm', available: true, version: '4.22.0', device: 'CPU' },
+    { name: 'cpu', available: true, version: '4.22.0', device: 'CPU' },
+    { name: 'webgpu', available: false, reason: 'no GPU was found.' },
+  ];
+
+  test('is the ratio of the trial, and why no other computes', () => {
+    expect(
+      autoChose('tensorflow', reports, { imagesPerSecond: { tensorflow: 630, wasm: 300 }, failures: {} }),
+    ).toEqual({
+      choice: 'auto: 2.1 × wasm in a trial on this machine',
+      others: [
+        { name: 'wasm', why: 'it runs here, at 0.48 × the speed of tensorflow in the trial' },
+        { name: 'cpu', why: 'it runs here, as the reference for tests: some hundred times slower' },
+        { name: 'webgpu', why: 'no GPU was found.' },
+      ],
+    });
+  });
+
+  test('is that of the trials that went well', () => {
+    const trials = judgeTrials(
+      new Map<BackendName, TrialOutcome | Error>([
+        ['wasm', { imagesPerSecond: 300, loss: 2 }],
+        ['tensorflow', new Error('the device was lost')],
+        ['webgpu', { imagesPerSecond: 9000, loss: Number.NaN }],
+      ]),
+    );
+    expect(trials.imagesPerSecond).toEqual({ wasm: 300 });
+    expect(judgeTrials(new Map([['webgpu', { imagesPerSecond: 9, loss: 7 }]])).failures).toEqual({});
+    const told = autoChose('wasm', [...reports.slice(0, 3), { name: 'webgpu', available: true }], trials);
+    expect(told.choice).toBe('auto: nothing faster runs here');
+    expect(told.others.map(({ why }) => why)).toEqual([
+      'its trial failed: the device was lost',
+      'it runs here, as the reference for tests: some hundred times slower',
+      'it computes wrongly here: its trial ended at a loss of NaN, wasm’s at 2',
+    ]);
+  });
+
+  test('is the name, where one was asked for', async () => {
+    const record = recordOf(await startRuntime('cpu'));
+    expect(record).toMatchObject({ name: 'cpu', choice: 'name: cpu was asked for' });
+    expect(record.others.map(({ name }) => name)).toEqual(
+      backendNameSchema.options.filter((name) => name !== 'cpu'),
+    );
+    expect(explainRuntime(record).slice(0, 2)).toEqual([
+      'Chosen by name: cpu was asked for.',
+      'Not wasm: not looked at, since cpu was asked for.',
+    ]);
   });
 });

@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { EngineClient, type EngineClientOptions } from '../../src/host/engine/engineClient.js';
+import {
+  EngineClient,
+  type EngineClientOptions,
+  type EngineDeath,
+} from '../../src/host/engine/engineClient.js';
 import { isAlive } from '../../src/host/engine/presence.js';
 import { writeLongConfig } from './support/configs.js';
 import { extension } from './support/extension.js';
@@ -19,13 +23,12 @@ describe('Engine process', () => {
   function connectTo(options: Partial<EngineClientOptions> & { nodePath?: string } = {}): EngineClient {
     const client = new EngineClient({
       name: 'test',
-      program: () => ({
-        nodePath: options.nodePath ?? process.execPath,
+      files: () => ({ presenceFile: presenceFile(), logFile: path.join(folder, 'engine.log') }),
+      program: async () => ({
+        node: { path: options.nodePath ?? process.execPath, version: process.versions.node, origin: 'test' },
         script: path.join(extension().extensionPath, 'dist', 'engine.js'),
         backend: 'wasm',
         tensorflowFolder: '',
-        presenceFile: presenceFile(),
-        logFile: path.join(folder, 'engine.log'),
       }),
       log: { info: note, warn: note, error: note },
       events: { runChanged: () => undefined, runFinished: () => undefined },
@@ -87,10 +90,10 @@ describe('Engine process', () => {
   });
 
   it('is started anew after it died, and what was asked of it fails with a sentence', async () => {
-    let gone: boolean | undefined;
+    let death: EngineDeath | undefined;
     const client = connectTo({
-      onGone: (expected) => {
-        gone = expected;
+      onGone: (told) => {
+        death = told;
       },
     });
     const pid = await pidOf(client);
@@ -98,7 +101,8 @@ describe('Engine process', () => {
     const asked = client.request('doctor', {}).catch((thrown: Error) => thrown.message);
     process.kill(pid, 'SIGKILL');
     assert.match(String(await asked), /The engine process ended before it answered/);
-    assert.equal(gone, false);
+    await until('its end is told', () => death);
+    assert.equal(death?.exit, 'SIGKILL');
     assert.notEqual(await pidOf(client), pid);
   });
 

@@ -110,7 +110,9 @@ describe('The sample network', () => {
     await vscode.commands.executeCommand('dcnet.doctor');
     const text = vscode.window.activeTextEditor?.document.getText() ?? '';
     assert.match(text, /\*\*wasm\*\*: works/);
-    assert.match(text, /auto` chooses \*\*\w+\*\*/);
+    assert.match(text, /auto` chooses \*\*\w+\*\*: auto: /);
+    assert.match(text, /Engines run in Node\.js \d+\.\d+\.\d+: .*, (found on the PATH|VS Code’s own)/);
+    assert.match(text, /## In use\n\n\w+ \d[\d.]* on .*\n\n- Chosen by auto: .*\n- Not \w+: /);
     await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
   });
 });

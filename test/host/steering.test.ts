@@ -25,14 +25,14 @@ describe('Steering runs', () => {
       if (readState(run).status === 'running') await command('stopRun', target(run));
   });
 
-  it('shows epoch and loss of the run under way in the status bar', async function () {
+  it('shows epoch, loss and runtime of the run under way in the status bar', async function () {
     const workbench = await Workbench.of(this);
     const config = writeLongConfig('long');
     await openInEditor(config.fsPath);
     first = await newRun(() => command('train', config));
     await untilStatus(first, 'running');
-    await until('epoch and loss', async () =>
-      /DCNet epoch \d+\/100000 · loss \d/.test(await workbench.statusBar.innerText()),
+    await until('epoch, loss and runtime', async () =>
+      /DCNet epoch \d+\/100000 · loss \d[\d.e-]* · wasm/.test(await workbench.statusBar.innerText()),
     );
     await workbench.screenshot('running');
   });

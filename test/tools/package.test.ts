@@ -25,6 +25,7 @@ const complete = [
   'dist/webview/codicon.ttf',
   'dist/wasm/dcnet-kernels.wasm',
   'dist/wasm/tfjs-backend-wasm-simd.wasm',
+  'dist/native/module.cc',
   'media/dcnet.schema.json',
   'media/sample/fashion.dcnet.json',
 ];

@@ -40,7 +40,9 @@ describe('the training panel', () => {
   it('says which run it is and how far, with the numbers of now', async () => {
     const view = makeTrainingView('running');
     await open(view);
-    expect(await page.locator('h1').textContent()).toBe('fashion-tanhrunningepoch 5/8wasm on two cores');
+    expect(await page.locator('h1').textContent()).toBe(
+      'fashion-tanhrunningepoch 5/8wasm 4.22.0 on two cores',
+    );
     expect(await fact('training loss')).toBe(Number(view.state.loss!.toPrecision(3)).toString());
     expect(await fact('training accuracy')).toBe(`${(view.state.accuracy! * 100).toFixed(1)} %`);
     expect(await fact('test accuracy, last epoch')).toBe(
@@ -48,6 +50,9 @@ describe('the training panel', () => {
     );
     expect(await page.locator('.fact-note').textContent()).toMatch(
       /optimistic: it was chosen on the test split/,
+    );
+    expect(await page.locator('.runtime-note').textContent()).toBe(
+      'Chosen by auto: 1.2 × tensorflow in a trial on this machine. Not tensorflow: it runs here, at 0.83 × the speed of wasm in the trial. Not cpu: it runs here, as the reference for tests: some hundred times slower.',
     );
     expect(await page.locator('.progress-words').textContent()).toBe(
       'Training412 of 632 steps · 1 min 14 s left',

@@ -1,4 +1,5 @@
 import type { RunState } from '../../src/core/run/run.js';
+import { describeRuntime, explainRuntime } from '../../src/core/run/runtime.js';
 import type { TrainingView } from '../../src/protocol/panels/training.js';
 import type { ChartContent, LegendItem } from '../shared/chart/content.js';
 import { baseName, count, duration, fileSafe, inColumn, percent, short } from '../shared/format.js';
@@ -23,11 +24,13 @@ function statusWords(state: RunState): string {
 export function trail(view: TrainingView): readonly string[] {
   const { state } = view;
   const backend = view.backend ?? state.backend;
+  const older = view.device ? `${backend} on ${view.device}` : backend;
+  const runtime = state.runtime === undefined ? older : describeRuntime(state.runtime);
   return [
     state.name,
     statusWords(state),
     `epoch ${state.epoch}/${state.epochs}`,
-    ...(backend === undefined ? [] : [view.device ? `${backend} on ${view.device}` : backend]),
+    ...(runtime === undefined ? [] : [runtime]),
   ];
 }
 
@@ -65,6 +68,11 @@ export function facts(view: TrainingView, series: Series): readonly Fact[] {
 export function accuracyNote({ state, summary }: TrainingView): string | undefined {
   if ((state.bestTestAccuracy ?? summary?.bestTestAccuracy) === undefined) return undefined;
   return 'Report the last epoch’s test accuracy. The best one is optimistic: it was chosen on the test split.';
+}
+
+/** Why the runtime in the header computes, and no other does; undefined for runs that do not say. */
+export function runtimeNote({ state }: TrainingView): string | undefined {
+  return state.runtime && explainRuntime(state.runtime).join(' ');
 }
 
 function summary(view: TrainingView, series: Series): string {

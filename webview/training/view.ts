@@ -10,7 +10,16 @@ import { Listbox } from '../shared/listbox.js';
 import { ErrorBlock, ProgressBlock } from '../shared/message.js';
 import { TableView } from '../shared/table.js';
 import { goOnChoice, inspectChoice, type RunRequest, stopChoice } from './buttons.js';
-import { accuracyNote, epochsTable, type Fact, facts, heroContent, layersTable, trail } from './content.js';
+import {
+  accuracyNote,
+  epochsTable,
+  type Fact,
+  facts,
+  heroContent,
+  layersTable,
+  runtimeNote,
+  trail,
+} from './content.js';
 import { healthRow } from './row.js';
 import { type LayerHistory, type Series, toSeries } from './series.js';
 
@@ -31,6 +40,7 @@ export class TrainingPanel {
   private readonly failure = new ErrorBlock();
   private readonly facts = html('dl', { class: 'run-facts' });
   private readonly factNote = html('p', { class: 'note fact-note', hidden: true });
+  private readonly runtimeNote = html('p', { class: 'note runtime-note', hidden: true });
   private readonly waiting = html('p', { class: 'note waiting' });
   private readonly listWaiting = html('p', { class: 'note list-waiting' });
   private readonly goOn: ButtonControl;
@@ -81,7 +91,7 @@ export class TrainingPanel {
     frame.actions.append(this.goOn.element, this.stop.element, this.inspect.element, config.element);
     frame.notices.append(this.progress.element, this.error.element, this.failure.element);
     frame.list.append(this.list.element, this.listWaiting);
-    frame.hero.append(this.facts, this.factNote, this.waiting, this.chart.element);
+    frame.hero.append(this.facts, this.factNote, this.runtimeNote, this.waiting, this.chart.element);
     frame.evidence.append(...this.evidence);
     frame.content.hidden = true;
     frame.setTrail(['Training']);
@@ -96,9 +106,8 @@ export class TrainingPanel {
     this.drawButtons(view);
     this.drawProgress(view);
     this.drawFacts(facts(view, this.series));
-    const note = accuracyNote(view);
-    this.factNote.hidden = note === undefined;
-    setText(this.factNote, note ?? '');
+    showNote(this.factNote, accuracyNote(view));
+    showNote(this.runtimeNote, runtimeNote(view));
     if (view.state.error) {
       this.error.show(view.state.error, {
         look: { label: 'Open the config' },
@@ -196,6 +205,11 @@ export class TrainingPanel {
     this.layersTable.update(layersTable(series));
     this.epochsTable.update(epochsTable(series));
   }
+}
+
+function showNote(element: HTMLElement, note: string | undefined): void {
+  element.hidden = note === undefined;
+  setText(element, note ?? '');
 }
 
 function withState<S, T>(state: S | undefined, choose: (state: S) => T | undefined): T | undefined {

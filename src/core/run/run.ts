@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import { errorDetailsSchema } from '../errors.js';
+import { batchPartsSchema } from './batchParts.js';
+import { runtimeRecordSchema } from './runtime.js';
 
 /**
  * A run is a folder `runs/<name>/`:
@@ -35,6 +37,8 @@ export const environmentSchema = z.object({
   backend: z.string(),
   backendVersion: z.string(),
   device: z.string(),
+  /** Why this runtime, and why no other. */
+  runtime: runtimeRecordSchema.optional(),
   /** Threads that share each batch; older runs had one. */
   workers: z.number().int().positive().default(1),
   seed: z.number().int(),
@@ -122,6 +126,10 @@ export const runStateSchema = z.object({
   /** 1-based place in the queue, while `queued`. */
   queuePosition: z.number().int().optional(),
   backend: z.string().optional(),
+  /** What computes it now, or did last. */
+  runtime: runtimeRecordSchema.optional(),
+  /** Known once the run was prepared. */
+  batch: batchPartsSchema.optional(),
   step: z.number().int(),
   totalSteps: z.number().int(),
   epoch: z.number().int(),
@@ -154,6 +162,7 @@ export const summarySchema = z.object({
   imagesPerSecond: z.number(),
   backend: z.string(),
   device: z.string(),
+  batch: batchPartsSchema.optional(),
   checkpoint: z.string().optional(),
   bestCheckpoint: z.string().optional(),
   parameters: z.number().int(),

@@ -3,17 +3,21 @@ import { version_wasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { DcnetError } from '../../core/errors.js';
-import type { RuntimeReport } from '../../protocol/engine.js';
+import type { RuntimeChoice } from '../../core/run/runtime.js';
+import type { BackendName, RuntimeReport } from '../../protocol/engine.js';
 import { repairAveragePoolGradient } from './pooling.js';
 import { loadTensorflow, type Tensorflow, tensorflowDevice } from './tensorflow.js';
 import { completeWasm, prepareWasm, probeWasm, wasmDevice } from './wasm.js';
+import { completeWebgpu, prepareWebgpu, probeWebgpu } from './webgpu.js';
 
 /** The tensor runtime that computes in this process. */
 export interface Runtime {
-  readonly name: 'wasm' | 'tensorflow' | 'cpu';
+  readonly name: BackendName;
   readonly version: string;
   /** What it runs on, for people. */
   readonly device: string;
+  /** Left out: it was asked for by its name. */
+  readonly why?: RuntimeChoice;
 }
 
 /**
@@ -32,7 +36,13 @@ export async function startBackend(choice: Runtime['name']): Promise<Runtime> {
         });
       }
       await setBackend('tensorflow');
-      return { name: 'tensorflow', version: tensorflow.version, device: tensorflowDevice() };
+      return { name: 'tensorflow', version: tensorflow.version, device: tensorflowDevice(tensorflow) };
+    }
+    case 'webgpu': {
+      const runtime = await prepareWebgpu();
+      await setBackend('webgpu');
+      completeWebgpu();
+      return { name: 'webgpu', ...runtime };
     }
     case 'wasm': {
       await prepareWasm();
@@ -52,8 +62,14 @@ export async function probeRuntimes(): Promise<RuntimeReport[]> {
   const tensorflow = findTensorflow();
   return [
     tensorflow.available
-      ? { name: 'tensorflow', available: true, version: tensorflow.version, device: tensorflowDevice() }
+      ? {
+          name: 'tensorflow',
+          available: true,
+          version: tensorflow.version,
+          device: tensorflowDevice(tensorflow),
+        }
       : { name: 'tensorflow', available: false, reason: tensorflow.reason },
+    await probeWebgpu(),
     await probeWasm(),
     { name: 'cpu', available: true, version: tf.version_core, device: cpuDevice },
   ];
@@ -79,7 +95,7 @@ function completeCpu(): void {
 
 const cpuDevice = 'CPU (plain JavaScript: the reference, some hundred times slower)';
 
-async function setBackend(name: 'wasm' | 'tensorflow' | 'cpu'): Promise<void> {
+async function setBackend(name: BackendName): Promise<void> {
   // Else tfjs advises, on every start, to install another backend.
   tf.enableProdMode();
   let reason = 'it did not initialise.';

@@ -4,7 +4,7 @@ import { replaceKernel, type Shape4D, type WindowAttributes } from './replaceKer
 
 type Window = tf.backend_util.Conv2DInfo;
 
-interface ConvolutionAttributes extends WindowAttributes {
+export interface ConvolutionAttributes extends WindowAttributes {
   readonly dataFormat: 'NHWC' | 'NCHW';
   readonly dilations?: [number, number] | number;
   /** Of the fused kernel only. */
@@ -46,12 +46,13 @@ export function registerConvolutions(module: KernelModule): void {
   });
 }
 
-function windowOf(
+/** A convolution's sizes; ours are of images with their channels last. */
+export function windowOf(
   xShape: readonly number[],
   filterShape: readonly number[],
   { strides, pad, dataFormat, dimRoundingMode, dilations = 1 }: ConvolutionAttributes,
 ): Window {
-  if (dataFormat !== 'NHWC') throw new Error(`The wasm backend has no ${dataFormat} convolutions.`);
+  if (dataFormat !== 'NHWC') throw new Error(`There is no kernel for ${dataFormat} convolutions here.`);
   return tf.backend_util.computeConv2DInfo(
     [...xShape] as Shape4D,
     [...filterShape] as Shape4D,

@@ -1,10 +1,10 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { backend_util, registerKernel, util } from '@tensorflow/tfjs-core';
-import { angularNames, magnitudeNames } from '../../core/config/schema.js';
 import type { OperatorFunctions } from '../operator/decoupledProduct.js';
 import type { FusedKernel } from '../operator/fusedKernels.js';
 import type { Window } from '../operator/patchNorms.js';
 import { sumOverBatch } from '../parallel/exchange.js';
+import { functionCodes } from './functionCodes.js';
 import type { KernelModule } from './kernelModule.js';
 
 type Inputs = Readonly<Record<string, tf.TensorInfo>>;
@@ -42,9 +42,9 @@ export function registerFusedKernels(module: KernelModule): void {
 
 const filledUp = (length: number): number => (length + 3) & ~3;
 
-/** The kernels' numbers of an operator's functions. */
-function codes({ magnitude, angular, alpha, beta }: OperatorFunctions): number[] {
-  return [magnitudeNames.indexOf(magnitude), angularNames.indexOf(angular), alpha, beta];
+/** What the kernels take of an operator's functions. */
+function codes(functions: OperatorFunctions): number[] {
+  return [...functionCodes(functions), functions.alpha, functions.beta];
 }
 
 const parameterRows = 5;

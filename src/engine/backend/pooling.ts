@@ -38,7 +38,7 @@ export function registerMaxPoolGradient(module: KernelModule): void {
  * Average pooling divides by the number of values that lie inside the image; its gradient in tfjs 4.22 divides by the
  * window's size, which is wrong at padded borders. dy is scaled by the one over the other before it.
  */
-export function repairAveragePoolGradient(backendName: 'wasm' | 'cpu'): void {
+export function repairAveragePoolGradient(backendName: 'wasm' | 'webgpu' | 'cpu'): void {
   replaceKernel('AvgPoolGrad', backendName, (stock) => (parameters) => {
     const { dy, input } = parameters.inputs as unknown as Record<'dy' | 'input', tf.Tensor4D>;
     const window = windowOf(input.shape, parameters.attrs as unknown as PoolAttributes);

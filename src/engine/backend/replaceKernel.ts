@@ -14,7 +14,7 @@ type KernelFunction = tf.KernelConfig['kernelFunc'];
 /** Put a kernel in the place of the backend's own, which `make` is given to build upon where there is one. */
 export function replaceKernel(
   kernelName: string,
-  backendName: 'wasm' | 'cpu',
+  backendName: 'wasm' | 'webgpu' | 'cpu',
   make: (stock: KernelFunction) => KernelFunction,
 ): void {
   const stock = tf.getKernel(kernelName, backendName);

@@ -2,13 +2,20 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
+import { kernelLibrary, readKernelSources } from '../setup/kernelSources.js';
 import { tensorflowRuntimeFolder } from '../setup/runtimeFolder.js';
+import { registerTensorflowKernels } from './fusedTensorflow.js';
 
 /** The optional native runtime: TensorFlow's C library, on an NVIDIA GPU where there is one. */
 const packageName = '@tensorflow/tfjs-node-gpu';
 
 export type Tensorflow =
-  | { readonly available: true; readonly version: string }
+  | {
+      readonly available: true;
+      readonly version: string;
+      /** Why it lacks our own kernels for decoupled layers; `undefined` where it has them. */
+      readonly withoutKernels: string | undefined;
+    }
   | { readonly available: false; readonly reason: string };
 
 /** `require`, or what stands in for it in a test. */
@@ -23,11 +30,13 @@ const otherFolders = new Set<string>();
  * of tfjs and the bundled one share them.
  */
 export function loadTensorflow(): Tensorflow {
-  loaded ??= tryTensorflow([
+  if (loaded !== undefined) return loaded;
+  loaded = tryTensorflow([
     createRequire(import.meta.url), // the project's own install
     createRequire(path.join(tensorflowRuntimeFolder(), 'package.json')), // what `dcnet setup tensorflow` made
     ...[...otherFolders].map((folder) => createRequire(path.join(folder, 'package.json'))),
   ]);
+  if (loaded.available && loaded.withoutKernels === undefined && !usesGpu()) registerTensorflowKernels();
   return loaded;
 }
 
@@ -60,7 +69,7 @@ function tryPlace(load: Load): Tensorflow | undefined {
   try {
     const { version } = load(`${packageName}/package.json`) as { version: string };
     load(packageName);
-    return { available: true, version };
+    return { available: true, version, withoutKernels: tryKernels(load) };
   } catch (thrown) {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     const { code } = thrown as { code?: string };
@@ -72,16 +81,41 @@ function tryPlace(load: Load): Tensorflow | undefined {
   }
 }
 
+/** Load our own kernels, which the set-up compiled beside the binding. They compute on the CPU. */
+function tryKernels(load: Load): string | undefined {
+  const remedy = 'dcnet setup tensorflow --variant cpu compiles them';
+  try {
+    const { version } = load(`${packageName}/lib/napi-v8/${kernelLibrary}`) as { version: string };
+    return version === readKernelSources().version
+      ? undefined
+      : `they are of another version: ${remedy} anew`;
+  } catch (thrown) {
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    return code === 'MODULE_NOT_FOUND'
+      ? `it was set up without them: ${remedy}`
+      : `they do not load (${message.split('\n', 1)[0]}): ${remedy} anew`;
+  }
+}
+
+interface TensorflowBackend {
+  readonly isUsingGpuDevice?: boolean;
+  readonly binding?: { readonly TF_Version?: string };
+}
+
+function usesGpu(): boolean {
+  return (tf.findBackend('tensorflow') as TensorflowBackend | null)?.isUsingGpuDevice === true;
+}
+
 /** GPU, or CPU with what to look at: TensorFlow falls back to the CPU without a word. */
-export function tensorflowDevice(): string {
-  const backend = tf.findBackend('tensorflow') as {
-    isUsingGpuDevice?: boolean;
-    binding?: { TF_Version?: string };
-  } | null;
+export function tensorflowDevice({ withoutKernels }: Extract<Tensorflow, { available: true }>): string {
+  const backend = tf.findBackend('tensorflow') as TensorflowBackend | null;
   const library = `TensorFlow ${backend?.binding?.TF_Version ?? 'of unknown version'}`;
-  return backend?.isUsingGpuDevice === true
-    ? `GPU (${library}, CUDA)`
-    : `CPU (${library}; it found no CUDA device: for a GPU, check the NVIDIA driver, CUDA and cuDNN)`;
+  if (usesGpu()) return `GPU (${library}, CUDA)`;
+  const kernels =
+    withoutKernels === undefined
+      ? 'with kernels for decoupled layers'
+      : `decoupled layers slower, without kernels of their own: ${withoutKernels}`;
+  return `CPU (${library}, ${kernels}; it found no CUDA device: for a GPU, check the NVIDIA driver, CUDA and cuDNN)`;
 }
 
 /** Node 23 removed two functions of `util` that the binding calls. */

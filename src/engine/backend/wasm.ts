@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setWasmPaths, version_wasm } from '@tensorflow/tfjs-backend-wasm';
+import { type BackendWasm, setWasmPaths, version_wasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { DcnetError } from '../../core/errors.js';
 import type { RuntimeReport } from '../../protocol/engine.js';
@@ -11,6 +11,7 @@ import { registerFusedKernels } from './fusedWasm.js';
 import { registerInspectionKernels } from './inspectionWasm.js';
 import { KernelModule } from './kernelModule.js';
 import { registerMaxPoolGradient, repairAveragePoolGradient } from './pooling.js';
+import { surviveFailedAllocations } from './wasmMemory.js';
 
 const plainBinary = 'tfjs-backend-wasm.wasm';
 const kernelsBinary = 'dcnet-kernels.wasm';
@@ -41,6 +42,7 @@ let completed = false;
 /** Give the started backend the kernels it lacks, has slowly or has wrong; once a process. */
 export function completeWasm(): void {
   if (completed) return;
+  surviveFailedAllocations(tf.backend() as BackendWasm);
   const module = KernelModule.load(path.join(folderOf(kernelsBinary) ?? '', kernelsBinary));
   registerConvolutions(module);
   registerMaxPoolGradient(module);
@@ -51,7 +53,7 @@ export function completeWasm(): void {
 }
 
 export async function probeWasm(): Promise<RuntimeReport> {
-  const report = { name: 'wasm', version: version_wasm };
+  const report = { name: 'wasm', version: version_wasm } as const;
   const obstacle = await findObstacle();
   if (obstacle === undefined) return { ...report, available: true, device: wasmDevice };
   return { ...report, available: false, reason: `${obstacle.reason}. ${obstacle.remedy}.` };

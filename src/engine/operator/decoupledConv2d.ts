@@ -2,6 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { usesRadius } from '../../core/operator/operator.js';
 import { decoupledProduct, type OperatorFunctions } from './decoupledProduct.js';
 import { normalizeFilters } from './filterNorms.js';
+import { fusedConvolution } from './fusedConvolution.js';
+import { hasFused } from './fusedKernels.js';
 import { normEpsilon, patchNorms } from './patchNorms.js';
 
 export interface DecoupledConv2dOptions extends OperatorFunctions {
@@ -32,6 +34,21 @@ export function decoupledConv2d(
   options: DecoupledConv2dOptions,
 ): tf.Tensor4D {
   const { stride, padding, magnitude, angular, alpha } = options;
+  const radius = usesRadius(magnitude) ? options.radius : undefined;
+  const k = angular === 'sigmoid' ? options.k : undefined;
+  // The kernels give their projection to their gradient only.
+  if (hasFused('DecoupledConvolution') && options.onProjection === undefined) {
+    const attributes = {
+      magnitude,
+      angular,
+      alpha,
+      beta: options.beta,
+      stride,
+      padding,
+      epsilon: normEpsilon,
+    };
+    return fusedConvolution({ x, w, norms: options.norms, radius, k }, attributes);
+  }
   const unit = normalizeFilters(w, normEpsilon); // [K, K, Cin, F]
   if (magnitude === 'linear' && angular === 'cosine') {
     // α‖x‖cos θ = α⟨ŵ, x⟩: no patch norm is needed.
@@ -42,13 +59,5 @@ export function decoupledConv2d(
   const norms = options.norms ?? patchNorms(x, { kernel: w.shape[0], stride, padding }, normEpsilon);
   const projection = tf.conv2d(x, unit, stride, padding); // [N, H′, W′, F]
   options.onProjection?.(projection);
-  return decoupledProduct(
-    {
-      projection,
-      norms,
-      radius: usesRadius(magnitude) ? options.radius : undefined,
-      k: angular === 'sigmoid' ? options.k : undefined,
-    },
-    options,
-  );
+  return decoupledProduct({ projection, norms, radius, k }, options);
 }

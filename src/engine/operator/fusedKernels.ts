@@ -2,6 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 
 /** The kernels of our own that a backend may have: one pass over memory instead of one for each step. */
 export type FusedKernel =
+  | 'DecoupledConvolution'
+  | 'DecoupledConvolutionGradient'
   | 'DecoupledProduct'
   | 'DecoupledProductGradient'
   | 'PatchNorms'

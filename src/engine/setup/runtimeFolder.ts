@@ -10,3 +10,8 @@ export function userDataFolder(): string {
 export function tensorflowRuntimeFolder(): string {
   return process.env.DCNET_RUNTIME ?? path.join(userDataFolder(), 'tensorflow');
 }
+
+/** Where a user's own install of Dawn is looked for. */
+export function webgpuRuntimeFolder(): string {
+  return path.join(userDataFolder(), 'webgpu');
+}

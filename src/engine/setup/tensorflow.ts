@@ -4,6 +4,7 @@ import path from 'node:path';
 import { DcnetError } from '../../core/errors.js';
 import type { TensorflowVariant, WorkProgress } from '../../protocol/engine.js';
 import { runCommand } from './command.js';
+import { kernelLibrary, readKernelSources } from './kernelSources.js';
 import { tensorflowRuntimeFolder } from './runtimeFolder.js';
 import { findBuildTools, findNvidiaDriver, type Tool } from './tools.js';
 
@@ -35,7 +36,7 @@ export interface SetUpResult {
  *
  * `npm-prebuilt`: the binding with the library that npm's package downloads (TensorFlow 2.9, CUDA 11.2).
  * `cpu`, `cuda12`: the package's own N-API binding, compiled against the library inside PyPI's `tensorflow-cpu` or
- * `tensorflow[and-cuda]` wheel; Linux only.
+ * `tensorflow[and-cuda]` wheel, and beside it our own kernels for the CPU; Linux only.
  *
  * All happens in a folder beside the final one, which is moved into place only after a product and a gradient were
  * computed with it in a process of its own; a failure or a cancel leaves what was there before, and nothing else.
@@ -58,7 +59,7 @@ export async function setUpTensorflow(options: SetUpOptions): Promise<SetUpResul
       tell();
       await step.run(setUp, (line) => tell(` (${line.slice(0, 80)})`));
     }
-    const proof = await prove(work, signal);
+    const proof = await prove(setUp);
     await rm(folder, { recursive: true, force: true });
     await rename(work, folder);
     options.report({ activity: 'Done', done: steps.length, total: steps.length });
@@ -107,6 +108,7 @@ const wheelSteps: readonly Step[] = [
   { activity: 'Download TensorFlow from PyPI', run: downloadWheel },
   { activity: 'Link its library', run: linkLibrary },
   { activity: 'Compile the binding', run: compileBinding },
+  { activity: 'Compile the kernels of decoupled layers', run: compileKernels },
 ];
 
 async function requireTools(variant: TensorflowVariant): Promise<ReadonlyMap<string, Tool>> {
@@ -193,25 +195,53 @@ async function linkLibrary({ work }: SetUp): Promise<void> {
   await link(path.join(site, 'include'), path.join(deps, 'include'));
 }
 
-async function compileBinding({ work, signal, tools }: SetUp, onLine: (line: string) => void): Promise<void> {
-  const binding = bindingFolder(work);
-  const output = path.join(binding, 'lib', 'napi-v8');
-  await mkdir(output, { recursive: true });
+async function compileBinding(setUp: SetUp, onLine: (line: string) => void): Promise<void> {
+  const binding = bindingFolder(setUp.work);
+  await mkdir(path.join(binding, outputFolder), { recursive: true });
   const sources = (await readdir(path.join(binding, 'binding'))).filter((name) => name.endsWith('.cc'));
+  await compileModule(setUp, onLine, 'Compiling the binding', 'tfjs_binding.node', [
+    ...['-O2', '-DNODE_GYP_MODULE_NAME=tfjs_binding', '-I..'],
+    ...sources.map((name) => path.join('binding', name)),
+    ...['-Ldeps/lib', '-ltensorflow', '-ltensorflow_framework'],
+  ]);
+}
+
+/** Our own operations for the CPU. Their loops become vectors; square roots of negative numbers set no errno. */
+async function compileKernels(setUp: SetUp, onLine: (line: string) => void): Promise<void> {
+  const { folder, files, version } = readKernelSources();
+  await compileModule(setUp, onLine, 'Compiling the kernels of decoupled layers', kernelLibrary, [
+    ...['-O3', '-fopenmp-simd', '-fno-math-errno', '-fno-trapping-math', '-pthread'],
+    ...['-DNODE_GYP_MODULE_NAME=dcnet_ops', `-DDCNET_OPS_VERSION="${version}"`],
+    ...files.map((name) => path.join(folder, name)),
+    ...['-Ldeps/lib', '-ltensorflow_framework'],
+  ]);
+}
+
+/** Where the binding looks for its compiled module, below its package. */
+const outputFolder = path.join('lib', 'napi-v8');
+
+/** Compile a Node module over TensorFlow's library, in the binding's folder. */
+async function compileModule(
+  { work, signal, tools }: SetUp,
+  onLine: (line: string) => void,
+  purpose: string,
+  name: string,
+  args: readonly string[],
+): Promise<void> {
   await runCommand(
     tools.get('C++ compiler')!.command,
     [
-      ...['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8', '-DNODE_GYP_MODULE_NAME=tfjs_binding'],
-      ...['-I..', '-Ideps/include', `-I${path.join(work, 'node_modules', 'node-api-headers', 'include')}`],
-      ...sources.map((name) => path.join('binding', name)),
-      ...['-o', path.join(output, 'tfjs_binding.node')],
-      ...['-Ldeps/lib', '-ltensorflow', '-ltensorflow_framework', '-Wl,-rpath,$ORIGIN/../../deps/lib'],
+      ...['-std=c++17', '-fPIC', '-shared', '-DNAPI_VERSION=8'],
+      ...['-Ideps/include', `-I${path.join(work, 'node_modules', 'node-api-headers', 'include')}`],
+      ...['-o', path.join(outputFolder, name)],
+      ...args,
+      '-Wl,-rpath,$ORIGIN/../../deps/lib',
     ],
     {
-      cwd: binding,
+      cwd: bindingFolder(work),
       signal,
       onLine,
-      purpose: 'Compiling the binding',
+      purpose,
       remedy: 'Install a compiler with C++17 (g++ 9 or newer), then try again.',
     },
   );
@@ -221,11 +251,12 @@ function bindingFolder(work: string): string {
   return path.join(work, 'node_modules', ...bindingPackage.split('/'));
 }
 
-/** Compute a product and a gradient with the fresh runtime, in a process of its own. */
-async function prove(
-  work: string,
-  signal: AbortSignal,
-): Promise<{ readonly version: string; readonly device: string }> {
+/** Compute a product, a gradient and, where they were compiled, with a kernel of ours, in a process of its own. */
+async function prove({
+  work,
+  variant,
+  signal,
+}: SetUp): Promise<{ readonly version: string; readonly device: string }> {
   const script = `
     const util = require('util');
     util.isNullOrUndefined ??= (value) => value === null || value === undefined;
@@ -233,6 +264,7 @@ async function prove(
     const tf = require('${bindingPackage}');
     const gradient = tf.grad((x) => tf.matMul(x, x).sum())(tf.tensor2d([[1, 2], [3, 4]])).arraySync();
     if (JSON.stringify(gradient) !== '[[7,11],[9,13]]') throw new Error('The gradient is wrong: ' + JSON.stringify(gradient));
+    ${variant === 'npm-prebuilt' ? '' : kernelProof}
     const binding = require('${bindingPackage}/package.json').version;
     const library = tf.backend().binding.TF_Version;
     console.log(JSON.stringify({ version: binding + ', TensorFlow ' + library, device: tf.backend().isUsingGpuDevice ? 'GPU' : 'CPU' }));
@@ -246,3 +278,11 @@ async function prove(
   });
   return JSON.parse(output.trim().split('\n').at(-1)!) as { version: string; device: string };
 }
+
+const kernelProof = `
+    require('${bindingPackage}/lib/napi-v8/${kernelLibrary}');
+    const relu = { name: 'relu', type: tf.backend().binding.TF_ATTR_BOOL, value: true };
+    const inputs = [tf.tensor2d([[1, -1]]), tf.tensor1d([2, 3]), tf.tensor1d([4, 1])];
+    const affine = tf.backend().executeSingleOutput('DcnetChannelAffine', [relu], inputs).arraySync();
+    if (JSON.stringify(affine) !== '[[6,0]]') throw new Error('A kernel is wrong: ' + JSON.stringify(affine));
+`;

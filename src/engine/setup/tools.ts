@@ -3,7 +3,7 @@ import type { RuntimeReport } from '../../protocol/engine.js';
 import { runCommand } from './command.js';
 
 /** A program that the set-up needs: found with its version, or not, with what to do. */
-export type Tool = RuntimeReport & { readonly command: string };
+export type Tool = Omit<RuntimeReport, 'name'> & { readonly name: string; readonly command: string };
 
 async function firstOf(
   name: string,

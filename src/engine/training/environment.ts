@@ -6,6 +6,7 @@ import { version } from '../../../package.json';
 import type { Environment } from '../../core/run/run.js';
 import type { Runtime } from '../backend/backend.js';
 import type { DataSet } from '../data/dataSet.js';
+import { recordOf } from '../runtimeChoice.js';
 
 /** git on a network drive may hang: a run does not wait for it. */
 const gitTimeoutMs = 3_000;
@@ -38,6 +39,7 @@ export async function describeEnvironment(
     backend: runtime.name,
     backendVersion: runtime.version,
     device: runtime.device,
+    runtime: recordOf(runtime),
     workers,
     seed,
     data: {

@@ -25,7 +25,12 @@ export async function evaluateSplit(
   model: DcnetModel,
   data: DataSet,
   splitName: 'train' | 'test',
-  options: { readonly signal?: AbortSignal; readonly onProgress?: (done: number) => void } = {},
+  options: {
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (done: number) => void;
+    /** At most so many images at a time. */
+    readonly batch?: number | undefined;
+  } = {},
 ): Promise<SplitResult> {
   const split = data[splitName];
   const { shape, classes } = data.info;
@@ -34,7 +39,7 @@ export async function evaluateSplit(
   let loss = 0;
   let correct = 0;
   let done = 0;
-  for (const indices of inOrder(split, evaluationBatch)) {
+  for (const indices of inOrder(split, Math.min(evaluationBatch, options.batch ?? evaluationBatch))) {
     throwIfCancelled(options.signal);
     const output = tf.tidy(() => model.predict(imageTensor(split.images, shape, indices))); // [N, classes]
     const logits = await output.data();

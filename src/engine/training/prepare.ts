@@ -30,6 +30,8 @@ export interface RunPlan {
   readonly workers?: number | undefined;
   /** Go on from the newest checkpoint. */
   readonly resume: boolean;
+  /** In so many parts each batch is computed, from 1. */
+  readonly parts: number;
 }
 
 /** A run ready to take its next step. */
@@ -64,7 +66,8 @@ export async function prepareRun(plan: RunPlan, folder: RunFolder): Promise<Prep
   const steps = stepsPerEpoch(data.train.count, config.batch);
   await folder.makeCheckpointsDirectory();
   const environment = await folder.readEnvironment();
-  const workers = workersOf(plan, environment?.workers, config, Math.floor(data.train.count / steps));
+  const fewestImages = Math.floor(data.train.count / steps);
+  const workers = workersOf(plan, environment?.workers, config, network, fewestImages);
   if (environment === undefined)
     await folder.writeEnvironment(
       await describeEnvironment(plan.runtime, data, workers, config.seed, plan.configFile),
@@ -106,13 +109,15 @@ export async function prepareRun(plan: RunPlan, folder: RunFolder): Promise<Prep
 
 /** How many threads share each batch, of which the smallest has so many images. */
 function workersOf(
-  { runtime, workers: asked }: RunPlan,
+  { runtime, workers: asked, parts }: RunPlan,
   before: number | undefined,
   { batch }: Config,
+  network: Network,
   fewestImages: number,
 ): number {
   if (runtime.name !== 'wasm') return 1; // the others have threads of their own, or are the reference
-  return Math.min(before ?? asked ?? defaultWorkers(batch), fewestImages);
+  if (parts > 1) return 1; // one part after another, for there was no room for more
+  return Math.min(before ?? asked ?? defaultWorkers(batch, network), fewestImages);
 }
 
 /** Seconds of training until a step, as the log has them. */

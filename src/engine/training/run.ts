@@ -1,12 +1,15 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { asDcnetError, type DcnetError } from '../../core/errors.js';
+import { asDcnetError, DcnetError } from '../../core/errors.js';
+import { type BatchParts, describeParts } from '../../core/run/batchParts.js';
 import { epochCheckpointName, stepCheckpointName } from '../../core/run/names.js';
 import type { MetricsRecord, Summary } from '../../core/run/run.js';
 import { encodeCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.js';
 import type { CheckpointMetadata } from '../checkpoint/metadata.js';
 import { readTensors } from '../checkpoint/modelState.js';
+import { recordOf } from '../runtimeChoice.js';
 import { Stopwatch } from './clock.js';
 import type { TrainingControl } from './control.js';
+import { isOutOfMemory, outOfMemoryError } from './outOfMemory.js';
 import { type Prepared, prepareRun, type RunPlan } from './prepare.js';
 import type { RunTracker } from './runTracker.js';
 import {
@@ -34,11 +37,13 @@ export async function carryOut(
   try {
     outcome = await run.train();
   } catch (thrown) {
-    outcome = { status: 'failed', error: asDcnetError(thrown) };
+    outcome = { status: 'failed', error: run.explain(thrown) };
+  }
+  try {
+    return await run.finish(outcome);
   } finally {
     await run.dispose();
   }
-  return run.finish(outcome);
 }
 
 type Outcome =
@@ -68,6 +73,7 @@ class Run {
       pid: process.pid,
       queuePosition: undefined,
       backend: plan.runtime.name,
+      runtime: recordOf(plan.runtime),
       error: undefined,
     });
     const prepared = await prepareRun(plan, folder);
@@ -85,11 +91,13 @@ class Run {
       totalSteps: prepared.steps * prepared.config.epochs,
       epoch: Math.min(prepared.config.epochs, Math.floor(firstStep / prepared.steps) + 1),
       epochs: prepared.config.epochs,
+      batch: this.#batch,
     });
     this.#clock.start();
     const result = await train({
       ...prepared,
       runtime: plan.runtime,
+      parts: plan.parts,
       control,
       observer: this.#observer(prepared),
       clock: this.#clock,
@@ -100,11 +108,21 @@ class Run {
     return { status: result.outcome, result };
   }
 
+  /** What made the training fail. */
+  explain(thrown: unknown): DcnetError {
+    return isOutOfMemory(thrown) && !(thrown instanceof DcnetError)
+      ? outOfMemoryError(thrown, this.#batch, this.plan.runtime.name)
+      : asDcnetError(thrown);
+  }
+
   /** Another backend rounds differently: a run that changes it is not the one that would have run through. */
   async #whereItRuns(): Promise<string> {
     const { name, device } = this.plan.runtime;
     const before = (await this.tracker.folder.readEnvironment())?.backend;
-    return `${name}, ${device}${before === undefined || before === name ? '' : `; it was started on ${before}`}`;
+    const changed = before === undefined || before === name ? '' : `; it was started on ${before}`;
+    const batch = this.#batch;
+    const parts = batch === undefined || batch.parts === 1 ? '' : `; each batch in ${describeParts(batch)}`;
+    return `${name}, ${device}${changed}${parts}`;
   }
 
   #observer(prepared: Prepared): TrainingObserver {
@@ -209,6 +227,7 @@ class Run {
       imagesPerSecond: result === undefined || result.images === 0 ? 0 : result.images / result.stepSeconds,
       backend: plan.runtime.name,
       device: plan.runtime.device,
+      batch: this.#batch,
       checkpoint: this.#checkpoint,
       bestCheckpoint:
         bestEpoch === undefined ? undefined : folder.relative(folder.checkpointFile(bestCheckpointName)),
@@ -232,6 +251,11 @@ class Run {
     await this.#prepared?.workers?.dispose();
     this.#prepared?.model.dispose();
     this.#prepared?.optimizer.dispose();
+  }
+
+  /** Known once the config was read. */
+  get #batch(): BatchParts | undefined {
+    return this.#prepared && { images: this.#prepared.config.batch, parts: this.plan.parts };
   }
 
   get #seconds(): number {

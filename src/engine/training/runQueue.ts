@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { requireConfig } from '../../core/config/parse.js';
 import { asDcnetError, DcnetError } from '../../core/errors.js';
+import { halvedBatch } from '../../core/run/batchParts.js';
 import { actualState } from '../../core/run/liveness.js';
 import { isOver, type RunState, runFiles, type Summary } from '../../core/run/run.js';
 import type { Runtime } from '../backend/backend.js';
@@ -21,6 +22,11 @@ export interface RunRequest {
   readonly runsDirectory: string;
   /** Left out: the config's name and a number. */
   readonly name?: string | undefined;
+}
+
+export interface ResumeOptions {
+  /** Compute a batch with half as many images at a time as before, where the run failed for memory. */
+  readonly halve?: boolean | undefined;
 }
 
 /** Who is told what becomes of the runs. */
@@ -47,6 +53,7 @@ interface QueuedRun {
   readonly configText: string;
   readonly configFile: string;
   readonly resume: boolean;
+  readonly parts: number;
   readonly over: Promise<void>;
   readonly markOver: () => void;
 }
@@ -78,14 +85,18 @@ export class RunQueue {
   async start({ configFile, configText, runsDirectory, name }: RunRequest) {
     const size = await this.#check(configText, configFile);
     const folder = await RunFolder.create(runsDirectory, configFile, configText, name);
-    return this.#enqueue(folder, { configText, configFile, resume: false }, { step: 0, epoch: 1, ...size });
+    return this.#enqueue(
+      folder,
+      { configText, configFile, resume: false, parts: 1 },
+      { step: 0, epoch: 1, ...size },
+    );
   }
 
   /**
    * Queue a stopped or failed run, to go on from its newest checkpoint.
-   * @throws DcnetError `usage` when it is under way or complete; `config`, `data` as `start`
+   * @throws DcnetError `usage` when it is under way or complete, or cannot be halved any more; `config`, `data` as `start`
    */
-  async resume(runDirectory: string) {
+  async resume(runDirectory: string, options: ResumeOptions = {}) {
     const folder = await RunFolder.open(runDirectory);
     const refuse = (message: string, remedy: string): never => {
       throw new DcnetError({ code: 'usage', message, remedy, file: folder.directory });
@@ -102,7 +113,7 @@ export class RunQueue {
     const size = await this.#check(configText, configFile);
     return this.#enqueue(
       folder,
-      { configText, configFile, resume: true },
+      { configText, configFile, resume: true, parts: partsOf(state, options) },
       { ...state, step: state?.step ?? 0, epoch: state?.epoch ?? 1, ...size },
     );
   }
@@ -168,7 +179,7 @@ export class RunQueue {
 
   async #enqueue(
     folder: RunFolder,
-    plan: Pick<QueuedRun, 'configText' | 'configFile' | 'resume'>,
+    plan: Pick<QueuedRun, 'configText' | 'configFile' | 'resume' | 'parts'>,
     known: Pick<RunState, 'step' | 'totalSteps' | 'epoch' | 'epochs'> & Partial<RunState>,
   ): Promise<{ readonly runDirectory: string; readonly state: RunState }> {
     const { directory } = folder;
@@ -245,4 +256,21 @@ export class RunQueue {
       file: runDirectory,
     });
   }
+}
+
+/**
+ * In how many parts a run that goes on computes each batch: as before, or halved.
+ * @throws DcnetError `usage` where there is one image at a time already
+ */
+function partsOf(state: RunState | undefined, { halve = false }: ResumeOptions): number {
+  const batch = state?.batch;
+  if (batch === undefined) return 1;
+  if (!halve || state?.error?.code !== 'memory') return batch.parts;
+  const halved = halvedBatch(batch);
+  if (halved !== undefined) return halved.parts;
+  throw new DcnetError({
+    code: 'usage',
+    message: 'A batch cannot be halved any more: it is computed one image at a time.',
+    remedy: 'Use a network with fewer filters or smaller images, or a backend with more memory.',
+  });
 }

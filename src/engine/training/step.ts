@@ -27,15 +27,24 @@ export function pass(
   return tf.tidy(() => {
     const targets = tf.oneHot(labels, classes); // [N, classes]
     let correct: tf.Scalar | undefined;
-    const { value, grads } = tf.variableGrads(
-      () => {
-        const logits = model.train(x); // [N, classes]
-        // Kept beyond the tape's scope, which ends with the loss.
-        correct = tf.keep(tf.sum<tf.Scalar>(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32')));
-        const loss = tf.losses.softmaxCrossEntropy(targets, logits, undefined, labelSmoothing) as tf.Scalar;
-        return part === 1 ? loss : tf.mul<tf.Scalar>(loss, part);
-      },
-      model.trainable.map(({ variable }) => variable),
+    const { value, grads } = orForget(
+      () =>
+        tf.variableGrads(
+          () => {
+            const logits = model.train(x); // [N, classes]
+            // Kept beyond the tape's scope, which ends with the loss.
+            correct = tf.keep(tf.sum<tf.Scalar>(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32')));
+            const loss = tf.losses.softmaxCrossEntropy(
+              targets,
+              logits,
+              undefined,
+              labelSmoothing,
+            ) as tf.Scalar;
+            return part === 1 ? loss : tf.mul<tf.Scalar>(loss, part);
+          },
+          model.trainable.map(({ variable }) => variable),
+        ),
+      () => correct?.dispose(),
     );
     const outcome = tf.stack([value, correct!]) as tf.Tensor1D;
     correct!.dispose();
@@ -50,4 +59,25 @@ export function addDecay(model: DcnetModel, gradients: tf.Tensor[], weightDecay:
   return model.trainable.map(({ variable, decay }, i) =>
     decay ? tf.add(gradients[i]!, tf.mul(variable, weightDecay)) : gradients[i]!,
   );
+}
+
+/** What tfjs's engine keeps for the gradients while it computes them; private there. */
+interface Tape {
+  activeTape: readonly { readonly saved?: readonly tf.Tensor[] }[] | null;
+}
+
+/**
+ * Compute gradients; where that fails (a device is out of memory), give back what tfjs had kept for them, which belongs
+ * to no scope.
+ */
+function orForget<T>(compute: () => T, forget: () => void): T {
+  try {
+    return compute();
+  } catch (thrown) {
+    const tape = tf.engine().state as unknown as Tape;
+    for (const { saved } of tape.activeTape ?? []) tf.dispose(saved as tf.Tensor[] | undefined);
+    tape.activeTape = null;
+    forget();
+    throw thrown;
+  }
 }

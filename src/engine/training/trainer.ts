@@ -2,11 +2,13 @@ import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Network } from '../../core/config/network.js';
 import type { Config } from '../../core/config/schema.js';
+import { imagesAtATime } from '../../core/run/batchParts.js';
 import type { Runtime } from '../backend/backend.js';
 import type { DataSet } from '../data/dataSet.js';
 import { imageTensor, labelTensor } from '../data/images.js';
 import type { DcnetModel } from '../model/model.js';
 import type { TrainingWorkers } from '../parallel/trainingWorkers.js';
+import { accumulate } from './accumulate.js';
 import { batchOf, epochOrder, stepsPerEpoch } from './batches.js';
 import type { Stopwatch } from './clock.js';
 import type { TrainingControl } from './control.js';
@@ -16,7 +18,7 @@ import { type LayerHealth, measureLayers } from './layerHealth.js';
 import { Meter } from './meter.js';
 import type { TrainOptimizer } from './optimizer.js';
 import { learningRateAt } from './schedule.js';
-import { type PassResult, pass } from './step.js';
+import type { PassResult } from './step.js';
 
 /** On a device that computes while we go on, reading a loss waits for it: so many steps are read together. */
 const stepsPerDeviceRead = 16;
@@ -30,6 +32,8 @@ export interface TrainingSetup {
   readonly network: Network;
   readonly config: Config;
   readonly data: DataSet;
+  /** In so many parts each batch is computed: see {@link accumulate}. */
+  readonly parts: number;
   readonly control: TrainingControl;
   readonly observer: TrainingObserver;
   /** Steps that were finished before: 0, or a checkpoint's. */
@@ -82,7 +86,7 @@ export interface TrainingResult {
  * @throws DcnetError `diverged`
  */
 export async function train(setup: TrainingSetup): Promise<TrainingResult> {
-  const { model, optimizer, config, data, control, observer, clock } = setup;
+  const { model, config, data, control, observer, clock } = setup;
   const { shape, classes } = data.info;
   const steps = stepsPerEpoch(data.train.count, config.batch);
   const totalSteps = steps * config.epochs;
@@ -113,9 +117,11 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
       batch = batchOf(order, inEpoch, steps);
       const { outcome, gradients } = await passOf(setup, batch);
       try {
-        // Before the weights change: a step that diverged is looked into as it was.
-        meter.add(outcome, step + 1, batch);
-        optimizer.apply(gradients, learningRate);
+        tf.tidy(() => {
+          // Before the weights change: a step that diverged is looked into as it was.
+          meter.add(outcome, step + 1, batch);
+          setup.optimizer.apply(gradients, learningRate);
+        });
       } finally {
         tf.dispose([...gradients]);
       }
@@ -127,8 +133,10 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
       await setImmediate();
     }
 
-    const test = await evaluateSplit(model, data, 'test');
-    const x = imageTensor(data.train.images, shape, batch);
+    // What follows the epoch takes no more images at a time than its steps did, where that was too many.
+    const most = setup.parts === 1 ? undefined : imagesAtATime({ images: config.batch, parts: setup.parts });
+    const test = await evaluateSplit(model, data, 'test', { batch: most });
+    const x = imageTensor(data.train.images, shape, batch.subarray(0, most));
     try {
       if (isDiverged(test.loss, classes))
         throw divergedError(model, setup.network, config, step, test.loss, x);
@@ -142,7 +150,7 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
 
 /** Loss and gradients of a batch, by the workers or here. */
 async function passOf(
-  { workers, model, config, data }: TrainingSetup,
+  { workers, model, config, data, parts }: TrainingSetup,
   batch: Uint32Array,
 ): Promise<PassResult> {
   if (workers !== undefined) return workers.pass(data.train, batch);
@@ -150,7 +158,7 @@ async function passOf(
   const x = imageTensor(data.train.images, shape, batch); // [B, H, W, C]
   const labels = labelTensor(data.train.labels, batch); // [B]
   try {
-    return pass(model, x, labels, classes, config);
+    return accumulate(model, x, labels, classes, config, parts);
   } finally {
     tf.dispose([x, labels]);
   }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createMessageConnection, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node';
 import type * as z from 'zod';
 import { DcnetError } from '../../core/errors.js';
+import { describeRuntime, explainRuntime } from '../../core/run/runtime.js';
 import { ConnectionBroken, type Handlers, openChannel, type Remote } from '../../protocol/channel.js';
 import {
   type EngineContract,
@@ -12,6 +13,7 @@ import {
   protocolVersion,
 } from '../../protocol/engine.js';
 import { Owner } from '../lifecycle.js';
+import type { EngineFiles } from './engineFiles.js';
 import { attachToEngine, type EngineProgram, launchEngine } from './engineProcess.js';
 import { LogTail } from './logTail.js';
 import { isAlive, readPresence, removePresence } from './presence.js';
@@ -19,6 +21,10 @@ import { giveUpAfter, StartPolicy } from './startPolicy.js';
 
 /** How long an engine that is told to go may take to write its checkpoints. */
 const endLimitMs = 20_000;
+/** How long the end of a process may come after the end of its connection. */
+const exitLimitMs = 1_000;
+/** So many lines of a dead engine's log are told. */
+const mostLastWords = 5;
 
 /** Where the client reports what happens to its engine. */
 export interface EngineLog {
@@ -27,18 +33,28 @@ export interface EngineLog {
   error(message: string): void;
 }
 
+/** The end of an engine that was not told to go. */
+export interface EngineDeath {
+  /** `SIGSEGV` or `exit code 1`; unknown of an engine that an earlier window started. */
+  readonly exit: string | undefined;
+  /** The last lines of its log that are not mere information, oldest first. */
+  readonly lastWords: readonly string[];
+}
+
 export interface EngineClientOptions {
   /** For the log: `training`. */
   readonly name: string;
+  /** Where the engine leaves word of itself. */
+  readonly files: () => EngineFiles;
   /** Asked at each start, so that changed settings take effect. */
-  readonly program: () => EngineProgram;
+  readonly program: () => Promise<EngineProgram>;
   readonly log: EngineLog;
   /** What the engine tells. */
   readonly events: Omit<Handlers<EngineEventsContract>, 'log'>;
   /** The engine is connected: what it is doing can be asked. */
   readonly onConnected?: () => void;
-  /** The engine is gone; `expected` when it was told to go. */
-  readonly onGone?: (expected: boolean) => void;
+  /** The engine is gone, and why where it was not told to go. */
+  readonly onGone?: (death: EngineDeath | undefined) => void;
   /** End the engine when it was asked nothing for so long. Left out: it ends by itself when nothing needs it. */
   readonly idleLimitMs?: number;
 }
@@ -49,8 +65,8 @@ type Result<K extends keyof Requests> = z.infer<Requests[K]['result']>;
 interface Connection {
   readonly remote: Remote<EngineContract>;
   readonly pid: number;
-  readonly backend: string;
-  readonly device: string;
+  /** How the process ended, once it has; only of one that this window started. */
+  readonly exit: Promise<string> | undefined;
 }
 
 /**
@@ -62,6 +78,7 @@ export class EngineClient extends Owner {
   #connection: Connection | undefined;
   #connecting: Promise<Connection> | undefined;
   #tail: LogTail | undefined;
+  #lastWords: readonly string[] = [];
   #pending = 0;
   #idle: NodeJS.Timeout | undefined;
   /** The end of an engine that was told to go: the next one starts after it. */
@@ -111,7 +128,7 @@ export class EngineClient extends Owner {
   async attach(): Promise<boolean> {
     if (this.#connection !== undefined) return true;
     await this.#ending;
-    if ((await readPresence(this.options.program().presenceFile)) === undefined) return false;
+    if ((await readPresence(this.options.files().presenceFile)) === undefined) return false;
     this.#connecting ??= this.#attach()
       .then((found) => {
         if (found === undefined) throw nothingThere;
@@ -138,7 +155,7 @@ export class EngineClient extends Owner {
     this.#ending = this.#endProcess(connection).finally(() => {
       this.#ending = undefined;
       this.options.log.info(`The ${this.options.name} engine has ended`);
-      this.options.onGone?.(true);
+      this.options.onGone?.(undefined);
     });
   }
 
@@ -193,13 +210,16 @@ export class EngineClient extends Owner {
       if (wait === undefined) throw gaveUp(last);
       await delay(wait);
       if (this.isDisposed) throw closed();
-      const program = this.options.program();
+      const program = await this.options.program();
+      const files = this.options.files();
+      const { path: nodePath, version, origin } = program.node;
       this.options.log.info(
-        `Starting the ${this.options.name} engine: ${program.nodePath} ${program.script}`,
+        `Starting the ${this.options.name} engine: ${nodePath} (Node.js ${version}, ${origin}) ${program.script}`,
       );
-      this.#follow(program.logFile);
+      this.#follow(files.logFile);
       try {
-        return await this.#greet(await launchEngine(program));
+        const { socket, exit } = await launchEngine(program, files);
+        return await this.#greet(socket, exit);
       } catch (thrown) {
         last = thrown;
         this.#policy.failed(Date.now());
@@ -209,7 +229,7 @@ export class EngineClient extends Owner {
   }
 
   async #attach(): Promise<Connection | undefined> {
-    const { presenceFile, logFile } = this.options.program();
+    const { presenceFile, logFile } = this.options.files();
     const socket = await attachToEngine(presenceFile);
     if (socket === undefined) return undefined;
     try {
@@ -227,7 +247,7 @@ export class EngineClient extends Owner {
     }
   }
 
-  async #greet(socket: Socket): Promise<Connection> {
+  async #greet(socket: Socket, exit?: Promise<string>): Promise<Connection> {
     const { log, name } = this.options;
     const rpc = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
     rpc.onError(([error]) => log.warn(`The connection to the ${name} engine: ${error.message}`));
@@ -247,29 +267,38 @@ export class EngineClient extends Owner {
       if (this.isDisposed) throw closed();
       throw new Error(`it speaks protocol ${hello.protocolVersion}, not ${protocolVersion}`);
     }
-    const { pid, backend, device } = hello;
-    const connection: Connection = { remote, pid, backend, device };
+    const { pid, runtime } = hello;
+    const connection: Connection = { remote, pid, exit };
     this.#connection = connection;
-    log.info(`The ${name} engine runs on ${backend} (${device}), process ${pid}`);
+    log.info(`The ${name} engine, process ${pid}, computes with ${describeRuntime(runtime)}`);
+    for (const line of explainRuntime(runtime)) log.info(line);
     void remote.closed.then(() => this.#gone(connection));
     this.options.onConnected?.();
     return connection;
   }
 
-  #gone(connection: Connection): void {
+  async #gone(connection: Connection): Promise<void> {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
-    this.#tail?.read();
     this.#policy.failed(Date.now());
-    this.options.log.error(`The ${this.options.name} engine (process ${connection.pid}) ended unexpectedly`);
-    this.options.onGone?.(false);
+    // The socket closes before the process is gone.
+    const exit = await Promise.race([connection.exit, delay(exitLimitMs, undefined, { ref: false })]);
+    if (this.isDisposed) return;
+    this.#tail?.read();
+    const death = { exit, lastWords: this.#lastWords };
+    this.options.log.error(
+      `The ${this.options.name} engine (process ${connection.pid}) ended unexpectedly${exit === undefined ? '' : `: ${exit}`}`,
+    );
+    this.options.onGone?.(death);
   }
 
   #follow(logFile: string): void {
     this.#tail?.dispose();
+    this.#lastWords = [];
     this.#tail = new LogTail(logFile, (line) => {
-      const [, level = 'info', message = line] = /^(info|warn|error): (.*)$/.exec(line) ?? [];
-      this.options.log[level as keyof EngineLog](`${this.options.name} engine: ${message}`);
+      const [, level, message = line] = /^(info|warn|error): (.*)$/.exec(line) ?? [];
+      if (level !== 'info') this.#lastWords = [...this.#lastWords, message].slice(-mostLastWords);
+      this.options.log[(level ?? 'info') as keyof EngineLog](`${this.options.name} engine: ${message}`);
     });
   }
 }

@@ -7,6 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { generateRandomPipeName } from 'vscode-jsonrpc/node';
 import { DcnetError } from '../../core/errors.js';
 import type { BackendChoice } from '../../protocol/engine.js';
+import type { EngineFiles } from './engineFiles.js';
+import type { NodeProgram } from './nodeProgram.js';
 import { isAlive, readPresence, removePresence } from './presence.js';
 
 /** How long a new engine may take until it listens. */
@@ -14,17 +16,21 @@ const startLimitMs = 30_000;
 /** How often a starting engine is looked for. */
 const startCheckMs = 50;
 
-/** Which program to run, and where it leaves word of itself. */
+/** Which program to run. */
 export interface EngineProgram {
-  /** Node.js, or an Electron that acts as it. */
-  readonly nodePath: string;
+  readonly node: NodeProgram;
   /** The engine's bundle. */
   readonly script: string;
   readonly backend: BackendChoice;
   /** One more folder to look for TensorFlow in; empty for none. */
   readonly tensorflowFolder: string;
-  readonly presenceFile: string;
-  readonly logFile: string;
+}
+
+/** An engine that this window started. */
+export interface LaunchedEngine {
+  readonly socket: net.Socket;
+  /** How its process ended, once it has: `SIGSEGV` or `exit code 1`. */
+  readonly exit: Promise<string>;
 }
 
 /**
@@ -49,18 +55,25 @@ export async function attachToEngine(presenceFile: string): Promise<net.Socket |
  * Start an engine as a process of its own, which outlives the window, and connect to it.
  * @throws DcnetError `engine` when it cannot be started or does not listen in time
  */
-export async function launchEngine(program: EngineProgram): Promise<net.Socket> {
-  await mkdir(path.dirname(program.presenceFile), { recursive: true });
-  const log = openSync(program.logFile, 'w');
+export async function launchEngine(
+  program: EngineProgram,
+  { presenceFile, logFile }: EngineFiles,
+): Promise<LaunchedEngine> {
+  await mkdir(path.dirname(presenceFile), { recursive: true });
+  const log = openSync(logFile, 'w');
   const socket = generateRandomPipeName();
   let ended: string | undefined;
+  let markExit = (_: string): void => {};
+  const exit = new Promise<string>((resolve) => {
+    markExit = resolve;
+  });
   try {
     const child = spawn(
-      program.nodePath,
+      program.node.path,
       [
         program.script,
         ...['--socket', socket],
-        ...['--presence', program.presenceFile],
+        ...['--presence', presenceFile],
         ...['--backend', program.backend],
         ...['--tensorflow', program.tensorflowFolder],
       ],
@@ -75,7 +88,9 @@ export async function launchEngine(program: EngineProgram): Promise<net.Socket> 
       ended = error.message;
     });
     child.once('exit', (code, signal) => {
-      ended ??= `it ended with ${signal ?? `exit code ${code}`}`;
+      const how = signal ?? `exit code ${code}`;
+      ended ??= `it ended with ${how}`;
+      markExit(how);
     });
     child.unref();
   } finally {
@@ -84,8 +99,8 @@ export async function launchEngine(program: EngineProgram): Promise<net.Socket> 
   const deadline = Date.now() + startLimitMs;
   while (Date.now() < deadline) {
     if (ended !== undefined) throw startFailed(program, ended);
-    const presence = await readPresence(program.presenceFile);
-    if (presence?.socket === socket) return connect(socket);
+    const presence = await readPresence(presenceFile);
+    if (presence?.socket === socket) return { socket: await connect(socket), exit };
     await delay(startCheckMs);
   }
   throw startFailed(program, `it did not answer within ${startLimitMs / 1000} seconds`);
@@ -94,7 +109,7 @@ export async function launchEngine(program: EngineProgram): Promise<net.Socket> 
 function startFailed(program: EngineProgram, why: string): DcnetError {
   return new DcnetError({
     code: 'engine',
-    message: `The engine (${program.nodePath} ${program.script}) could not be started: ${why}.`,
+    message: `The engine (${program.node.path} ${program.script}) could not be started: ${why}.`,
     remedy: 'Check the setting dcnet.nodePath and look into the DCNet log (DCNet: Show Log).',
   });
 }

@@ -2,9 +2,10 @@ import * as vscode from 'vscode';
 import type { Handlers } from '../../protocol/channel.js';
 import { backendSchema, type EngineEventsContract } from '../../protocol/engine.js';
 import { Owner } from '../lifecycle.js';
-import { EngineClient } from './engineClient.js';
-import { analysisFiles, type EngineFiles, trainingFiles } from './engineFiles.js';
+import { EngineClient, type EngineDeath } from './engineClient.js';
+import { analysisFiles, trainingFiles } from './engineFiles.js';
 import type { EngineProgram } from './engineProcess.js';
+import { findNode, type NodeProgram } from './nodeProgram.js';
 
 /** An engine that analyses and is asked nothing for so long is ended. */
 const analysisIdleMs = 2 * 60_000;
@@ -13,8 +14,8 @@ export interface EngineListener {
   readonly events: Omit<Handlers<EngineEventsContract>, 'log'>;
   /** The engine that trains is connected. */
   readonly onConnected: () => void;
-  /** The engine that trains is gone; `expected` when it was told to go. */
-  readonly onGone: (expected: boolean) => void;
+  /** The engine that trains is gone, and why where it was not told to go. */
+  readonly onGone: (death: EngineDeath | undefined) => void;
 }
 
 /**
@@ -30,7 +31,8 @@ export class Engines extends Owner {
     this.training = this._register(
       new EngineClient({
         name: 'training',
-        program: () => program(context, trainingFiles(context)),
+        files: () => trainingFiles(context),
+        program: () => program(context),
         log,
         ...listener,
       }),
@@ -39,7 +41,8 @@ export class Engines extends Owner {
     this.analysis = this._register(
       new EngineClient({
         name: 'analysis',
-        program: () => program(context, analysisFiles(context)),
+        files: () => analysisFiles(context),
+        program: () => program(context),
         log,
         events: { runChanged: silent, runFinished: silent },
         idleLimitMs: analysisIdleMs,
@@ -53,14 +56,19 @@ export class Engines extends Owner {
   }
 }
 
-function program(context: vscode.ExtensionContext, files: EngineFiles): EngineProgram {
+/** @throws DcnetError `engine` where `dcnet.nodePath` is wrong */
+async function program(context: vscode.ExtensionContext): Promise<EngineProgram> {
   const settings = vscode.workspace.getConfiguration('dcnet');
   const backend = backendSchema.safeParse(settings.get('backend'));
   return {
-    nodePath: settings.get<string>('nodePath', '').trim() || process.execPath,
+    node: await configuredNode(),
     script: context.asAbsolutePath('dist/engine.js'),
     backend: backend.success ? backend.data : 'auto',
     tensorflowFolder: settings.get<string>('tensorflowFolder', '').trim(),
-    ...files,
   };
+}
+
+/** The Node.js that engines run in. @throws DcnetError `engine` where `dcnet.nodePath` is wrong */
+export function configuredNode(): Promise<NodeProgram> {
+  return findNode(vscode.workspace.getConfiguration('dcnet').get<string>('nodePath', '').trim());
 }

@@ -12,7 +12,7 @@ export function runActions({ state, checkpoints }: RunSnapshot, owned: boolean):
     case 'stopped':
     case 'failed':
       actions.add('edit');
-      if (checkpoints.length > 0) actions.add('resume');
+      actions.add('resume');
       break;
     case 'completed':
       actions.add('edit');

@@ -14,6 +14,8 @@ const targetSchema = z.object({
   layer: z.string().optional(),
   /** Absolute path that something is written to; left out, the user is asked. */
   saveAs: z.string().optional(),
+  /** Resume with half the images at a time, where the run failed for memory. */
+  halve: z.boolean().optional(),
 });
 /** What a command is about: a row of the tree, a lens, or a caller of ours. */
 export type RunTarget = z.infer<typeof targetSchema>;
@@ -37,7 +39,7 @@ const words: Readonly<
   resume: {
     title: 'Resume Training',
     done: 'resumed',
-    remedy: 'Only a stopped or failed run with a checkpoint can be.',
+    remedy: 'Only a stopped or failed run can be.',
   },
   inspect: {
     title: 'Inspect Layers',

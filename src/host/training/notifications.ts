@@ -1,7 +1,9 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { DcnetError } from '../../core/errors.js';
+import { type BatchParts, describeParts, halvedBatch, partsCaveat } from '../../core/run/batchParts.js';
 import type { Summary } from '../../core/run/run.js';
+import type { EngineDeath } from '../engine/engineClient.js';
 import { showError } from '../errors.js';
 import { percent } from '../runs/describe.js';
 
@@ -9,7 +11,7 @@ import { percent } from '../runs/describe.js';
 export async function notifyFinished(
   log: vscode.LogOutputChannel,
   runDirectory: string,
-  { status, testAccuracy, trainSeconds, error }: Summary,
+  { status, testAccuracy, trainSeconds, batch, error }: Summary,
 ): Promise<void> {
   const name = path.basename(runDirectory);
   const target = { runDirectory };
@@ -27,8 +29,11 @@ export async function notifyFinished(
       if (chosen === show) await vscode.commands.executeCommand('dcnet.openTrainingPanel', target);
       return;
     }
-    case 'failed':
-      return showError(log, error === undefined ? unexplained(name) : new DcnetError(error));
+    case 'failed': {
+      const halved = error?.code === 'memory' ? batch && halvedBatch(batch) : undefined;
+      const told = error === undefined ? unexplained(name) : new DcnetError(error);
+      return halved === undefined ? showError(log, told) : askToHalve(log, runDirectory, told, halved);
+    }
     case 'stopped':
       log.info(`${name} was stopped`);
   }
@@ -43,13 +48,20 @@ function unexplained(name: string): DcnetError {
 }
 
 /** The engine died with runs in hand: they can go on where they last wrote a checkpoint. */
-export async function notifyEngineDied(log: vscode.LogOutputChannel, runs: readonly string[]): Promise<void> {
+export async function notifyEngineDied(
+  log: vscode.LogOutputChannel,
+  runs: readonly string[],
+  { exit, lastWords }: EngineDeath,
+): Promise<void> {
   const names = runs.map((directory) => path.basename(directory)).join(', ');
-  log.error(`The engine process ended unexpectedly while it trained ${names}`);
+  const cause = exit === undefined ? '' : ` (${exit})`;
+  const what = `The engine process ended unexpectedly${cause} while it trained ${names}.`;
+  const words = lastWords.length === 0 ? '' : ` Its last words: ${lastWords.join(' / ')}.`;
+  log.error(what + words);
   const resume = 'Resume';
   const showLog = 'Show Log';
   const chosen = await vscode.window.showErrorMessage(
-    `The engine process ended unexpectedly while it trained ${names}. Resume to go on from the newest checkpoint.`,
+    `${what}${words} Nothing is lost but the steps since the newest checkpoint: Resume goes on from there.`,
     resume,
     showLog,
   );
@@ -57,4 +69,24 @@ export async function notifyEngineDied(log: vscode.LogOutputChannel, runs: reado
   if (chosen === resume)
     for (const runDirectory of runs)
       await vscode.commands.executeCommand('dcnet.resumeRun', { runDirectory });
+}
+
+/** A run did not fit into memory: whether it is to go on with half the images at a time. */
+async function askToHalve(
+  log: vscode.LogOutputChannel,
+  runDirectory: string,
+  error: DcnetError,
+  halved: BatchParts,
+): Promise<void> {
+  log.error(error.describe());
+  const halve = 'Halve and Resume';
+  const showLog = 'Show Log';
+  const chosen = await vscode.window.showErrorMessage(
+    `${path.basename(runDirectory)}: ${error.message} Shall it go on from its newest checkpoint with each batch of ${halved.images} in ${describeParts(halved)}? ${partsCaveat}`,
+    halve,
+    showLog,
+  );
+  if (chosen === showLog) log.show(true);
+  if (chosen === halve)
+    await vscode.commands.executeCommand('dcnet.resumeRun', { runDirectory, halve: true });
 }

@@ -5,7 +5,7 @@ import type { RunState } from '../../core/run/run.js';
 import { pickConfig } from '../config/configFiles.js';
 import type { EngineClient } from '../engine/engineClient.js';
 import type { RunAction } from '../runs/describe.js';
-import { pickRun } from '../runs/pickRun.js';
+import { pickRun, targetOf } from '../runs/pickRun.js';
 import type { RunStore } from '../runs/runStore.js';
 import { runsDirectoryOf } from '../runs/runsDirectories.js';
 
@@ -52,14 +52,23 @@ export class Training {
 
   async resume(argument: unknown): Promise<void> {
     requireTrust();
-    const state = await this.#steer('resume', 'resumeRun', argument);
+    const halve = targetOf(argument)?.halve;
+    // A runtime that ran out of memory gives it back when its process ends.
+    if (halve === true && this.runs.known.every(({ directory }) => !this.runs.isOwned(directory)))
+      this.engine.end();
+    const state = await this.#steer('resume', 'resumeRun', argument, { halve });
     if (state !== undefined) this.#sayIfQueued(state.name, state);
   }
 
-  async #steer(action: RunAction, request: Steering, argument: unknown): Promise<RunState | undefined> {
+  async #steer(
+    action: RunAction,
+    request: Steering,
+    argument: unknown,
+    options: { readonly halve?: boolean | undefined } = {},
+  ): Promise<RunState | undefined> {
     const run = await pickRun(this.runs, action, argument);
     if (run === undefined) return undefined;
-    const { state } = await this.engine.request(request, { runDirectory: run.directory });
+    const { state } = await this.engine.request(request, { runDirectory: run.directory, ...options });
     this.runs.engineSays(run.directory, state);
     return state;
   }

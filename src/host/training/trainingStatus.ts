@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { isOver } from '../../core/run/run.js';
+import { describeRuntime, explainRuntime } from '../../core/run/runtime.js';
 import { Owner } from '../lifecycle.js';
 import { percent } from '../runs/describe.js';
 import type { RunSnapshot } from '../runs/runFolder.js';
@@ -49,11 +50,12 @@ export class TrainingStatus extends Owner {
   #fill(run: RunSnapshot, queued: number): void {
     const { state, directory, name } = run;
     const loss = state.loss === undefined ? [] : [`loss ${state.loss.toPrecision(3)}`];
+    const backend = state.backend === undefined ? [] : [state.backend];
     const waiting = queued === 0 ? [] : [`${queued} queued`];
     const epoch = `epoch ${state.epoch}/${state.epochs}`;
     const parts =
       state.status === 'running'
-        ? [epoch, ...loss]
+        ? [epoch, ...loss, ...backend]
         : state.status === 'paused'
           ? ['paused', epoch, ...loss]
           : [state.status];
@@ -85,13 +87,12 @@ export class TrainingStatus extends Owner {
 }
 
 function tooltip({ name, state }: RunSnapshot, queued: number): vscode.MarkdownString {
-  const lines = [
-    `**${name}**: ${state.status}${state.backend === undefined ? '' : ` on ${state.backend}`}`,
-    `step ${state.step} of ${state.totalSteps}`,
-  ];
+  const lines = [`**${name}**: ${state.status}`, `step ${state.step} of ${state.totalSteps}`];
   if (state.imagesPerSecond !== undefined) lines.push(`${Math.round(state.imagesPerSecond)} images/s`);
   if (state.secondsLeft !== undefined) lines.push(`${Math.ceil(state.secondsLeft)} s left`);
   if (state.testAccuracy !== undefined) lines.push(`test accuracy ${percent(state.testAccuracy)}`);
   if (queued > 0) lines.push(`${queued} more queued`);
+  if (state.runtime !== undefined)
+    lines.push(`computed by ${describeRuntime(state.runtime)}`, ...explainRuntime(state.runtime));
   return new vscode.MarkdownString(lines.join('  \n'));
 }

@@ -3,7 +3,14 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { DcnetError } from '../../../src/core/errors.js';
 import { probeRuntimes, startBackend } from '../../../src/engine/backend/backend.js';
-import { loadTensorflow, tryTensorflow } from '../../../src/engine/backend/tensorflow.js';
+import { tryDawn } from '../../../src/engine/backend/dawn.js';
+import {
+  loadTensorflow,
+  type Tensorflow,
+  tensorflowDevice,
+  tryTensorflow,
+} from '../../../src/engine/backend/tensorflow.js';
+import { readKernelSources } from '../../../src/engine/setup/kernelSources.js';
 import { startRuntime } from '../../../src/engine/startRuntime.js';
 
 const notFound = Object.assign(new Error("Cannot find module '@tensorflow/tfjs-node-gpu/package.json'"), {
@@ -49,12 +56,12 @@ describe('probeRuntimes', () => {
     await startBackend('cpu');
     const reports = await probeRuntimes();
     expect(tf.getBackend()).toBe('cpu');
-    expect(reports.map(({ name }) => name)).toEqual(['tensorflow', 'wasm', 'cpu']);
+    expect(reports.map(({ name }) => name)).toEqual(['tensorflow', 'webgpu', 'wasm', 'cpu']);
     for (const { available, version, device, reason } of reports) {
       if (available) expect([version, device]).not.toContain(undefined);
       else expect(reason).toBeTruthy();
     }
-    expect(reports[1]).toMatchObject({ available: true, device: expect.stringContaining('SIMD') });
+    expect(reports[2]).toMatchObject({ available: true, device: expect.stringContaining('SIMD') });
   });
 });
 
@@ -93,10 +100,93 @@ describe('loading TensorFlow', () => {
         seen.push(name);
         expect(removed.isNullOrUndefined?.(null)).toBe(true);
         expect(removed.isNullOrUndefined?.(0)).toBe(false);
-        return { version: '4.22.0' };
+        return { version: name.endsWith('.node') ? readKernelSources().version : '4.22.0' };
       },
     ]);
-    expect(result).toEqual({ available: true, version: '4.22.0' });
-    expect(seen).toEqual(['@tensorflow/tfjs-node-gpu/package.json', '@tensorflow/tfjs-node-gpu']);
+    expect(result).toEqual({ available: true, version: '4.22.0', withoutKernels: undefined });
+    expect(seen).toEqual([
+      '@tensorflow/tfjs-node-gpu/package.json',
+      '@tensorflow/tfjs-node-gpu',
+      '@tensorflow/tfjs-node-gpu/lib/napi-v8/dcnet_ops.node',
+    ]);
+  });
+
+  test.each([
+    {
+      what: 'set up before there were kernels',
+      kernels: () => {
+        throw Object.assign(new Error('Cannot find module'), { code: 'MODULE_NOT_FOUND' });
+      },
+      reason: 'it was set up without them',
+    },
+    {
+      what: 'with kernels compiled from another version’s source',
+      kernels: () => ({ version: 'another' }),
+      reason: 'they are of another version',
+    },
+    {
+      what: 'with kernels that do not load',
+      kernels: () => {
+        throw new Error('undefined symbol: TF_GetInput\nmore');
+      },
+      reason: 'they do not load (undefined symbol: TF_GetInput)',
+    },
+  ])('$what: it runs, and says why decoupled layers are slower and what to do', ({ kernels, reason }) => {
+    const result = tryTensorflow([
+      (name) => (name.endsWith('.node') ? kernels() : { version: '4.22.0' }),
+    ]) as Extract<Tensorflow, { available: true }>;
+    expect(result.available).toBe(true);
+    expect(result.withoutKernels).toContain(reason);
+    expect(tensorflowDevice(result)).toContain(
+      `decoupled layers slower, without kernels of their own: ${reason}`,
+    );
+    expect(tensorflowDevice(result)).toContain('dcnet setup tensorflow --variant cpu');
+    expect(tensorflowDevice({ ...result, withoutKernels: undefined })).toContain(
+      'with kernels for decoupled layers',
+    );
+  });
+});
+
+describe('loading Dawn', () => {
+  const absent = (name: string): never => {
+    throw Object.assign(new Error(`Cannot find module '${name}'`), { code: 'MODULE_NOT_FOUND' });
+  };
+
+  test('absent: says how to install it', async () => {
+    expect(await tryDawn([absent, absent])).toEqual({
+      available: false,
+      reason: expect.stringMatching(/not installed: run npm install --prefix ".+" webgpu@0\.6\.2\.$/),
+    });
+  });
+
+  test('of a C library that is too old here: says what it needs, and the first line of why', async () => {
+    const broken = (name: string): unknown => {
+      if (name.endsWith('package.json')) return { version: '0.6.2' };
+      throw new Error("libc.so.6: version `GLIBC_2.38' not found\nRequire stack: …");
+    };
+    const { reason } = (await tryDawn([absent, broken])) as { reason: string };
+    expect(reason).toContain("does not load (libc.so.6: version `GLIBC_2.38' not found)");
+  });
+
+  test('without a GPU: says what to look at', async () => {
+    const gpu = { requestAdapter: () => Promise.resolve(null) };
+    const load = (name: string): unknown =>
+      name.endsWith('package.json') ? { version: '0.6.2' } : { create: () => gpu, globals: {} };
+    expect(await tryDawn([load])).toEqual({
+      available: false,
+      reason: expect.stringMatching(/no GPU was found: .*(driver|libvulkan1)/),
+    });
+  });
+
+  test('in Electron: names the setting', async () => {
+    Object.defineProperty(process.versions, 'electron', { value: '35.0.0', configurable: true });
+    try {
+      expect(await tryDawn([absent])).toEqual({
+        available: false,
+        reason: expect.stringContaining('dcnet.nodePath'),
+      });
+    } finally {
+      delete (process.versions as { electron?: string }).electron;
+    }
   });
 });

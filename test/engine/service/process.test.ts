@@ -122,7 +122,10 @@ describe('the engine process', () => {
     expect(presence).toEqual({ protocolVersion, pid: engine.child.pid, socket: engine.socket });
     const { remote, states, summaries, leave } = await connect(engine.socket);
 
-    expect(await remote.request('hello', {})).toMatchObject({ pid: engine.child.pid, backend: testBackend });
+    expect(await remote.request('hello', {})).toMatchObject({
+      pid: engine.child.pid,
+      runtime: { name: testBackend, choice: `name: ${testBackend} was asked for` },
+    });
     expect(await remote.request('doctor', {})).toMatchObject({ node: process.version });
     const { configFile, configText, runsDirectory } = project.request();
     expect(await remote.request('describeData', { configFile, configText })).toMatchObject({

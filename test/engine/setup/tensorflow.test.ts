@@ -72,7 +72,7 @@ describe.skipIf(process.platform === 'win32')('setting TensorFlow up', () => {
     );
     expect(details.message).toContain('npm ended with 7');
     expect(details.message).toContain('no route to registry');
-    expect(seen[0]).toEqual({ activity: 'Install the binding’s source from npm', done: 0, total: 4 });
+    expect(seen[0]).toEqual({ activity: 'Install the binding’s source from npm', done: 0, total: 5 });
     expect(await readdir(path.dirname(folder))).toEqual(['tensorflow']);
     expect(await readFile(path.join(folder, 'kept'), 'utf8')).toBe('as it was');
   });

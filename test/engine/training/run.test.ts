@@ -14,6 +14,7 @@ import {
 import { readCheckpoint } from '../../../src/engine/checkpoint/checkpoint.js';
 import { buildModel } from '../../../src/engine/model/model.js';
 import { divergedError } from '../../../src/engine/training/diverged.js';
+import { backendNameSchema } from '../../../src/protocol/engine.js';
 import { testBackend } from '../backends.js';
 import { TinyProject } from './support.js';
 
@@ -83,6 +84,10 @@ describe('a run', () => {
       seed: 1,
       data: { name: 'data', trainImages: 60 },
     });
+    const { name, version, device } = project.runtime;
+    expect(environment.runtime).toMatchObject({ name, version, device });
+    expect(environment.runtime.others).toHaveLength(backendNameSchema.options.length - 1);
+    expect(((await json(runDirectory, 'state.json')) as RunState).runtime).toEqual(environment.runtime);
     expect(environment.configFile).toBe(path.join(project.directory, 'tiny.dcnet.json'));
     expect(await readFile(path.join(runDirectory, 'config.dcnet.json'), 'utf8')).toBe(
       project.request({ epochs: 12 }).configText,

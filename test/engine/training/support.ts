@@ -3,7 +3,11 @@ import path from 'node:path';
 import type { RunState, Summary } from '../../../src/core/run/run.js';
 import { type Runtime, startBackend } from '../../../src/engine/backend/backend.js';
 import { DataStore } from '../../../src/engine/data/dataStore.js';
-import { RunQueue, type RunQueueListener } from '../../../src/engine/training/runQueue.js';
+import {
+  type ResumeOptions,
+  RunQueue,
+  type RunQueueListener,
+} from '../../../src/engine/training/runQueue.js';
 import { testBackend } from '../backends.js';
 import { type TinyData, temporaryFolder, writeTinyData } from '../data/tinyData.js';
 
@@ -111,14 +115,22 @@ export class TinyProject {
     return { runDirectory, summary: summary! };
   }
 
-  async resume(runDirectory: string): Promise<Summary> {
+  /** Go on with a run; to its end, or until so many steps are finished. */
+  async resume(
+    runDirectory: string,
+    options: ResumeOptions = {},
+    until = Number.POSITIVE_INFINITY,
+  ): Promise<Summary> {
     let summary: Summary | undefined;
     const queue = this.queue({
+      changed: (_, { status, step }) => {
+        if (status === 'running' && step >= until) void queue.stop(runDirectory);
+      },
       finished: (_, finished) => {
         summary = finished;
       },
     });
-    await queue.resume(runDirectory);
+    await queue.resume(runDirectory, options);
     await queue.whenIdle();
     return summary!;
   }

@@ -86,6 +86,20 @@ export function makeTrainingView(status: RunStatus): TrainingView {
     ...(test ? { testAccuracy: test.testAccuracy, bestTestAccuracy: best } : {}),
     ...(status === 'running' || status === 'paused' ? { secondsLeft: 74 } : {}),
     updatedAt: '2026-01-01T12:00:00.000Z',
+    ...(status === 'queued'
+      ? {}
+      : {
+          runtime: {
+            name: 'wasm',
+            version: '4.22.0',
+            device: 'two cores',
+            choice: 'auto: 1.2 × tensorflow in a trial on this machine',
+            others: [
+              { name: 'tensorflow', why: 'it runs here, at 0.83 × the speed of wasm in the trial' },
+              { name: 'cpu', why: 'it runs here, as the reference for tests: some hundred times slower' },
+            ],
+          },
+        }),
     ...(status === 'failed'
       ? {
           error: {

@@ -1,0 +1,158 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Window } from '../../operator/patchNorms.js';
+import { bindings, type DawnBackend, inLine, lineOfGroups } from '../dawnBackend.js';
+
+/** A workgroup is a square of this many threads a side: channels in x, patches or pixels in y. */
+const side = 16;
+
+const sizes = `
+override height: u32;
+override width: u32;
+override channels: u32;
+override kernel: u32;
+override stride: u32;
+override top: u32;
+override left: u32;
+override outHeight: u32;
+override outWidth: u32;
+override count: u32; // patches or pixels
+`;
+
+const norms = `
+${bindings(['norms'], ['x'])}${sizes}${lineOfGroups}
+override epsilon: f32;
+var<workgroup> partial: array<array<f32, ${side}>, ${side}>;
+
+@compute @workgroup_size(${side}, ${side})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u) {
+  let patch_ = groupIndex(group) * ${side}u + lane.y;
+  let image = patch_ / (outHeight * outWidth);
+  let inImage = patch_ % (outHeight * outWidth);
+  let firstRow = i32(inImage / outWidth * stride) - i32(top);
+  let firstColumn = i32(inImage % outWidth * stride) - i32(left);
+  var sum = 0.0;
+  if (patch_ < count) {
+    for (var row = max(firstRow, 0); row < min(firstRow + i32(kernel), i32(height)); row++) {
+      for (var column = max(firstColumn, 0); column < min(firstColumn + i32(kernel), i32(width)); column++) {
+        let pixel = ((image * height + u32(row)) * width + u32(column)) * channels;
+        for (var channel = lane.x; channel < channels; channel += ${side}u) {
+          let value = x[pixel + channel];
+          sum += value * value;
+        }
+      }
+    }
+  }
+  partial[lane.y][lane.x] = sum;
+  for (var half = ${side / 2}u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane.x < half) {
+      partial[lane.y][lane.x] += partial[lane.y][lane.x + half];
+    }
+  }
+  if (lane.x == 0u && patch_ < count) {
+    norms[patch_] = sqrt(partial[lane.y][0] + epsilon);
+  }
+}
+`;
+
+const gradient = `
+${bindings(['dx'], ['x', 'norms', 'dn'])}${sizes}${lineOfGroups}
+var<workgroup> spread: array<f32, ${side}>;
+
+// The first of the patches of a line that hold a pixel, and the one after the last.
+fn patchesWith(pixel: u32, before: u32, patches: u32) -> vec2u {
+  let shifted = pixel + before;
+  let first = select(0u, (shifted - kernel) / stride + 1u, shifted >= kernel);
+  return vec2u(first, min(shifted / stride + 1u, patches));
+}
+
+@compute @workgroup_size(${side}, ${side})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u) {
+  let pixel = groupIndex(group) * ${side}u + lane.y;
+  if (lane.x == 0u) {
+    let image = pixel / (height * width);
+    let rows = patchesWith(pixel / width % height, top, outHeight);
+    let columns = patchesWith(pixel % width, left, outWidth);
+    var sum = 0.0;
+    if (pixel < count) {
+      for (var row = rows.x; row < rows.y; row++) {
+        for (var column = columns.x; column < columns.y; column++) {
+          let patch_ = (image * outHeight + row) * outWidth + column;
+          sum += dn[patch_] / max(norms[patch_], 1e-30);
+        }
+      }
+    }
+    spread[lane.y] = sum;
+  }
+  workgroupBarrier();
+  if (pixel < count) {
+    for (var channel = lane.x; channel < channels; channel += ${side}u) {
+      let index = pixel * channels + channel;
+      dx[index] = x[index] * spread[lane.y];
+    }
+  }
+}
+`;
+
+function windowConstants(shape: readonly number[], { kernel, stride, padding }: Window) {
+  const info = tf.backend_util.computePool2DInfo(
+    [...shape] as [number, number, number, number],
+    kernel,
+    stride,
+    1,
+    padding,
+  );
+  const { inHeight, inWidth, inChannels, padInfo, outHeight, outWidth } = info;
+  return {
+    height: inHeight,
+    width: inWidth,
+    channels: inChannels,
+    kernel,
+    stride,
+    top: padInfo.top,
+    left: padInfo.left,
+    outHeight,
+    outWidth,
+  };
+}
+
+/**
+ * √(Σ x² + ε) of every patch.
+ * @param x [N, H, W, Cin]
+ * @returns [N, H′, W′, 1]
+ */
+export function patchNorms(
+  backend: DawnBackend,
+  x: tf.TensorInfo,
+  { epsilon, ...window }: Window & { readonly epsilon: number },
+): tf.TensorInfo {
+  const constants = windowConstants(x.shape, window);
+  const out = backend.output([x.shape[0]!, constants.outHeight, constants.outWidth, 1]);
+  const count = tf.util.sizeFromShape(out.shape);
+  backend.dispatch({
+    code: norms,
+    constants: { ...constants, count, epsilon },
+    inputs: [x],
+    outputs: [out],
+    groups: inLine(Math.ceil(count / side)),
+  });
+  return out;
+}
+
+/** dx = x · Σ dn/n over the patches that hold the pixel. */
+export function patchNormsGradient(
+  backend: DawnBackend,
+  { x, norms: given, dn }: Readonly<Record<'x' | 'norms' | 'dn', tf.TensorInfo>>,
+  window: Window,
+): tf.TensorInfo {
+  const dx = backend.output(x.shape);
+  const count = tf.util.sizeFromShape(x.shape) / x.shape[3]!;
+  backend.dispatch({
+    code: gradient,
+    constants: { ...windowConstants(x.shape, window), count },
+    inputs: [x, given, dn],
+    outputs: [dx],
+    groups: inLine(Math.ceil(count / side)),
+  });
+  return dx;
+}

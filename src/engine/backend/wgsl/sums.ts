@@ -1,0 +1,59 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { bindings, type DawnBackend } from '../dawnBackend.js';
+
+const lanes = 256;
+
+/** Each workgroup sums some columns: neighbouring threads read neighbouring columns, and share each column's rows. */
+const code = `
+${bindings(['sums'], ['x'])}
+override rows: u32;
+override columns: u32;
+override columnsAtOnce: u32;
+override rowsAtOnce: u32;
+var<workgroup> partial: array<f32, ${lanes}>;
+
+@compute @workgroup_size(columnsAtOnce, rowsAtOnce)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u) {
+  let column = group.x * columnsAtOnce + lane.x;
+  var sum = 0.0;
+  if (column < columns) {
+    for (var row = lane.y; row < rows; row += rowsAtOnce) {
+      sum += x[row * columns + column];
+    }
+  }
+  partial[lane.y * columnsAtOnce + lane.x] = sum;
+  for (var half = rowsAtOnce / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane.y < half) {
+      partial[lane.y * columnsAtOnce + lane.x] += partial[(lane.y + half) * columnsAtOnce + lane.x];
+    }
+  }
+  if (lane.y == 0u && column < columns) {
+    sums[column] = partial[lane.x];
+  }
+}
+`;
+
+/**
+ * Sums over the rows of [rows, columns].
+ * @returns of any shape with as many values as there are columns
+ */
+export function columnSums(
+  backend: DawnBackend,
+  x: tf.TensorInfo,
+  rows: number,
+  columns: number,
+  shape: readonly number[],
+): tf.TensorInfo {
+  const sums = backend.output(shape);
+  const rowsAtOnce = columns === 1 ? lanes : rows >= 32 ? 16 : 1;
+  const columnsAtOnce = lanes / rowsAtOnce;
+  backend.dispatch({
+    code,
+    constants: { rows, columns, columnsAtOnce, rowsAtOnce },
+    inputs: [x],
+    outputs: [sums],
+    groups: [Math.ceil(columns / columnsAtOnce), 1, 1],
+  });
+  return sums;
+}

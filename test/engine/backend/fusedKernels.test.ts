@@ -1,0 +1,158 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, test } from 'vitest';
+import { angularNames, magnitudeNames } from '../../../src/core/config/schema.js';
+import { startBackend } from '../../../src/engine/backend/backend.js';
+import { batchNormalize } from '../../../src/engine/operator/batchNorm.js';
+import { decoupledProduct } from '../../../src/engine/operator/decoupledProduct.js';
+import { type FusedKernel, hasFused } from '../../../src/engine/operator/fusedKernels.js';
+import { normEpsilon, patchNorms } from '../../../src/engine/operator/patchNorms.js';
+import { testBackend } from '../backends.js';
+import { expectClose, randomValues, sizeOf, tensorOf } from '../tensors.js';
+
+/** An input: its values and shape. */
+type Given = readonly [values: Float64Array, shape: readonly number[]];
+type Operation = (...inputs: tf.Tensor[]) => tf.Tensor;
+
+/** The value and the gradient to each input, as a backend computes them. */
+async function results(
+  backend: 'cpu' | typeof testBackend,
+  operation: Operation,
+  given: readonly Given[],
+): Promise<Float64Array[]> {
+  await startBackend(backend);
+  const found: Float64Array[] = [];
+  tf.tidy(() => {
+    const inputs = given.map(([values, shape]) => tensorOf(values, shape));
+    const value = operation(...inputs);
+    const upstream = tensorOf(randomValues(99, value.size), value.shape);
+    for (const tensor of [value, ...tf.grads(operation)(inputs, upstream)])
+      found.push(Float64Array.from(tensor.dataSync()));
+  });
+  return found;
+}
+
+/** The kernels agree with what the cpu backend composes of tfjs's operations. */
+async function expectAgreement(
+  operation: Operation,
+  given: readonly Given[],
+  tolerance: number,
+): Promise<void> {
+  const expected = await results('cpu', operation, given);
+  const actual = await results(testBackend, operation, given);
+  expect(actual.length).toBe(expected.length);
+  tf.tidy(() => {
+    for (const [index, values] of actual.entries())
+      expectClose(
+        tf.tensor1d(Float32Array.from(values)),
+        expected[index]!,
+        tolerance,
+        index === 0 ? 'value' : `gradient to input ${index - 1}`,
+        0.1, // a gradient that is 0 but for rounding
+      );
+  });
+}
+
+describe(`kernels of our own on ${testBackend}`, () => {
+  test('are in use', async () => {
+    await startBackend(testBackend);
+    const names: readonly FusedKernel[] = [
+      'DecoupledProduct',
+      'DecoupledProductGradient',
+      'PatchNorms',
+      'PatchNormsGradient',
+      'BatchNormalization',
+      'BatchNormalizationGradient',
+      'ChannelAffine',
+    ];
+    expect(names.filter((name) => !hasFused(name))).toEqual([]);
+  });
+
+  const operators = magnitudeNames.flatMap((magnitude) =>
+    angularNames.map((angular) => [magnitude, angular] as const),
+  );
+  test.each(operators)('%s · %s: one R and k, and one of each filter', async (magnitude, angular) => {
+    // More rows than one core takes at a time, and filters that fill no vector.
+    for (const [shape, parameters] of [
+      [[2, 31, 29, 19], 19],
+      [[1, 3, 5, 5], 1],
+    ] as const) {
+      const patches = [...shape.slice(0, 3), 1];
+      const norms = randomValues(1, sizeOf(patches), 0.05, 3);
+      const filters = shape[3];
+      const cosines = randomValues(2, sizeOf(shape), -0.95, 0.95);
+      const projection = cosines.map((cosine, i) => cosine * norms[Math.floor(i / filters)]!);
+      const hasRadius = ['ball', 'tanh', 'seg'].includes(magnitude);
+      const hasK = angular === 'sigmoid';
+      const given: Given[] = [
+        [projection, shape],
+        [norms, patches],
+        ...(hasRadius ? [[randomValues(3, parameters, 0.5, 2), [parameters]] as const] : []),
+        ...(hasK ? [[randomValues(4, parameters, 0.2, 0.8), [parameters]] as const] : []),
+      ];
+      await expectAgreement(
+        (u, n, ...rest) =>
+          decoupledProduct(
+            {
+              projection: u as tf.Tensor4D,
+              norms: n as tf.Tensor4D,
+              radius: hasRadius ? (rest[0] as tf.Tensor1D) : undefined,
+              k: hasK ? (rest.at(-1) as tf.Tensor1D) : undefined,
+            },
+            { magnitude, angular, alpha: 1.3, beta: 0.4 },
+          ),
+        given,
+        2e-5,
+      );
+    }
+  });
+
+  test.each([
+    { shape: [3, 7, 9, 5], kernel: 3, stride: 1, padding: 'same' },
+    { shape: [2, 8, 5, 19], kernel: 4, stride: 3, padding: 'same' },
+    { shape: [2, 9, 6, 1], kernel: 2, stride: 2, padding: 'valid' },
+    { shape: [1, 5, 7, 3], kernel: 1, stride: 3, padding: 'same' },
+  ] as const)('patch norms: $shape, kernel $kernel, stride $stride, $padding', async (plan) => {
+    const { shape, ...window } = plan;
+    await expectAgreement(
+      (x) => patchNorms(x as tf.Tensor4D, window, normEpsilon),
+      [[randomValues(5, sizeOf(shape)), shape]],
+      1e-5,
+    );
+  });
+
+  test.each([true, false])('batch normalisation of more rows than one core takes, relu %s', async (relu) => {
+    const shape = [2, 31, 29, 19];
+    await expectAgreement(
+      (x, gamma, beta) =>
+        batchNormalize(x!, gamma as tf.Tensor1D, beta as tf.Tensor1D, relu, () => undefined),
+      [
+        [randomValues(6, sizeOf(shape), -1, 3), shape],
+        [randomValues(7, 19, 0.5, 1.5), [19]],
+        [randomValues(8, 19), [19]],
+      ],
+      1e-4,
+    );
+  });
+
+  test('the same values to the last bit each time', async () => {
+    const shape = [2, 31, 29, 19];
+    const given: Given[] = [
+      [randomValues(1, sizeOf(shape)), shape],
+      [randomValues(2, sizeOf([2, 31, 29, 1]), 1, 3), [2, 31, 29, 1]],
+      [randomValues(3, 19, 0.5, 2), [19]],
+    ];
+    const operation: Operation = (projection, norms, radius) =>
+      decoupledProduct(
+        {
+          projection: projection as tf.Tensor4D,
+          norms: norms as tf.Tensor4D,
+          radius: radius as tf.Tensor1D,
+          k: undefined,
+        },
+        { magnitude: 'tanh', angular: 'cosine', alpha: 1, beta: 0 },
+      );
+    const first = await results(testBackend, operation, given);
+    for (let again = 0; again < 5; again++)
+      expect(await results(testBackend, operation, given)).toEqual(first);
+  });
+});

@@ -1,0 +1,76 @@
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { markdownTable } from '../../../src/bench/markdown.js';
+import { spreadOf } from '../../../src/bench/measure.js';
+import { Pytorch } from '../../../src/bench/pytorch.js';
+import { normals } from '../../../src/core/random.js';
+import { startBackend } from '../../../src/engine/backend/backend.js';
+import { decoupledConv2d } from '../../../src/engine/operator/decoupledConv2d.js';
+
+describe('the bench’s table', () => {
+  it('has what was measured in rows and what it was measured on in columns', () => {
+    const table = markdownTable([
+      { what: ['training', 'net'], on: 'wasm', value: spreadOf([1200, 1000, 1100]), unit: 'images/s' },
+      { what: ['training', 'net'], on: 'PyTorch', value: spreadOf([4]), unit: 'images/s' },
+      { what: ['start'], on: 'wasm', value: spreadOf([0.5]), unit: 's' },
+    ]);
+    expect(table.split('\n')).toEqual([
+      '|  | wasm | PyTorch |',
+      '| --- | ---: | ---: |',
+      '| training · net, images/s | 1,100 (1,000–1,200) | 4 |',
+      '| start, s | 0.5 |  |',
+    ]);
+  });
+});
+
+describe('PyTorch beside us', () => {
+  it('is skipped with the reason where there is no Python', async () => {
+    expect(await Pytorch.start('no-such-python')).toMatch(/^no-such-python cannot be run \(.*ENOENT/);
+  });
+
+  describe('in the bench’s formulation', () => {
+    const python = process.env.DCNET_PYTHON ?? 'python3';
+    const hasTorch = spawnSync(python, ['-c', 'import torch']).status === 0;
+
+    beforeAll(() => startBackend('cpu'));
+
+    it.for(['tanh', 'linear'] as const)('computes our operator: %s · cosine', async (magnitude, { skip }) => {
+      if (!hasTorch) skip(`${python} has no torch`);
+      const [images, side, inputs, filters] = [2, 6, 3, 4];
+      const x = normals(images * side * side * inputs, 1, 1, 'x');
+      const w = normals(9 * inputs * filters, 0.3, 1, 'w');
+      const program = `
+import importlib.util, json, torch
+spec = importlib.util.spec_from_file_location("bench", ${JSON.stringify(path.resolve('src/bench/pytorch.py'))})
+bench = importlib.util.module_from_spec(spec); spec.loader.exec_module(bench)
+layer = {"kernel": 3, "stride": 1, "padding": "same", "filters": ${filters}, "operator": {"magnitude": "${magnitude}"}}
+conv = bench.DecoupledConv2d(${inputs}, layer).eval()
+conv.kernel.data = torch.tensor(${JSON.stringify([...w])}).reshape(3, 3, ${inputs}, ${filters}).permute(3, 2, 0, 1)
+x = torch.tensor(${JSON.stringify([...x])}).reshape(${images}, ${side}, ${side}, ${inputs}).permute(0, 3, 1, 2)
+print(json.dumps(conv(x).permute(0, 2, 3, 1).flatten().tolist()))`;
+      const { stdout, stderr } = spawnSync(python, ['-c', program], { encoding: 'utf8' });
+      expect(stderr).toBe('');
+      const theirs = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as number[];
+      const ours = decoupledConv2d(
+        tf.tensor4d(x, [images, side, side, inputs]),
+        tf.tensor4d(w, [3, 3, inputs, filters]),
+        // R = ρ·E‖x‖ with ρ = 1 + 1e-4 and an average of 1, as the module starts.
+        {
+          magnitude,
+          angular: 'cosine',
+          alpha: 1,
+          beta: 1,
+          stride: 1,
+          padding: 'same',
+          radius: tf.tensor1d([1.0001]),
+        },
+      );
+      expect(ours.size).toBe(theirs.length);
+      ours.dataSync().forEach((value, i) => {
+        expect(Math.abs(value - theirs[i]!)).toBeLessThan(1e-4);
+      });
+    });
+  });
+});

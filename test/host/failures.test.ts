@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { isOver } from '../../src/core/run/run.js';
+import { findNode } from '../../src/host/engine/nodeProgram.js';
+import { writeBars } from './support/bars.js';
+import { writeConfig, writeLongConfig } from './support/configs.js';
+import { inWorkspace } from './support/extension.js';
+import { skip } from './support/run.js';
+import { newRun, readState, readSummary, runNames, runsDirectory, untilStatus } from './support/runs.js';
+import { until } from './support/until.js';
+import { pictureFailures, Workbench } from './support/workbench.js';
+
+const command = (id: string, argument?: unknown) => vscode.commands.executeCommand(`dcnet.${id}`, argument);
+
+async function setNodePath(value: string | undefined): Promise<void> {
+  const { Global } = vscode.ConfigurationTarget;
+  await vscode.workspace.getConfiguration('dcnet').update('nodePath', value, Global);
+  await command('restartEngine');
+}
+
+describe('Failures of the engine and its runtime', () => {
+  pictureFailures();
+  let folder = '';
+
+  before(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'dcnet-failures-'));
+    writeBars(inWorkspace('bars'));
+  });
+  afterEach(() => vscode.commands.executeCommand('notifications.clearAll'));
+  after(async () => {
+    await setNodePath(undefined);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** A program that runs this Node.js with more, as `dcnet.nodePath` may name it. */
+  function writeProgram(name: string, line: string): string {
+    const file = path.join(folder, name);
+    writeFileSync(file, `#!/bin/sh\n${line}\n`);
+    chmodSync(file, 0o755);
+    return file;
+  }
+
+  for (const signal of ['SIGSEGV', 'SIGKILL'] as const)
+    it(`a crash by ${signal} is told with its cause, and Resume goes on from the newest checkpoint`, async function () {
+      if (process.platform === 'win32') skip(this, 'Windows has no signals');
+      const workbench = await Workbench.of(this);
+      const run = await newRun(() => command('train', writeLongConfig(`crash-${signal.toLowerCase()}`)));
+      const { pid } = await until('an epoch', () => {
+        const state = readState(run);
+        return state.epoch > 1 && state;
+      });
+      process.kill(pid!, signal);
+      const notification = await workbench.notification(
+        new RegExp(`ended unexpectedly \\(${signal}\\) while it trained ${run}`),
+      );
+      await workbench.screenshot(`crash-${signal}`);
+      await notification.getByText('Resume', { exact: true }).click();
+      const resumed = await until('it goes on', () => {
+        const state = readState(run);
+        return state.status === 'running' && state.pid !== pid && state;
+      });
+      assert.ok(resumed.epoch > 1, 'from a checkpoint');
+      await command('stopRun', { runDirectory: path.join(runsDirectory(), run) });
+      await untilStatus(run, 'stopped');
+    });
+
+  it('a wrong dcnet.nodePath is told by name, and nothing is started', async function () {
+    const workbench = await Workbench.of(this);
+    await setNodePath(path.join(folder, 'nowhere'));
+    const before = runNames();
+    await command('train', vscode.Uri.file(inWorkspace('small.dcnet.json')));
+    await workbench.notification(/The setting dcnet\.nodePath names .*nowhere, which cannot be run/);
+    assert.deepEqual(runNames(), before);
+  });
+
+  it('a Node.js is found by the setting, on the PATH, or is VS Code’s own', async function () {
+    if (process.platform === 'win32') skip(this, 'the programs of this test are shell scripts');
+    const old = writeProgram('old', 'echo v18.20.1');
+    await assert.rejects(findNode(old), /dcnet\.nodePath names .*old, which is Node\.js 18\.20\.1/);
+    const other = writeProgram('other', 'echo hello');
+    await assert.rejects(findNode(other), /which is not Node\.js/);
+    const fresh = writeProgram('fresh', 'echo v99.1.0');
+    assert.deepEqual(await findNode(fresh), {
+      path: fresh,
+      version: '99.1.0',
+      origin: 'from the setting dcnet.nodePath',
+    });
+
+    const before = process.env.PATH;
+    try {
+      process.env.PATH = path.join(folder, 'empty');
+      assert.match((await findNode('')).origin, /VS Code’s own/);
+      assert.equal((await findNode('')).path, process.execPath);
+      // The first on the PATH that is new enough.
+      for (const [name, version] of [
+        ['a', '18.0.0'],
+        ['b', '22.3.0'],
+      ] as const) {
+        await vscode.workspace.fs.createDirectory(vscode.Uri.file(path.join(folder, name)));
+        writeProgram(path.join(name, 'node'), `echo v${version}`);
+      }
+      process.env.PATH = ['a', 'b'].map((name) => path.join(folder, name)).join(path.delimiter);
+      assert.deepEqual(await findNode(''), {
+        path: path.join(folder, 'b', 'node'),
+        version: '22.3.0',
+        origin: 'found on the PATH',
+      });
+    } finally {
+      process.env.PATH = before;
+    }
+  });
+
+  it('a batch that does not fit into memory is halved when the question is answered so', async function () {
+    if (process.platform === 'win32') skip(this, 'the program of this test is a shell script');
+    const workbench = await Workbench.of(this);
+    // 32 MiB for the WebAssembly backend.
+    const node = (await findNode('')).path;
+    await setNodePath(writeProgram('little', `exec "${node}" --wasm-max-mem-pages=512 "$@"`));
+    const config = writeConfig(
+      'wide',
+      ['"filters": 4', '"filters": 40'],
+      ['"batch": 20', '"batch": 400'],
+      ['"epochs": 3', '"epochs": 1'],
+    );
+    const run = await newRun(() => command('train', config));
+    for (let parts = 2; ; parts *= 2) {
+      const question = await workbench.notification(
+        `each batch of 400 in ${parts} parts of ${400 / parts} images?`,
+      );
+      assert.match((await question.textContent()) ?? '', /did not fit into the memory of wasm/);
+      assert.equal(readState(run).error?.code, 'memory');
+      await workbench.screenshot(`halve-${parts}`);
+      await question.getByText('Halve and Resume').click();
+      const state = await until('it is over again', () => {
+        const now = readState(run);
+        return isOver(now.status) && now.batch?.parts === parts && now;
+      });
+      if (state.status === 'completed') break;
+      assert.equal(state.error?.code, 'memory');
+    }
+    assert.ok((readSummary(run).batch?.parts ?? 1) > 1);
+  });
+});
