@@ -86,7 +86,7 @@ describe('a run', () => {
     });
     const { name, version, device } = project.runtime;
     expect(environment.runtime).toMatchObject({ name, version, device });
-    expect(environment.runtime.others).toHaveLength(backendNameSchema.options.length - 1);
+    expect(environment.runtime?.others).toHaveLength(backendNameSchema.options.length - 1);
     expect(((await json(runDirectory, 'state.json')) as RunState).runtime).toEqual(environment.runtime);
     expect(environment.configFile).toBe(path.join(project.directory, 'tiny.dcnet.json'));
     expect(await readFile(path.join(runDirectory, 'config.dcnet.json'), 'utf8')).toBe(
