@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +10,7 @@ import { startBackend } from '../../../src/engine/backend/backend.js';
 import type { Split } from '../../../src/engine/data/dataSet.js';
 import { imageTensor, labelTensor } from '../../../src/engine/data/images.js';
 import { buildModel, type DcnetModel } from '../../../src/engine/model/model.js';
-import { TrainingWorkers } from '../../../src/engine/parallel/trainingWorkers.js';
+import { defaultWorkers, TrainingWorkers } from '../../../src/engine/parallel/trainingWorkers.js';
 import { pass } from '../../../src/engine/training/step.js';
 import { testBackend } from '../backends.js';
 import { TinyProject } from './support.js';
@@ -72,6 +73,14 @@ async function byWorkers(workers: number): Promise<number[][]> {
 
 describe.skipIf(testBackend !== 'wasm')('workers that share a batch (of the wasm backend)', () => {
   beforeAll(() => startBackend('wasm'));
+
+  it('are as many as the machine’s cores where there is work for them', () => {
+    const wide = { ...config, layers: [{ type: 'conv', filters: 64, kernel: 5 }, ...config.layers] };
+    const { network: large } = resolveNetwork(configSchema.parse(wide), { shape: [96, 96, 3], classes });
+    expect(defaultWorkers(64, network!)).toBe(1);
+    expect(defaultWorkers(64, large!)).toBe(Math.min(os.availableParallelism(), 4));
+    expect(defaultWorkers(20, large!)).toBe(1);
+  });
 
   it.each([2, 3])(
     '%d compute the loss, the gradients and the running averages of one thread',
