@@ -120,7 +120,10 @@ describe('the time a snapshot takes', () => {
   it('is measured for 2,000 records', async () => {
     const view = longTraining();
     const { page, close } = await browser.open({ panel: 'training', view });
-    times['training, 2,000 records'] = await redraw(page, [view, { ...view, backend: 'other' }]);
+    times['training, 2,000 records'] = await redraw(page, [
+      view,
+      { ...view, state: { ...view.state, name: 'other' } },
+    ]);
     const line = await page.locator('[data-mark="train-loss"]').getAttribute('d');
     expect(line?.split('L')).toHaveLength(2000);
     await close();
