@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import * as vscode from 'vscode';
 import { writeBars } from './support/bars.js';
 import { inWorkspace, openInEditor } from './support/extension.js';
-import { newRun, untilStatus } from './support/runs.js';
+import { newRun, runsDirectory, untilStatus } from './support/runs.js';
 import { until } from './support/until.js';
 import { eachBuildsOnTheLast, Workbench } from './support/workbench.js';
 
 describe('Looking into the layers', () => {
   eachBuildsOnTheLast();
+  let checkpoint = '';
   let panel: Awaited<ReturnType<Workbench['panel']>>;
 
   before(async () => {
@@ -16,13 +18,14 @@ describe('Looking into the layers', () => {
     await openInEditor(config);
     const run = await newRun(() => vscode.commands.executeCommand('dcnet.train', vscode.Uri.file(config)));
     await untilStatus(run, 'completed');
+    checkpoint = path.join(runsDirectory(), run, 'checkpoints', 'epoch-0003.dcnet.safetensors');
   });
 
   const heading = (): Promise<string> => panel.locator('h1').innerText();
 
   it('counts the images of one class, and those that went wrong', async function () {
     const workbench = await Workbench.of(this);
-    await vscode.commands.executeCommand('dcnet.inspectLayers');
+    await vscode.commands.executeCommand('dcnet.inspectLayers', vscode.Uri.file(checkpoint));
     panel = await workbench.panel('layer');
     await panel.getByRole('listbox', { name: 'Layers' }).waitFor();
     const whole = await heading();
@@ -77,11 +80,11 @@ describe('Looking into the layers', () => {
 
   it('leads to the errors of the checkpoint, and back', async function () {
     const workbench = await Workbench.of(this);
-    const checkpoint = (await heading()).match(/epoch-\d+/)?.[0];
+    const shown = (await heading()).match(/epoch-\d+/)?.[0];
     await panel.getByRole('button', { name: 'Explain Errors' }).click();
     const errors = await workbench.panel('errors');
     await errors.getByRole('button', { name: 'Inspect Layers' }).waitFor();
-    assert.ok((await errors.locator('h1').innerText()).includes(checkpoint ?? 'a checkpoint'));
+    assert.ok((await errors.locator('h1').innerText()).includes(shown ?? 'a checkpoint'));
     await errors.getByRole('button', { name: 'Inspect Layers' }).click();
     const layers = await workbench.panel('layer');
     await layers.getByRole('listbox', { name: 'Layers' }).waitFor();

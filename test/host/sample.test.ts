@@ -86,7 +86,7 @@ describe('The sample network', () => {
   it('has errors, each with a verdict', async function () {
     const workbench = await Workbench.of(this);
     await vscode.commands.executeCommand('workbench.action.closeSidebar'); // room for both, for the pictures
-    await workbench.palette('DCNet: Explain Errors');
+    await vscode.commands.executeCommand('dcnet.explainErrors', config());
     const panel = await workbench.panel('errors');
     await panel.locator('.one-error h2', { hasText: 'Test image' }).first().waitFor({ timeout: 60_000 });
     await until('thumbnails', async () => (await panel.locator('.thumbnail canvas').count()) > 0);

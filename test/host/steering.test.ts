@@ -19,7 +19,10 @@ describe('Steering runs', () => {
   let second = '';
   const target = (run: string) => ({ runDirectory: path.join(runsDirectory(), run) });
 
-  before(() => writeBars(inWorkspace('bars')));
+  before(async () => {
+    writeBars(inWorkspace('bars'));
+    await vscode.commands.executeCommand('dcnet.runs.focus');
+  });
   after(async () => {
     for (const run of [first, second].filter((name) => name !== '' && existsSync(target(name).runDirectory)))
       if (readState(run).status === 'running') await command('stopRun', target(run));

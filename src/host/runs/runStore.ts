@@ -53,6 +53,7 @@ export class RunStore extends Owner {
   /** Every run, newest first. */
   async list(): Promise<readonly RunSnapshot[]> {
     await this.#load();
+    await this.#catchUp();
     return this.#sorted();
   }
 
@@ -64,6 +65,7 @@ export class RunStore extends Owner {
   /** One run; undefined for a folder that is no run. */
   async get(directory: string): Promise<RunSnapshot | undefined> {
     await this.#load();
+    await this.#catchUp();
     if (!this.#runs.has(directory)) await this.#read([directory]);
     return this.#runs.get(directory);
   }
@@ -178,6 +180,12 @@ export class RunStore extends Owner {
       .finally(() => {
         this.#reading = false;
       });
+  }
+
+  /** Read what is known to have changed: who asks is not told what was before. Those who follow hear of it later. */
+  async #catchUp(): Promise<void> {
+    const changed = [...this.#dirty].filter(([, what]) => what === 'folder');
+    if (changed.length > 0) await this.#read(changed.map(([directory]) => directory));
   }
 
   #watch(directories: ReadonlySet<string>): void {
