@@ -33,6 +33,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/core/**/*.test.ts', 'test/protocol/**/*.test.ts', 'test/tools/**/*.test.ts'],
+          // Property tests on a machine that does other things, too.
+          testTimeout: 20_000,
         },
       },
       {
