@@ -9,6 +9,7 @@ import type { Config } from '../../core/config/schema.js';
 import { DcnetError } from '../../core/errors.js';
 import type { Split } from '../data/dataSet.js';
 import type { DcnetModel } from '../model/model.js';
+import { isOutOfMemory } from '../training/outOfMemory.js';
 import { addDecay, type PassResult } from '../training/step.js';
 import { breakUp, type RendezvousMemory, rendezvousMemory } from './rendezvous.js';
 import { type Answer, gather, placesOf, type Share, type WorkerSetup } from './sharedStep.js';
@@ -46,8 +47,8 @@ export class TrainingWorkers {
   readonly #rendezvous: RendezvousMemory;
   readonly #weights: Float32Array;
   readonly #ready: Promise<void>;
-  #failure: DcnetError | undefined;
-  #waiting: { readonly resolve: () => void; readonly reject: (error: DcnetError) => void } | undefined;
+  #failure: Error | undefined;
+  #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
   #answers = 0;
   #disposed = false;
 
@@ -90,7 +91,7 @@ export class TrainingWorkers {
 
   /**
    * Loss and gradients of a batch, as {@link pass} gives them, and the running averages take a step.
-   * @throws DcnetError `engine` when a worker failed or ended
+   * @throws DcnetError `engine` when a worker failed or ended; what the runtime said where there was no memory left
    */
   async pass(split: Split, batch: Uint32Array): Promise<PassResult> {
     await this.#ready;
@@ -145,11 +146,15 @@ export class TrainingWorkers {
 
   #fail(reason: string): void {
     if (this.#disposed || this.#failure !== undefined) return;
-    this.#failure = new DcnetError({
-      code: 'engine',
-      message: `A training worker failed: ${reason}.`,
-      remedy: 'Resume the run from its newest checkpoint; `dcnet train --workers 1` trains on one thread.',
-    });
+    // A lack of memory is the training's to explain, as on one thread.
+    this.#failure = isOutOfMemory(reason)
+      ? new Error(reason)
+      : new DcnetError({
+          code: 'engine',
+          message: `A training worker failed: ${reason}.`,
+          remedy:
+            'Resume the run from its newest checkpoint; `dcnet train --workers 1` trains on one thread.',
+        });
     breakUp(this.#rendezvous);
     this.#waiting?.reject(this.#failure);
   }

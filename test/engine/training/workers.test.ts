@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Network, resolveNetwork } from '../../../src/core/config/network.js';
 import { configSchema } from '../../../src/core/config/schema.js';
+import { DcnetError } from '../../../src/core/errors.js';
 import { normals } from '../../../src/core/random.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import type { Split } from '../../../src/engine/data/dataSet.js';
@@ -73,6 +74,24 @@ async function byWorkers(workers: number): Promise<number[][]> {
 
 describe.skipIf(testBackend !== 'wasm')('workers that share a batch (of the wasm backend)', () => {
   beforeAll(() => startBackend('wasm'));
+
+  it.each([
+    ['lack of memory is told as the runtime’s words', 'memory access out of bounds', Error],
+    ['other failure is told as an error of the engine', 'it met a bug', DcnetError],
+  ])('%s', async (_, message, kind) => {
+    const model = build();
+    const team = new TrainingWorkers(2, model, network!, config);
+    try {
+      const passing = team.pass(split, everyImage);
+      team.threads[0]!.emit('message', { type: 'failed', message });
+      const failure: unknown = await passing.catch((thrown: unknown) => thrown);
+      expect(failure).toHaveProperty('message', expect.stringContaining(message));
+      expect((failure as Error).constructor).toBe(kind);
+    } finally {
+      await team.dispose();
+      model.dispose();
+    }
+  });
 
   it('are as many as the machine’s cores where there is work for them', () => {
     const wide = { ...config, layers: [{ type: 'conv', filters: 64, kernel: 5 }, ...config.layers] };
