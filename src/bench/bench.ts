@@ -4,6 +4,7 @@ import type { Config } from '../core/config/schema.js';
 import { type Runtime, startBackend } from '../engine/backend/backend.js';
 import type { DataSet } from '../engine/data/dataSet.js';
 import { imageTensor, labelTensor } from '../engine/data/images.js';
+import { batchFrom } from '../engine/data/split.js';
 import { inspectModel } from '../engine/inspection/inspect.js';
 import { buildModel, type DcnetModel } from '../engine/model/model.js';
 import { TrainingWorkers } from '../engine/parallel/trainingWorkers.js';
@@ -65,8 +66,8 @@ export class Bench {
 
   async #pass(indices: Uint32Array): Promise<PassResult> {
     const { train, info } = this.data;
-    if (this.#workers !== undefined) return this.#workers.pass(train, indices);
-    const x = imageTensor(train.images, info.shape, indices);
+    if (this.#workers !== undefined) return this.#workers.pass(batchFrom(train, indices));
+    const x = imageTensor(train.images, info.shape, indices, this.#model.normalization);
     const labels = labelTensor(train.labels, indices);
     try {
       return pass(this.#model, x, labels, info.classes, this.#config);

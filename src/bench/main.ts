@@ -5,9 +5,10 @@ import { probeRuntimes, type Runtime, startBackend } from '../engine/backend/bac
 import { describeMachine } from '../engine/training/environment.js';
 import { backendNameSchema } from '../protocol/engine.js';
 import { checkpoints } from './checkpoints.js';
+import { endurance, residentWhileTraining } from './endurance.js';
 import { digits, markdownTable } from './markdown.js';
 import { memory, peakMemory } from './memory.js';
-import { cnn9, sample } from './networks.js';
+import { cnn9, resnet32, sample } from './networks.js';
 import {
   allOperators,
   type BenchOptions,
@@ -20,10 +21,17 @@ import {
 import { Pytorch } from './pytorch.js';
 import { start } from './start.js';
 
-const parts = { throughput, workers, inspection, start, memory, checkpoints };
+const parts = { throughput, workers, inspection, start, memory, endurance, checkpoints };
 type Part = keyof typeof parts;
+/** Without those that take many minutes. */
+const usualParts = (Object.keys(parts) as Part[]).filter((part) => part !== 'endurance');
 
-const networks = { sample, small: cnn9([32, 64, 128]), large: cnn9([64, 128, 256]) };
+const networks = {
+  sample,
+  small: cnn9([32, 64, 128]),
+  large: cnn9([64, 128, 256]),
+  resnet: resnet32([96, 192, 384]),
+};
 
 interface Flags {
   readonly only?: readonly Part[];
@@ -33,6 +41,9 @@ interface Flags {
   readonly python: string;
   /** Of a child of ours: the network and the operator whose training's peak memory it prints. */
   readonly peakOf?: readonly [plan: string, operator: string];
+  /** Of a child of ours: it prints the memory that it holds while it trains. */
+  readonly endure?: boolean;
+  readonly steps: number;
   readonly rounds: number;
   readonly images: number;
   readonly json?: boolean;
@@ -72,6 +83,11 @@ async function bench({ only, networks: names, operators, json, markdown, ...flag
     process.stdout.write(`${await peakMemory(flags.backends?.[0] ?? 'wasm', plan, operator)}\n`);
     return;
   }
+  if (flags.endure) {
+    const resident = await residentWhileTraining(flags.backends?.[0] ?? 'wasm', flags.steps);
+    process.stdout.write(`${JSON.stringify(resident)}\n`);
+    return;
+  }
   const runtimes = await startRuntimes(flags.backends);
   const pytorch = await Pytorch.start(flags.python);
   const options: BenchOptions = {
@@ -101,7 +117,7 @@ async function bench({ only, networks: names, operators, json, markdown, ...flag
   ];
   for (const head of heads) say(head);
   const figures: Figure[] = [];
-  for (const part of only ?? (Object.keys(parts) as Part[])) {
+  for (const part of only ?? usualParts) {
     const found = await parts[part](options);
     for (const figure of found) say(line(figure));
     figures.push(...found);
@@ -115,9 +131,14 @@ const program = new Command('bench')
   .description(
     'Time what DCNet does on this machine: medians over interleaved rounds, and ratios of one run.',
   )
-  .addOption(new Option('--only <parts...>', 'parts to run').choices(Object.keys(parts)))
   .addOption(
-    new Option('--networks <names...>', 'sample, CNN-9 32-64-128 (small), CNN-9 64-128-256 (large)')
+    new Option('--only <parts...>', 'parts to run; default all but endurance').choices(Object.keys(parts)),
+  )
+  .addOption(
+    new Option(
+      '--networks <names...>',
+      'sample, CNN-9 32-64-128 (small), CNN-9 64-128-256 (large), ResNet-32 96-192-384 (resnet)',
+    )
       .choices(Object.keys(networks))
       .default(['sample', 'small']),
   )
@@ -137,6 +158,8 @@ const program = new Command('bench')
       .default('python3'),
   )
   .addOption(new Option('--peak-of <plan-and-operator...>').hideHelp())
+  .addOption(new Option('--endure').hideHelp())
+  .option('--steps <number>', 'steps of endurance', positive, 10_000)
   .option('--rounds <number>', 'rounds that count', positive, 5)
   .option('--images <number>', 'images to evaluate and inspect a round', positive, 500)
   .option('--json', 'one JSON object on stdout, text on stderr')

@@ -1,7 +1,9 @@
 import { type Network, resolveNetwork } from '../core/config/network.js';
-import { type Config, configSchema, type OperatorInput } from '../core/config/schema.js';
+import type { OperatorInput } from '../core/config/operatorSchema.js';
+import { type Config, configSchema } from '../core/config/schema.js';
 import { normals } from '../core/random.js';
-import type { DataSet, Split } from '../engine/data/dataSet.js';
+import type { DataSet } from '../engine/data/dataSet.js';
+import type { Split } from '../engine/data/split.js';
 
 /** An operator of all convolutions of a network. */
 export interface NamedOperator {
@@ -24,23 +26,27 @@ export interface NetworkPlan {
   readonly name: string;
   readonly shape: readonly [height: number, width: number, channels: number];
   readonly batch: number;
-  layers(operator: NamedOperator['operator']): readonly object[];
+  /** As a config has them. */
+  readonly layers: readonly object[] | object;
 }
 
-/** The paper's CNN-9: three 3×3 convolutions a stage, each stage followed by max pooling. */
+/** The paper's CNN-9, its dense layer of 256 included. */
 export function cnn9(widths: readonly [number, number, number]): NetworkPlan {
   return {
     name: `CNN-9 ${widths.join('-')}`,
     shape: [32, 32, 3],
     batch: 64,
-    layers: (operator) => [
-      ...widths.flatMap((filters) => [
-        ...Array.from({ length: 3 }, () => ({ type: 'conv', filters, operator })),
-        { type: 'max-pool' },
-      ]),
-      { type: 'flatten' },
-      { type: 'dense', units: 10 },
-    ],
+    layers: { preset: 'cnn-9', widths },
+  };
+}
+
+/** The authors' ResNet-32 with another width. */
+export function resnet32(widths: readonly [number, number, number]): NetworkPlan {
+  return {
+    name: `ResNet-32 ${widths.join('-')}`,
+    shape: [32, 32, 3],
+    batch: 64,
+    layers: { preset: 'resnet-32', widths },
   };
 }
 
@@ -49,12 +55,12 @@ export const sample: NetworkPlan = {
   name: 'sample',
   shape: [28, 28, 1],
   batch: 50,
-  layers: (operator) => [
-    { type: 'conv', filters: 16, operator },
+  layers: [
+    { type: 'conv', filters: 16 },
     { type: 'max-pool' },
-    { type: 'conv', filters: 32, operator },
+    { type: 'conv', filters: 32 },
     { type: 'max-pool' },
-    { type: 'conv', filters: 64, operator },
+    { type: 'conv', filters: 64 },
     { type: 'flatten' },
     { type: 'dense', units: 10 },
   ],
@@ -68,7 +74,8 @@ export function resolve(
 ): { readonly config: Config; readonly network: Network } {
   const config = configSchema.parse({
     data: { dataset: 'fashion-mnist-sample' },
-    layers: plan.layers(operator),
+    operator,
+    layers: plan.layers,
     batch: plan.batch,
   });
   const { network, problems } = resolveNetwork(config, { shape: plan.shape, classes });

@@ -12,7 +12,7 @@ export interface Figure {
   /** The runtime's name, or `PyTorch`; `this machine` for what has none. */
   readonly on: string;
   readonly value: Spread;
-  /** `images/s`, `s`, `MB`, or `×` for a ratio. */
+  /** `images/s`, `s`, `MB`, `MB/1,000 steps`, or `×` for a ratio. */
   readonly unit: string;
 }
 
@@ -21,6 +21,8 @@ export interface BenchOptions {
   readonly runtimes: readonly Runtime[];
   readonly pytorch: Pytorch | undefined;
   readonly rounds: number;
+  /** Of a training whose memory is watched. */
+  readonly steps: number;
   /** Images of a split that is evaluated or inspected. */
   readonly images: number;
   readonly plans: readonly NetworkPlan[];

@@ -6,9 +6,11 @@ The answer is {"imagesPerSecond": ...}. The first line out tells the version, or
 
 A decoupled convolution is written as one would in PyTorch: normalised filters, the patch norm as a convolution of the
 squares with ones, and autograd for the rest. Its images are ready as float tensors; the engine makes its own from bytes at
-each step.
+each step. On a GPU (`--device cuda`) the images lie there already; `--compiled` goes through torch.compile, and
+`--tf32` lets products round their factors to 10 bits.
 """
 
+import argparse
 import json
 import sys
 import time
@@ -57,53 +59,91 @@ class DecoupledConv2d(nn.Module):
         return torch.tanh(patch / radius) * (dot / patch)
 
 
-def build(layers, shape):
+class Network(nn.Module):
     """The network of resolved layers; raises ValueError for what is not written here."""
+
+    def __init__(self, layers, shape):
+        super().__init__()
+        self.operators = nn.ModuleList()
+        self.after = nn.ModuleList()
+        self.names = [layer["name"] for layer in layers]
+        self.sources = [layer.get("from") for layer in layers]
+        channels = shape[2]
+        outputs = {}
+        for layer in layers:
+            self.operators.append(operator(layer, channels, outputs))
+            channels = layer["outputShape"][-1]
+            outputs[layer["name"]] = channels
+            self.after.append(afterwards(layer, channels))
+
+    def forward(self, x):
+        kept = {}
+        for name, source, module, after in zip(self.names, self.sources, self.operators, self.after):
+            x = after(module(x) if source is None else x + module(kept[source]))
+            if name in self.sources:
+                kept[name] = x
+        return x
+
+
+def operator(layer, channels, outputs):
+    """A layer before normalisation; of an addition, what happens to the earlier layer's output."""
+    kind = layer["type"]
+    if kind == "conv":
+        padding = layer["kernel"] // 2 if layer["padding"] == "same" else 0
+        if layer["operator"] is None:
+            return nn.Conv2d(channels, layer["filters"], layer["kernel"], layer["stride"], padding, bias=False)
+        return DecoupledConv2d(channels, layer)
+    if kind == "max-pool":
+        return nn.MaxPool2d(layer["size"], layer["stride"])
+    if kind == "flatten":
+        return nn.Flatten()
+    if kind == "global-average-pool":
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    if kind == "dense" and layer["operator"] is None:
+        return nn.Linear(layer["inputs"], layer["units"], bias=False)
+    if kind == "add":
+        projection = layer.get("projection")
+        if projection is None:
+            return nn.Identity()
+        inputs = outputs[layer["from"]]
+        convolution = nn.Conv2d(inputs, channels, 1, projection["stride"], bias=False)
+        if not projection["batchNorm"]:
+            return convolution
+        return nn.Sequential(convolution, nn.BatchNorm2d(channels, eps=BATCH_NORM_EPSILON))
+    raise ValueError(f"a layer of type {kind} is not in the PyTorch bench")
+
+
+def afterwards(layer, channels):
+    """Batch normalisation and activation."""
     modules = []
-    channels = shape[2]
-    for layer in layers:
-        kind = layer["type"]
-        if kind == "conv":
-            plain = layer["operator"] is None
-            padding = layer["kernel"] // 2 if layer["padding"] == "same" else 0
-            modules.append(
-                nn.Conv2d(channels, layer["filters"], layer["kernel"], layer["stride"], padding, bias=False)
-                if plain
-                else DecoupledConv2d(channels, layer)
-            )
-            channels = layer["filters"]
-            if layer["batchNorm"]:
-                modules.append(nn.BatchNorm2d(channels, eps=BATCH_NORM_EPSILON))
-            if layer["activation"] == "relu":
-                modules.append(nn.ReLU())
-        elif kind == "max-pool":
-            modules.append(nn.MaxPool2d(layer["size"], layer["stride"]))
-        elif kind == "flatten":
-            modules.append(nn.Flatten())
-        elif kind == "dense":
-            modules.append(nn.Linear(layer["inputs"], layer["units"], bias=False))
-        else:
-            raise ValueError(f"a layer of type {kind} is not in the PyTorch bench")
+    if layer.get("batchNorm"):
+        norm = nn.BatchNorm2d if len(layer["outputShape"]) == 3 else nn.BatchNorm1d
+        modules.append(norm(channels, eps=BATCH_NORM_EPSILON))
+    if layer.get("activation") == "relu":
+        modules.append(nn.ReLU())
+    if layer.get("activation") == "prelu":
+        modules.append(nn.PReLU(channels))
     return nn.Sequential(*modules)
 
 
 class Contestant:
     """A network with its optimiser and images of noise."""
 
-    def __init__(self, request):
+    def __init__(self, request, device, compiled):
         height, width, channels = request["shape"]
         self.batch = request["batch"]
-        self.model = build(request["layers"], request["shape"])
+        self.model = Network(request["layers"], request["shape"]).to(device)
+        self.network = torch.compile(self.model) if compiled else self.model
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
-        self.images = torch.randn(max(self.batch, request["evaluationBatch"]), channels, height, width)
-        self.labels = torch.arange(self.batch) % 10
+        self.images = torch.randn(max(self.batch, request["evaluationBatch"]), channels, height, width, device=device)
+        self.labels = torch.arange(self.batch, device=device) % 10
 
     def train(self, steps):
         """Forward, backward and optimiser; the loss is read at each step, as the engine does."""
         self.model.train()
         for _ in range(steps):
             self.optimizer.zero_grad()
-            loss = functional.cross_entropy(self.model(self.images[: self.batch]), self.labels)
+            loss = functional.cross_entropy(self.network(self.images[: self.batch]), self.labels)
             loss.backward()
             loss.item()
             self.optimizer.step()
@@ -113,18 +153,30 @@ class Contestant:
     def infer(self, steps):
         self.model.eval()
         for _ in range(steps):
-            self.model(self.images).argmax(1).tolist()
+            self.network(self.images).argmax(1).tolist()
         return steps * len(self.images)
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("--tf32", action="store_true")
+    options = parser.parse_args()
+    if options.device == "cuda" and not torch.cuda.is_available():
+        print(json.dumps({"missing": "torch finds no CUDA device"}), flush=True)
+        return
+    torch.backends.cuda.matmul.allow_tf32 = options.tf32
+    torch.backends.cudnn.allow_tf32 = options.tf32
     torch.set_num_threads(THREADS)
     torch.manual_seed(1)
     print(json.dumps({"version": torch.__version__, "threads": THREADS}), flush=True)
     contestants = {}
     for line in sys.stdin:
         request = json.loads(line)
-        contestant = contestants.setdefault(request["key"], None) or Contestant(request)
+        contestant = contestants.setdefault(request["key"], None) or Contestant(
+            request, options.device, options.compiled
+        )
         contestants[request["key"]] = contestant
         started = time.perf_counter()
         work = contestant.train if request["activity"] == "training" else contestant.infer

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
+import type { Network } from '../core/config/network.js';
 import { evaluationBatch } from '../engine/training/evaluate.js';
 import { type NamedOperator, type NetworkPlan, resolve } from './networks.js';
 
@@ -13,7 +14,16 @@ const greetingSchema = z.union([
 ]);
 const answerSchema = z.object({ imagesPerSecond: z.number() });
 
-/** PyTorch on the CPU, in a process of its own that is asked for one figure at a time: see pytorch.py. */
+/** A network's layers as pytorch.py reads them. */
+export function benchLayers(network: Network): readonly object[] {
+  return network.layers.map((layer) => ({
+    ...layer,
+    operator: layer.type === 'conv' || layer.type === 'dense' ? (layer.operator ?? null) : null,
+    inputs: layer.inputShape.at(-1),
+  }));
+}
+
+/** PyTorch, in a process of its own that is asked for one figure at a time: see pytorch.py. */
 export class Pytorch {
   private constructor(
     private readonly child: ChildProcess,
@@ -24,10 +34,14 @@ export class Pytorch {
 
   /**
    * @param python a Python program
+   * @param program pytorch.py, where it lies elsewhere, and its arguments: see there
    * @returns why there is none, where it cannot be run or has no torch
    */
-  static async start(python: string): Promise<Pytorch | string> {
-    const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  static async start(
+    python: string,
+    program: { readonly script: string; readonly args: readonly string[] } = { script, args: [] },
+  ): Promise<Pytorch | string> {
+    const child = spawn(python, [program.script, ...program.args], { stdio: ['pipe', 'pipe', 'inherit'] });
     const failed = new Promise<string>((told) => {
       child.once('error', ({ message }) => told(`${python} cannot be run (${message})`));
     });
@@ -36,7 +50,7 @@ export class Pytorch {
     if (typeof first === 'string') return first;
     if (first.done) return `${python} ended without a word`;
     const greeting = greetingSchema.parse(JSON.parse(first.value));
-    if ('missing' in greeting) return `${python} has no torch (${greeting.missing})`;
+    if ('missing' in greeting) return `${python} cannot measure (${greeting.missing})`;
     return new Pytorch(child, lines, greeting.version, greeting.threads);
   }
 
@@ -48,11 +62,7 @@ export class Pytorch {
     steps: number,
   ): Promise<number> {
     const { network } = resolve(plan, operator);
-    const layers = network.layers.map((layer) => ({
-      ...layer,
-      operator: layer.type === 'conv' ? (layer.operator ?? null) : null,
-      inputs: layer.inputShape.at(-1),
-    }));
+    const layers = benchLayers(network);
     const { shape, batch } = plan;
     const key = `${plan.name}, ${operator.name}`;
     const request = { key, layers, shape, batch, activity, steps, evaluationBatch };

@@ -1,26 +1,30 @@
 import { Engine, type EngineEvents } from '../engine/service.js';
 import { startRuntime } from '../engine/startRuntime.js';
 import type { Context } from '../protocol/channel.js';
-import type { BackendChoice, WorkProgress } from '../protocol/engine.js';
+import type { BackendChoice, Precision, WorkProgress } from '../protocol/engine.js';
 import type { Output } from './output.js';
 
 /** Options that every command with a network has. */
 export interface EngineFlags {
   readonly backend: BackendChoice;
+  readonly precision: Precision;
   readonly media: string;
   readonly workers?: number;
+  /** False: a completed run is not inspected. */
+  readonly inspection?: boolean;
 }
 
 /** The engine, in this process. */
 export async function startEngine(
-  { backend, media, workers }: EngineFlags,
+  { backend, precision, media, workers, inspection }: EngineFlags,
   output: Output,
   events: Partial<EngineEvents> = {},
 ): Promise<Engine> {
   return new Engine({
-    runtime: await startRuntime(backend),
+    runtime: await startRuntime(backend, precision),
     mediaDirectory: media,
     workers,
+    inspectCompleted: inspection ?? true,
     events: {
       runChanged: () => {},
       runFinished: () => {},

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import { angularValue } from '../core/operator/angular.js';
 import { magnitudeValue } from '../core/operator/magnitude.js';
-import { operatorName } from '../core/operator/operator.js';
+import { measuredCurves } from '../core/operator/measured.js';
+import { operatorTitle } from '../core/operator/words.js';
 import type { LayerInspection } from '../core/statistics/inspection.js';
 import { type VarianceShares, varianceShares } from '../core/statistics/outputs.js';
 import { doctor as examine } from '../engine/service.js';
@@ -92,9 +93,7 @@ function layerRow(layer: LayerInspection): string[] {
   const beyond = regimes?.find(({ name }) => name === 'beyond the radius');
   return [
     layer.name,
-    operator === 'inner-product'
-      ? 'inner product'
-      : `${operatorName(operator.magnitude)}, ${operator.angular}`,
+    operator === 'inner-product' ? 'inner product' : operatorTitle(operator).replace(' · ', ', '),
     String(layer.patches),
     String(layer.weakPatches),
     short(norm.p05),
@@ -121,18 +120,19 @@ function mean(values: readonly number[]): number {
 }
 
 /** What each factor carries of the output's variance, with the mean parameters of the filters. */
-function sharesOf({ operator, radius, k, weightNorms, joint }: LayerInspection): VarianceShares | undefined {
+function sharesOf(layer: LayerInspection): VarianceShares | undefined {
+  const { operator, weightNorms, joint } = layer;
   if (operator === 'inner-product') {
     const weight = mean(weightNorms);
     return varianceShares(joint, (norm, degrees) => weight * norm * Math.cos((degrees * Math.PI) / 180));
   }
-  const { magnitude, angular, alpha, beta } = operator;
-  const parameters = { alpha, beta, radius: radius === undefined ? 1 : mean(radius) };
+  const { magnitude, angular } = operator;
+  const { parameters, k, exponent } = measuredCurves(operator, layer);
   return varianceShares(
-    joint,
+    layer.joint,
     (norm, degrees) =>
       magnitudeValue(magnitude, norm, parameters) *
-      angularValue(angular, (degrees * Math.PI) / 180, k === undefined ? 1 : mean(k)),
+      angularValue(angular, (degrees * Math.PI) / 180, k ?? 1, exponent),
   );
 }
 

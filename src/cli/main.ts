@@ -1,15 +1,30 @@
 import { fileURLToPath } from 'node:url';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { version } from '../../package.json';
-import { angularNames, magnitudeNames } from '../core/config/schema.js';
+import {
+  type AttackName,
+  attackNames,
+  attackNorms,
+  defaultAttackedImages,
+  defaultEpsilons,
+  defaultSteps,
+} from '../core/attack/attack.js';
+import { angularNames, magnitudeNames, weightingNames } from '../core/config/operatorSchema.js';
+import type { ImageShape } from '../core/config/shape.js';
+import { type DownloadName, downloadNames } from '../core/data/downloads.js';
 import { asDcnetError } from '../core/errors.js';
+import { type ExperimentName, experimentNames, scales } from '../core/reproduce/experiment.js';
 
-import { backendSchema, tensorflowVariants } from '../protocol/engine.js';
+import { backendSchema, precisionSchema, tensorflowVariants } from '../protocol/engine.js';
 import { compare } from './compare.js';
+import { dataGet, dataInfo } from './data.js';
 import { doctor, evaluate, inspect, predict } from './look.js';
+import { eject, summary } from './network.js';
 import { operator } from './operator.js';
 import { createOutput, exitCodeOf, type Output } from './output.js';
 import { report } from './report.js';
+import { reproduce } from './reproduce/reproduce.js';
+import { robustness } from './robustness.js';
 import { setup } from './setup.js';
 import { train } from './train.js';
 
@@ -27,14 +42,45 @@ function count(text: string): number {
   return value;
 }
 
+function attackList(text: string): AttackName[] {
+  const chosen = text.split(',').map((name) => name.trim());
+  const unknown = chosen.find((name) => !attackNames.some((known) => known === name));
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`There is no attack ${unknown}: allowed are ${attackNames.join(', ')}.`);
+  return attackNames.filter((name) => chosen.includes(name));
+}
+
+/** Numbers from 0, with commas; in order, each once. */
+function sizes(text: string): number[] {
+  const values = text.split(',').map(number);
+  if (values.some((value) => value < 0)) throw new InvalidArgumentError('An ε is not below 0.');
+  return [...new Set(values)].sort((a, b) => a - b);
+}
+
+/** `32x32x3`. */
+function imageShape(text: string): ImageShape {
+  const sizes = text.split(/[x×]/).map(count);
+  if (sizes.length !== 3)
+    throw new InvalidArgumentError('It must be height, width and channels, such as 32x32x3.');
+  return [sizes[0]!, sizes[1]!, sizes[2]!];
+}
+
 const jsonOption = () => new Option('--json', 'machine-readable output on stdout; text for people on stderr');
 const splitOption = () =>
   new Option('--split <split>', 'which images of the data set').choices(['test', 'train']).default('test');
-const networkOptions = (): readonly Option[] => [
-  new Option('--backend <backend>', 'what computes').choices(backendSchema.options).default('auto'),
+const mediaOption = () =>
   new Option('--media <directory>', 'where the bundled data sets are')
     .default(fileURLToPath(new URL('../media', import.meta.url)))
-    .hideHelp(),
+    .hideHelp();
+const networkOptions = (): readonly Option[] => [
+  new Option('--backend <backend>', 'what computes').choices(backendSchema.options).default('auto'),
+  new Option(
+    '--precision <precision>',
+    'fp16: decoupled convolutions keep activations and weights in 16 bits while they compute; webgpu only',
+  )
+    .choices(precisionSchema.options)
+    .default('fp32'),
+  mediaOption(),
   jsonOption(),
 ];
 
@@ -65,11 +111,30 @@ function createProgram(finish: (exitCode: number) => void): Command {
     new Option('--on-memory <what>', 'when a step does not fit into memory: compute each batch in halves')
       .choices(['stop', 'halve'])
       .default('stop'),
+    new Option('--no-inspection', 'leave out the inspection that follows a completed run'),
     ...networkOptions(),
   ]).action(async (config: string | undefined, flags) => finish(await train(config, flags, outputOf(flags))));
 
+  add(program, 'summary <config>', 'layers of a config: shapes, weights, radii, multiply-adds, all exact', [
+    new Option('--input <shape>', 'of an image, such as 32x32x3; default the data’s').argParser(imageShape),
+    new Option('--classes <number>', 'default the data’s').argParser(count),
+    mediaOption(),
+    jsonOption(),
+  ]).action((config: string, flags) => summary(config, flags, outputOf(flags)));
+
+  add(program, 'eject <config>', 'put the layers of a config’s preset in its place', [
+    new Option('--out <file>', 'the file; default the config itself'),
+    new Option('--classes <number>', 'default the preset’s, else the data’s').argParser(count),
+    mediaOption(),
+    jsonOption(),
+  ]).action((config: string, flags) => eject(config, flags, outputOf(flags)));
+
   add(program, 'evaluate <checkpoint>', 'accuracy and loss of a checkpoint', [
     splitOption(),
+    new Option(
+      '--workers <number>',
+      'threads that share the images on wasm; default as many as serve',
+    ).argParser(count),
     ...networkOptions(),
   ]).action((checkpoint: string, flags) => evaluate(checkpoint, flags, outputOf(flags)));
 
@@ -96,24 +161,104 @@ function createProgram(finish: (exitCode: number) => void): Command {
     ...networkOptions(),
   ]).action((checkpoint: string, flags) => report(checkpoint, flags, outputOf(flags)));
 
+  add(program, 'robustness <checkpoint>', 'accuracy under attacks, with checks for masked gradients', [
+    splitOption(),
+    new Option('--attacks <names>', 'fgsm, bim, pgd, with commas')
+      .default(attackNames, 'all')
+      .argParser(attackList),
+    new Option('--norm <norm>', 'how a perturbation is measured').choices(attackNorms).default('linf'),
+    new Option(
+      '--epsilons <sizes>',
+      'in pixel values of 0 to 255, with commas; default by the norm',
+    ).argParser(sizes),
+    new Option('--steps <number>', 'of BIM and PGD').argParser(count).default(defaultSteps),
+    new Option('--restarts <number>', 'random starts of PGD').argParser(count).default(1),
+    new Option('--targeted', 'towards the class with the least score, not just away from the right one'),
+    new Option('--source <checkpoint>', 'transfer attacks from this network, too'),
+    new Option('--images <number>', 'at most so many').argParser(count).default(defaultAttackedImages),
+    new Option('--seed <number>', 'of random starts and noise').argParser(count).default(1),
+    new Option('--output <file>', 'write the report as one HTML file that needs no other'),
+    ...networkOptions(),
+  ]).action((checkpoint: string, flags) =>
+    robustness(
+      checkpoint,
+      { ...flags, epsilons: flags.epsilons ?? defaultEpsilons(flags.norm) },
+      outputOf(flags),
+    ),
+  );
+
   add(program, 'operator', 'h(‖x‖), g(θ) and f = h·g at a point, or both curves', [
     new Option('--magnitude <name>', 'magnitude function').choices(magnitudeNames).makeOptionMandatory(),
     new Option('--angular <name>', 'angular activation').choices(angularNames).makeOptionMandatory(),
     new Option('--alpha <number>', 'α; default 1').argParser(number),
     new Option('--beta <number>', 'β; default 0.5 for seg, 1 for mix').argParser(number),
     new Option('--k <number>', 'k of the sigmoid; default 0.3').argParser(number),
-    new Option('--radius <number>', 'radius in use, R').argParser(number).default(1),
+    new Option('--exponent <number>', 'B of the square cosine; default 2').argParser(number),
+    new Option('--radius <number>', 'radius in use, R (ρ, or ρ·E‖x‖)').argParser(number).default(1),
+    new Option('--weighting <name>', 'how ‖w‖ enters h').choices(weightingNames).default('none'),
+    new Option('--weight-norm <number>', '‖w‖, where h is weighted; default 1').argParser(number),
+    new Option('--rho <number>', 'ρ beside ‖w‖ in separate-tanh; default R').argParser(number),
     new Option('--norm <number>', '‖x‖ of the point').argParser(number),
     new Option('--angle <radians>', 'θ of the point, in radians').argParser(number),
     jsonOption(),
   ]).action((flags) => operator(flags, outputOf(flags)));
 
+  const data = program.command('data').description('data sets: fetch one, or look into one');
+  add(data, 'get', 'fetch a data set from its official address; what was cut goes on', [
+    new Option('--to <folder>', 'where it shall lie; default data/<name>'),
+    new Option('--from <url>', 'an address that has the same files'),
+    jsonOption(),
+  ])
+    .addArgument(new Argument('<name>', 'which one').choices(downloadNames))
+    .action((name: DownloadName, flags) => dataGet(name, flags, outputOf(flags)));
+  add(
+    data,
+    'info <place>',
+    'shape, classes, counts and hash of a config’s data, of a folder or of an .npz file',
+    [mediaOption(), jsonOption()],
+  ).action((place: string, flags) => dataInfo(place, flags, outputOf(flags)));
+
+  add(
+    program,
+    'reproduce',
+    'run a table or figure of the paper again, and report beside its numbers; what was stopped goes on',
+    [
+      new Option(
+        '--scale <scale>',
+        'small: Fashion-MNIST, two cores, within an hour; full: the paper’s data and sizes',
+      )
+        .choices(scales)
+        .default('small'),
+      new Option('--only <pattern...>', 'rows, columns or runs; * stands for anything').default([], 'all'),
+      new Option('--seeds <number>', 'trainings of each cell').argParser(count).default(1),
+      new Option(
+        '--parallel <number>',
+        'trainings at once, each in a process of its own; default one a core for small',
+      ).argParser(count),
+      new Option('--workers <number>', 'threads of each training; default 1 where several run').argParser(
+        count,
+      ),
+      new Option('--steps <number>', 'of each training; default the scale’s. The report lists it').argParser(
+        count,
+      ),
+      new Option('--data <folder>', 'the data set; default where dcnet data get and Debian put it'),
+      new Option('--out <folder>', 'where runs and report are kept').default('reproduce'),
+      ...networkOptions(),
+    ],
+  )
+    .addArgument(new Argument('<experiment>', 'which table or figure').choices(experimentNames))
+    .action(async (experiment: ExperimentName, flags) =>
+      finish(await reproduce(experiment, flags, outputOf(flags))),
+    );
+
   add(program, 'doctor', 'what runs here and what does not, each with the reason', [jsonOption()]).action(
     (flags) => doctor(outputOf(flags)),
   );
 
-  add(program, 'setup <runtime>', 'install a faster runtime: tensorflow', [
-    new Option('--variant <variant>', 'default: what fits this machine').choices(tensorflowVariants),
+  add(program, 'setup <runtime>', 'install a faster runtime: tensorflow or webgpu', [
+    new Option('--variant <variant>', 'of tensorflow; default: what fits this machine').choices(
+      tensorflowVariants,
+    ),
     jsonOption(),
   ]).action((runtime: string, flags) => setup(runtime, flags, outputOf(flags)));
   return program;

@@ -17,26 +17,37 @@ export function createTrainingProgress(output: Output): TrainingProgress {
 }
 
 function barProgress({ stream }: Output): TrainingProgress {
-  const bar = new SingleBar({
+  const look = {
     stream,
     hideCursor: true,
     fps: 10,
     barsize: 24,
-    format:
-      'epoch {epoch} {bar} step {value}/{total} · loss {loss} · accuracy {accuracy} · test {test} · {rate} images/s · {left} left',
     barCompleteChar: '█',
     barIncompleteChar: '░',
+  };
+  const bar = new SingleBar({
+    ...look,
+    format:
+      'epoch {epoch} {bar} step {value}/{total} · loss {loss} · accuracy {accuracy} · test {test} · {rate} images/s · {left} left',
   });
+  const readingBar = new SingleBar({ ...look, format: 'reading images {bar} {value}/{total}' });
   let started = false;
   return {
     show(state) {
+      if (state.status === 'preparing' && state.reading !== undefined) {
+        if (!readingBar.isActive) readingBar.start(state.reading.total, 0);
+        readingBar.update(state.reading.done);
+      } else readingBar.stop();
       if (state.status === 'queued' || state.status === 'preparing' || isOver(state.status)) return;
       if (!started) bar.start(state.totalSteps, state.step, texts(state));
       started = true;
       bar.setTotal(state.totalSteps);
       bar.update(state.step, texts(state));
     },
-    end: () => bar.stop(),
+    end: () => {
+      readingBar.stop();
+      bar.stop();
+    },
   };
 }
 
@@ -61,9 +72,11 @@ function lineProgress(output: Output): TrainingProgress {
 }
 
 function line(state: RunState): string {
+  if (state.status === 'preparing' && state.reading !== undefined)
+    return `reading images · ${state.reading.done} of ${state.reading.total}`;
   if (state.step === 0 || state.loss === undefined) return state.status;
   const { epoch, loss, accuracy, test, rate, left } = texts(state);
-  return `${state.status} · epoch ${epoch} · step ${state.step}/${state.totalSteps} · loss ${loss} · accuracy ${accuracy} · test ${test} · ${rate} images/s · ${left} left`;
+  return `${state.status} · epoch ${epoch} · step ${state.step}/${state.totalSteps} · loss ${loss} · accuracy ${accuracy}${state.adversarial === undefined ? '' : ` (adversarial: ${state.adversarial})`} · test ${test} · ${rate} images/s · ${left} left`;
 }
 
 function texts(state: RunState) {

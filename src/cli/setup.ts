@@ -1,4 +1,5 @@
 import { setUpTensorflow } from '../engine/setup/tensorflow.js';
+import { setUpWebgpu } from '../engine/setup/webgpu.js';
 import type { TensorflowVariant } from '../protocol/engine.js';
 import { withProgress } from './engine.js';
 import { type Output, usageError } from './output.js';
@@ -12,8 +13,21 @@ export async function setup(
   { variant }: { readonly variant?: TensorflowVariant },
   output: Output,
 ): Promise<void> {
+  if (runtime === 'webgpu') {
+    if (variant !== undefined)
+      throw usageError('The webgpu runtime has no variants.', 'Use: dcnet setup webgpu.');
+    const { folder, version, device } = await withProgress(output, setUpWebgpu);
+    output.answer({ folder, version, device });
+    output.say(
+      `WebGPU (Dawn ${version}) is set up in ${folder} and finds ${device ?? 'no GPU: dcnet doctor says what is missing'}.`,
+    );
+    return;
+  }
   if (runtime !== 'tensorflow')
-    throw usageError(`There is no runtime ${runtime} to set up.`, 'Use: dcnet setup tensorflow.');
+    throw usageError(
+      `There is no runtime ${runtime} to set up.`,
+      'Use: dcnet setup tensorflow, or dcnet setup webgpu.',
+    );
   const result = await withProgress(output, (context) => setUpTensorflow({ variant, ...context }));
   output.answer(result);
   output.say(

@@ -1,11 +1,12 @@
 import { EventEmitter, once } from 'node:events';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { parseConfig } from '../core/config/parse.js';
 import { DcnetError } from '../core/errors.js';
 import { type BatchParts, describeParts, halvedBatch, partsCaveat } from '../core/run/batchParts.js';
 import type { Summary } from '../core/run/run.js';
-import { describeRuntime, explainRuntime } from '../core/run/runtime.js';
+import { runtimeParagraph } from '../core/run/runtime.js';
+import { readConfigFile } from './configFile.js';
 import { type EngineFlags, startEngine } from './engine.js';
 import { exitCodeOf, type Output, percent, usageError } from './output.js';
 import { createTrainingProgress } from './progress.js';
@@ -41,7 +42,7 @@ export async function train(config: string | undefined, flags: TrainFlags, outpu
     ? engine.queue.start(await readRequest(config, flags, output))
     : engine.queue.resume(await findRun(flags.resume, config, flags), { halve }));
   output.say(`Run: ${runDirectory}`);
-  output.say(`On ${[describeRuntime(engine.runtime), ...explainRuntime(engine.runtime)].join('. ')}`);
+  output.say(`On ${runtimeParagraph(engine.runtime)}`);
 
   let interrupts = 0;
   const interrupt = (): void => {
@@ -82,21 +83,7 @@ function halved({ error, batch }: Summary): BatchParts | undefined {
 async function readRequest(config: string | undefined, { name, runs }: TrainFlags, output: Output) {
   if (config === undefined)
     throw usageError('There is nothing to train.', 'Name a config (*.dcnet.json), or a run with --resume.');
-  const configFile = path.resolve(config);
-  let configText: string;
-  try {
-    configText = await readFile(configFile, 'utf8');
-  } catch (thrown) {
-    throw new DcnetError(
-      {
-        code: 'usage',
-        message: `The config cannot be read (${(thrown as Error).message}).`,
-        remedy: 'Check the path.',
-        file: configFile,
-      },
-      { cause: thrown },
-    );
-  }
+  const { configFile, configText } = await readConfigFile(config);
   for (const { severity, line, column, message, remedy } of parseConfig(configText).problems)
     if (severity === 'warning') output.warn(`warning: ${configFile}:${line}:${column}: ${message} ${remedy}`);
   return { configFile, configText, name, runsDirectory: runsDirectory(configFile, runs) };

@@ -40,3 +40,23 @@ export function normals(count: number, deviation: number, seed: number, purpose:
   }
   return values;
 }
+
+/** Uniform variates in [low, high). */
+export function uniforms(
+  count: number,
+  low: number,
+  high: number,
+  seed: number,
+  purpose: string,
+): Float64Array {
+  const random = randomStream(seed, purpose);
+  return Float64Array.from({ length: count }, () => low + (high - low) * uniformFloat64(random));
+}
+
+/** Uniformly random whole numbers, 0 to `limit` − 1; `limit` at most 65536. */
+export function uniformIntegers(count: number, limit: number, seed: number, purpose: string): Uint16Array {
+  const random = randomStream(seed, purpose);
+  const values = new Uint16Array(count);
+  if (limit > 1) for (let i = 0; i < count; i++) values[i] = uniformInt(random, 0, limit - 1);
+  return values;
+}

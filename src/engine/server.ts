@@ -4,7 +4,7 @@ import { createMessageConnection, SocketMessageReader, SocketMessageWriter } fro
 import type * as z from 'zod';
 import { DcnetError } from '../core/errors.js';
 import { isOver, type RunState } from '../core/run/run.js';
-import { describeRuntime, explainRuntime } from '../core/run/runtime.js';
+import { runtimeParagraph } from '../core/run/runtime.js';
 import { openChannel, type Remote } from '../protocol/channel.js';
 import {
   type EngineEventsContract,
@@ -24,6 +24,8 @@ const runChangedIntervalMs = 100;
 export interface EngineServerOptions {
   readonly runtime: Runtime;
   readonly mediaDirectory: string;
+  /** Threads that share each batch of a new run, and an evaluation; left out: as many as serve. */
+  readonly workers?: number | undefined;
   /** Local socket, or named pipe on Windows. */
   readonly socket: string;
   /** Where word is left of the socket, once it listens. */
@@ -62,6 +64,7 @@ export class EngineServer {
     this.#engine = new Engine({
       runtime: options.runtime,
       mediaDirectory: options.mediaDirectory,
+      workers: options.workers,
       events: {
         runChanged: (runDirectory, state) => this.#runChanged(runDirectory, state),
         runFinished: (runDirectory, summary) => {
@@ -91,9 +94,7 @@ export class EngineServer {
       await replaceFile(presenceFile, JSON.stringify(presence));
     }
     const record = recordOf(runtime);
-    console.error(
-      `info: listening on ${socket}, ${[describeRuntime(record), ...explainRuntime(record)].join('. ')}`,
-    );
+    console.error(`info: listening on ${socket}, ${runtimeParagraph(record)}`);
     this.#watch();
   }
 
@@ -173,10 +174,12 @@ export class EngineServer {
     this.#timer = setTimeout(() => this.#watch(), Math.max(1, Math.min(left, this.options.idleLimitMs / 10)));
   }
 
+  /** The word comes off first: a client that is let go starts a successor, whose word in the same place must stay. */
   async #leave(): Promise<void> {
+    const { presenceFile } = this.options;
+    if (presenceFile !== undefined) await rm(presenceFile, { force: true });
     for (const client of this.#clients) client.dispose();
     this.#server.close();
-    if (this.options.presenceFile !== undefined) await rm(this.options.presenceFile, { force: true });
   }
 }
 

@@ -4,7 +4,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { BehaviourComparison, WeightComparison } from '../core/comparison/comparison.js';
 import type { Network } from '../core/config/network.js';
 import { requireConfig } from '../core/config/parse.js';
+import { downloads } from '../core/data/downloads.js';
 import { DcnetError } from '../core/errors.js';
+import type { PlaneFeatures } from '../core/reproduce/features.js';
 import type { RunState, Summary } from '../core/run/run.js';
 import type { RuntimeRecord } from '../core/run/runtime.js';
 import type { Inspection } from '../core/statistics/inspection.js';
@@ -17,7 +19,10 @@ import {
   protocolVersion,
   type WorkProgress,
 } from '../protocol/engine.js';
+import type { RobustnessReport } from '../protocol/robustness.js';
+import { type RobustnessRequest, robustnessOf } from './attack/robustnessOf.js';
 import { probeRuntimes, type Runtime } from './backend/backend.js';
+import { throwIfCancelled } from './cancelled.js';
 import { checkpointError } from './checkpoint/checkpoint.js';
 import { dataOf, openCheckpoint } from './checkpoint/openCheckpoint.js';
 import { compareBehaviour } from './comparison/compareBehaviour.js';
@@ -26,13 +31,20 @@ import { describeData } from './data/dataSet.js';
 import { DataStore } from './data/dataStore.js';
 import { type ImageFile, imageFileTensor, readImageFile } from './data/imageFile.js';
 import { locateData } from './data/location.js';
+import { readingFor } from './data/reading.js';
+import { downloadData } from './download/downloadData.js';
 import { Inspector, type InspectRequest } from './inspection/inspector.js';
+import { defaultEvaluationWorkers, TrainingWorkers } from './parallel/trainingWorkers.js';
+import { robustnessPage } from './report/page.js';
+import { readParts, writePage } from './report/writePage.js';
 import { writeReport } from './report/writeReport.js';
+import { planeFeatures } from './reproduce/planeFeatures.js';
 import { recordOf } from './runtimeChoice.js';
 import { setUpTensorflow } from './setup/tensorflow.js';
+import { setUpWebgpu } from './setup/webgpu.js';
 import { describeChoice } from './startRuntime.js';
 import { describeMachine } from './training/environment.js';
-import { evaluateSplit, evaluationBatch, throwIfCancelled } from './training/evaluate.js';
+import { evaluateSplit, evaluationBatch } from './training/evaluate.js';
 import { RunQueue } from './training/runQueue.js';
 import { ErrorDesk } from './verdict/errorDesk.js';
 
@@ -48,8 +60,10 @@ export interface EngineOptions {
   /** The extension's `media` folder, where the bundled data sets are. */
   readonly mediaDirectory: string;
   readonly events: EngineEvents;
-  /** Threads that share each batch of a new run; left out: as many as serve. */
+  /** Threads that share each batch of a new run, and an evaluation; left out: as many as serve. */
   readonly workers?: number | undefined;
+  /** Whether a completed run is inspected at once, for the layer panel; default true. */
+  readonly inspectCompleted?: boolean;
 }
 
 export interface Prediction {
@@ -115,13 +129,22 @@ export class Engine {
     { signal, report }: Context<WorkProgress>,
   ): Promise<Evaluation> {
     return this.#inTurn(async () => {
-      const { checkpoint, model } = await openCheckpoint(file);
+      const { checkpoint, network, model } = await openCheckpoint(file);
+      let workers: TrainingWorkers | undefined;
       try {
-        const data = await dataOf(checkpoint, this.options.mediaDirectory, this.#dataStore);
+        const data = await dataOf(
+          checkpoint,
+          this.options.mediaDirectory,
+          this.#dataStore,
+          readingFor({ signal, report }),
+        );
         const total = data[split].count;
         const startedAt = performance.now();
+        const count = this.#evaluationWorkers(total, network);
+        if (count > 1) workers = new TrainingWorkers(count, model, network, checkpoint.metadata.config);
         const result = await evaluateSplit(model, data, split, {
           signal,
+          workers,
           onProgress: (done) => report({ activity: 'Evaluating', done, total }),
         });
         if (!Number.isFinite(result.loss))
@@ -141,6 +164,7 @@ export class Engine {
           }),
         };
       } finally {
+        await workers?.dispose();
         model.dispose();
       }
     });
@@ -200,6 +224,30 @@ export class Engine {
   }
 
   /**
+   * Attacks of all sizes on a checkpoint, and what they may be taken for.
+   * @param request absolute paths; `file`: where the report goes as one self-contained HTML file
+   * @throws DcnetError `checkpoint`, `data`, `cancelled`, `usage` where the source does not fit, `io`
+   */
+  robustness(
+    { file, ...request }: RobustnessRequest & { readonly file?: string | undefined },
+    context: Context<WorkProgress>,
+  ): Promise<RobustnessReport> {
+    const { runtime, mediaDirectory } = this.options;
+    return this.#inTurn(async () => {
+      const report = await robustnessOf(request, context, {
+        mediaDirectory,
+        dataStore: this.#dataStore,
+        backend: runtime.name,
+      });
+      if (file !== undefined) {
+        const parts = await readParts('robustness', path.join(mediaDirectory, '..', 'dist', 'webview'));
+        await writePage(file, robustnessPage(report, parts));
+      }
+      return report;
+    });
+  }
+
+  /**
    * Scores of a checkpoint's network for the images of a file.
    * @throws DcnetError `checkpoint`, `data` or `cancelled`
    */
@@ -216,7 +264,7 @@ export class Engine {
         for (let from = 0; from < images.count; from += evaluationBatch) {
           throwIfCancelled(signal);
           const to = Math.min(images.count, from + evaluationBatch);
-          const scores = tf.tidy(() => model.predict(imageFileTensor(images, from, to)));
+          const scores = tf.tidy(() => model.predict(imageFileTensor(images, from, to, model.normalization)));
           logits.push(...(await scores.array()));
           scores.dispose();
           report({ activity: 'Predicting', done: to, total: images.count });
@@ -233,6 +281,28 @@ export class Engine {
     });
   }
 
+  /**
+   * Features of two components of the first test images of a checkpoint's data.
+   * @throws DcnetError `checkpoint`, `data`, or `usage` when the network has no such features
+   */
+  planeFeatures({
+    checkpoint: file,
+    limit,
+  }: {
+    readonly checkpoint: string;
+    readonly limit: number;
+  }): Promise<PlaneFeatures> {
+    return this.#inTurn(async () => {
+      const { checkpoint, network, model } = await openCheckpoint(file);
+      try {
+        const data = await dataOf(checkpoint, this.options.mediaDirectory, this.#dataStore);
+        return await planeFeatures({ model, network, data }, limit);
+      } finally {
+        model.dispose();
+      }
+    });
+  }
+
   /** The contract's requests, for a channel. */
   handlers(): Handlers<EngineContract> {
     const { runtime, mediaDirectory } = this.options;
@@ -241,6 +311,9 @@ export class Engine {
       hello: () => ({ protocolVersion, pid: process.pid, runtime: this.runtime }),
       doctor: () => doctor(runtime),
       setUpTensorflow: ({ variant }, { signal, report }) => setUpTensorflow({ variant, signal, report }),
+      downloadData: ({ name, folder }, { signal, report }) =>
+        downloadData(downloads[name], { folder, signal, report }),
+      setUpWebgpu: (_, { signal, report }) => setUpWebgpu({ signal, report }),
       describeData: ({ configFile, configText }) => {
         const { config } = requireConfig(configText, configFile);
         return describeData(locateData(config.data, path.dirname(configFile), mediaDirectory));
@@ -266,12 +339,19 @@ export class Engine {
       compareWeights: (request, context) => this.compareWeights(request, context),
       compareBehaviour: (request, context) => this.compareBehaviour(request, context),
       writeReport: (request, context) => this.writeReport(request, context),
+      robustness: (request, context) => this.robustness(request, context),
     };
+  }
+
+  /** How many threads share an evaluation; the other backends have threads of their own, or are the reference. */
+  #evaluationWorkers(images: number, network: Network): number {
+    if (this.options.runtime.name !== 'wasm') return 1;
+    return Math.min(this.options.workers ?? defaultEvaluationWorkers(images, network), images);
   }
 
   /** So that the layer panel opens at once. */
   async #inspectCompleted(runDirectory: string, { checkpoint }: Summary): Promise<void> {
-    if (checkpoint === undefined) return;
+    if (checkpoint === undefined || this.options.inspectCompleted === false) return;
     await this.inspect(
       { checkpoint: path.join(runDirectory, checkpoint), split: 'test' },
       { signal: this.#ending.signal, report: () => {} },

@@ -11,6 +11,7 @@ import {
   type BackendChoice,
   type BackendName,
   backendNameSchema,
+  type Precision,
   type RuntimeReport,
 } from '../protocol/engine.js';
 import { probeRuntimes, type Runtime, startBackend } from './backend/backend.js';
@@ -41,11 +42,12 @@ type Trials = z.infer<typeof trialsSchema>;
 /**
  * Choose and start the tensor runtime of this process. `auto` is the fastest of those that work: where there are
  * several, each takes a few training steps of a small decoupled network, once for a machine and its versions. One that fails
- * or computes something else than the others drops out, and is told of.
+ * or computes something else than the others drops out, and is told of. In fp16 only webgpu computes.
  * @throws DcnetError `backend` where the choice does not run here
  */
-export async function startRuntime(choice: BackendChoice): Promise<Runtime> {
-  if (choice !== 'auto') return startBackend(choice);
+export async function startRuntime(choice: BackendChoice, precision: Precision = 'fp32'): Promise<Runtime> {
+  if (choice !== 'auto') return startBackend(choice, precision);
+  if (precision === 'fp16') return startBackend('webgpu', precision);
   const reports = await probeRuntimes();
   const candidates = candidatesOf(reports);
   const trials = candidates.length < 2 ? undefined : await trialsOf(candidates);

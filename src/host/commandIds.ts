@@ -8,6 +8,7 @@ export const commandIds = [
   'dcnet.inspectLayers',
   'dcnet.explainErrors',
   'dcnet.exportReport',
+  'dcnet.robustnessReport',
   'dcnet.openTrainingPanel',
   'dcnet.compareCheckpoints',
   'dcnet.selectForCompare',
@@ -15,6 +16,7 @@ export const commandIds = [
   'dcnet.compareSelected',
   'dcnet.compareWithCommitted',
   'dcnet.createSample',
+  'dcnet.ejectPreset',
   'dcnet.openConfig',
   'dcnet.rename',
   'dcnet.delete',
@@ -24,6 +26,8 @@ export const commandIds = [
   'dcnet.doctor',
   'dcnet.restartEngine',
   'dcnet.setUpTensorflow',
+  'dcnet.downloadData',
+  'dcnet.setUpWebgpu',
 ] as const;
 
 export type CommandId = (typeof commandIds)[number];

@@ -14,6 +14,7 @@ const commands: Readonly<Record<CommandId, Command>> = {
   'dcnet.inspectLayers': (host, argument) => host.inspectLayers(argument),
   'dcnet.explainErrors': (host, argument) => host.explainErrors(argument),
   'dcnet.exportReport': (host, argument) => host.exportReport(argument),
+  'dcnet.robustnessReport': (host, argument) => host.robustnessReport(argument),
   'dcnet.openTrainingPanel': (host, argument) => host.openTrainingPanel(argument),
   'dcnet.compareCheckpoints': ({ comparing }, argument) => comparing.pick(argument),
   'dcnet.selectForCompare': ({ comparing }, argument) => comparing.select(argument),
@@ -21,6 +22,7 @@ const commands: Readonly<Record<CommandId, Command>> = {
   'dcnet.compareSelected': ({ comparing }, argument, selection) => comparing.both(argument, selection),
   'dcnet.compareWithCommitted': ({ comparing }, argument) => comparing.withCommitted(argument),
   'dcnet.createSample': (host) => host.createSample(),
+  'dcnet.ejectPreset': ({ presets }, argument) => presets.eject(argument),
   'dcnet.openConfig': ({ files }, argument) => files.openConfig(argument),
   'dcnet.rename': (host, argument) => host.files.rename(argument ?? host.selectedRow()),
   'dcnet.delete': (host, argument) => host.files.delete(argument ?? host.selectedRow()),
@@ -30,6 +32,8 @@ const commands: Readonly<Record<CommandId, Command>> = {
   'dcnet.doctor': ({ doctor }) => doctor.show(),
   'dcnet.restartEngine': (host) => host.restartEngine(),
   'dcnet.setUpTensorflow': (host) => host.setUpTensorflow(),
+  'dcnet.downloadData': (host) => host.downloadData(),
+  'dcnet.setUpWebgpu': (host) => host.setUpWebgpu(),
 };
 
 /** Run a command; what goes wrong is told to the user. */

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { attackNames, defaultAttackedImages, defaultEpsilons, defaultSteps } from '../core/attack/attack.js';
 import { DcnetError } from '../core/errors.js';
 import type { CheckpointAction } from '../protocol/panels/shared.js';
 import { Comparing } from './compare/comparing.js';
@@ -11,8 +12,10 @@ import { configPattern, isConfig } from './config/isConfig.js';
 import { LayerHints } from './config/layerHints.js';
 import { LayerLenses } from './config/layerLenses.js';
 import { MeasuredNetworks } from './config/measuredNetworks.js';
+import { Presets } from './config/presets.js';
 import { ConfigQuickFixes } from './config/quickFixes.js';
 import { Doctor } from './doctor.js';
+import { downloadDataSet } from './downloadData.js';
 import type { EngineClient } from './engine/engineClient.js';
 import { configuredNode, Engines } from './engine/engines.js';
 import { showError } from './errors.js';
@@ -20,8 +23,9 @@ import { Owner } from './lifecycle.js';
 import { LayerCursor } from './panels/layerCursor.js';
 import { type LayerTarget, layerTarget } from './panels/layerPanel.js';
 import { Panels } from './panels/panels.js';
-import { exportReport } from './report.js';
+import { exportReport, exportRobustness } from './report.js';
 import { FileActions } from './runs/fileActions.js';
+import { pickAttackSource } from './runs/pickAttackSource.js';
 import { pickCheckpoint } from './runs/pickCheckpoint.js';
 import { choose, latestInspectable, type RunTarget, targetOf } from './runs/pickRun.js';
 import { RunContext } from './runs/runContext.js';
@@ -29,6 +33,7 @@ import { newestCheckpoint } from './runs/runFolder.js';
 import { RunStore } from './runs/runStore.js';
 import { createSample } from './sample.js';
 import { setUpTensorflow } from './setUpTensorflow.js';
+import { setUpWebgpu } from './setUpWebgpu.js';
 import { notifyEngineDied, notifyFinished } from './training/notifications.js';
 import { requireTrust, Training } from './training/training.js';
 import { TrainingStatus } from './training/trainingStatus.js';
@@ -38,6 +43,7 @@ export class Host extends Owner {
   readonly runs: RunStore;
   readonly training: Training;
   readonly files: FileActions;
+  readonly presets: Presets;
   readonly doctor: Doctor;
   readonly panels: Panels;
   readonly comparing: Comparing;
@@ -67,6 +73,7 @@ export class Host extends Owner {
         engines.analysis.request('describeData', { configFile, configText }),
       ),
     );
+    this.presets = new Presets(reader);
     this._register(new ConfigDiagnostics(reader, log));
     this.#explainConfigs(reader);
 
@@ -166,17 +173,37 @@ export class Host extends Owner {
 
   /** Write the report on a checkpoint (as for `inspectLayers`) where the user says. */
   async exportReport(argument: unknown): Promise<void> {
-    requireTrust();
-    const target = await this.#checkpointOf(argument);
-    if (target === undefined)
-      throw new DcnetError({
-        code: 'usage',
-        message: 'No run of this workspace has a checkpoint yet.',
-        remedy: 'Train one: DCNet: Train DCNet.',
-      });
+    const target = await this.#checkpointForReport(argument);
     const { analysis } = this.#engines;
     await exportReport(target, targetOf(argument)?.saveAs, (request, options) =>
       analysis.request('writeReport', request, options),
+    );
+  }
+
+  /** Attack a checkpoint (as for `inspectLayers`) and write what comes of it where the user says. */
+  async robustnessReport(argument: unknown): Promise<void> {
+    const target = await this.#checkpointForReport(argument);
+    const saveAs = targetOf(argument)?.saveAs;
+    const source = saveAs === undefined ? await pickAttackSource(this.runs, target.checkpoint) : 'none';
+    if (source === undefined) return;
+    const { analysis } = this.#engines;
+    await exportRobustness(target, saveAs, (request, options) =>
+      analysis.request(
+        'robustness',
+        {
+          ...request,
+          ...(source === 'none' ? {} : { source: source.file }),
+          attacks: [...attackNames],
+          norm: 'linf',
+          epsilons: [...defaultEpsilons('linf')],
+          steps: defaultSteps,
+          restarts: 1,
+          targeted: false,
+          images: defaultAttackedImages,
+          seed: 1,
+        },
+        options,
+      ),
     );
   }
 
@@ -184,9 +211,22 @@ export class Host extends Owner {
     return createSample(this.context);
   }
 
+  downloadData(): Promise<void> {
+    return downloadDataSet((request, options) =>
+      this.#engines.analysis.request('downloadData', request, options),
+    );
+  }
+
   setUpTensorflow(): Promise<void> {
     return setUpTensorflow(
       (variant, options) => this.#engines.analysis.request('setUpTensorflow', { variant }, options),
+      () => this.restartEngine(),
+    );
+  }
+
+  setUpWebgpu(): Promise<void> {
+    return setUpWebgpu(
+      (options) => this.#engines.analysis.request('setUpWebgpu', {}, options),
       () => this.restartEngine(),
     );
   }
@@ -233,6 +273,17 @@ export class Host extends Owner {
         : await this.runs.get(target.runDirectory);
     const checkpoint = newestCheckpoint(run);
     return run && checkpoint && { runDirectory: run.directory, checkpoint: checkpoint.file };
+  }
+
+  async #checkpointForReport(argument: unknown): Promise<LayerTarget> {
+    requireTrust();
+    const target = await this.#checkpointOf(argument);
+    if (target !== undefined) return target;
+    throw new DcnetError({
+      code: 'usage',
+      message: 'No run of this workspace has a checkpoint yet.',
+      remedy: 'Train one: DCNet: Train DCNet.',
+    });
   }
 
   #makeEngines(): Engines {

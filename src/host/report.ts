@@ -1,6 +1,6 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { reportFileName } from '../core/run/names.js';
+import { reportFileName, robustnessFileName } from '../core/run/names.js';
 import { checkpointExtension } from '../core/run/run.js';
 import type { WorkProgress } from '../protocol/engine.js';
 import type { LayerTarget } from './panels/layerPanel.js';
@@ -10,6 +10,7 @@ interface Request {
   readonly split: 'test';
   readonly file: string;
 }
+type Write = (request: Request, options: Options) => Promise<unknown>;
 interface Options {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: WorkProgress) => void;
@@ -20,17 +21,31 @@ interface Options {
  * @param given where to; left out, the user is asked
  * @param write has the engine do it
  */
-export async function exportReport(
+export function exportReport(target: LayerTarget, given: string | undefined, write: Write): Promise<void> {
+  return writeTo(target, given, { title: 'Export Report', fileName: reportFileName }, write);
+}
+
+/** As {@link exportReport}, on what attacks do to the checkpoint. */
+export function exportRobustness(
+  target: LayerTarget,
+  given: string | undefined,
+  write: Write,
+): Promise<void> {
+  return writeTo(target, given, { title: 'Robustness Report', fileName: robustnessFileName }, write);
+}
+
+async function writeTo(
   { runDirectory, checkpoint }: LayerTarget,
   given: string | undefined,
-  write: (request: Request, options: Options) => Promise<unknown>,
+  { title, fileName }: { readonly title: string; readonly fileName: typeof reportFileName },
+  write: Write,
 ): Promise<void> {
-  const name = reportFileName(path.basename(runDirectory), path.basename(checkpoint, checkpointExtension));
-  const file = given ?? (await askWhere(path.join(runDirectory, name)));
+  const name = fileName(path.basename(runDirectory), path.basename(checkpoint, checkpointExtension));
+  const file = given ?? (await askWhere(path.join(runDirectory, name), title));
   if (file === undefined) return;
   const progress = {
     location: vscode.ProgressLocation.Notification,
-    title: `Report on ${path.basename(runDirectory)}`,
+    title: `${title === 'Export Report' ? 'Report' : title} on ${path.basename(runDirectory)}`,
     cancellable: true,
   };
   const written = await vscode.window.withProgress(progress, async (shown, token) => {
@@ -56,9 +71,9 @@ export async function exportReport(
   if (written) void offerToOpen(vscode.Uri.file(file)); // not waited for: it stands until the user answers
 }
 
-async function askWhere(suggested: string): Promise<string | undefined> {
+async function askWhere(suggested: string, title: string): Promise<string | undefined> {
   const uri = await vscode.window.showSaveDialog({
-    title: 'Export Report',
+    title,
     saveLabel: 'Export',
     defaultUri: vscode.Uri.file(suggested),
     filters: { HTML: ['html'] },

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { TensorflowVariant, WorkProgress } from '../protocol/engine.js';
+import { withInstallProgress } from './installProgress.js';
 
 const choices: readonly (vscode.QuickPickItem & { readonly variant: TensorflowVariant })[] = [
   {
@@ -39,24 +40,8 @@ export async function setUpTensorflow(setUp: SetUp, restartEngine: () => Promise
     placeHolder: 'Which one? It is installed for you alone, outside the extension.',
   });
   if (picked === undefined) return;
-  const { version, device } = await vscode.window.withProgress(
-    {
-      location: vscode.ProgressLocation.Notification,
-      title: `DCNet: ${picked.label}`,
-      cancellable: true,
-    },
-    (progress, token) => {
-      const abort = new AbortController();
-      token.onCancellationRequested(() => abort.abort());
-      let shown = 0;
-      return setUp(picked.variant, {
-        signal: abort.signal,
-        onProgress: ({ activity, done, total }) => {
-          progress.report({ message: activity, increment: (100 * (done - shown)) / total });
-          shown = done;
-        },
-      });
-    },
+  const { version, device } = await withInstallProgress(picked.label, (options) =>
+    setUp(picked.variant, options),
   );
   const restart = 'Restart Engine';
   const answer = await vscode.window.showInformationMessage(

@@ -1,19 +1,25 @@
 import * as z from 'zod';
+import { attackNameSchema, attackNormSchema } from '../core/attack/attack.js';
 import { behaviourComparisonSchema, weightComparisonSchema } from '../core/comparison/comparison.js';
+import { downloadNames } from '../core/data/downloads.js';
 import { runStateSchema, summarySchema } from '../core/run/run.js';
 import { runtimeRecordSchema } from '../core/run/runtime.js';
 import { inspectionSchema, selectionSchema } from '../core/statistics/inspection.js';
 import { attackSchema, errorAnalysisSchema, evidenceSchema } from '../core/verdict/analysis.js';
 import { type Contract, method } from './channel.js';
 import { dataImageSchema } from './images.js';
+import { robustnessReportSchema } from './robustness.js';
 
 /** Bumped whenever a message changes: an engine of another version is not talked to. */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
 export const backendNameSchema = z.enum(['wasm', 'tensorflow', 'webgpu', 'cpu']);
 export type BackendName = z.infer<typeof backendNameSchema>;
 export const backendSchema = z.enum(['auto', ...backendNameSchema.options]);
 export type BackendChoice = z.infer<typeof backendSchema>;
+/** What decoupled convolutions keep activations and weights in while they compute; sums are float32 always. */
+export const precisionSchema = z.enum(['fp32', 'fp16']);
+export type Precision = z.infer<typeof precisionSchema>;
 
 /** How far long work is. */
 export const workProgressSchema = z.object({
@@ -124,7 +130,8 @@ export type FilterAngles = z.infer<typeof filterAnglesSchema>;
 /** More filters would make a message of more than 1 MB. */
 export const mostMatrixFilters = 800;
 const ofCheckpoint = z.object(splitOfCheckpoint);
-const epsilon = z.number().min(0).max(255);
+/** Which attack, and its ε in pixel values. */
+export const errorAttack = { attack: attackNameSchema, epsilon: z.number().min(0).max(255) };
 
 export const errorEvidenceSchema = z.object({
   evidence: evidenceSchema,
@@ -166,6 +173,24 @@ export const engineContract = {
     setUpTensorflow: method(
       z.object({ variant: z.enum(tensorflowVariants) }),
       z.object({ folder: z.string(), version: z.string(), device: z.string() }),
+      workProgressSchema,
+    ),
+    /**
+     * Fetch a data set into a folder; what was cut goes on.
+     * @throws `usage`: the folder holds something else; `io`, `data`; `cancelled`
+     */
+    downloadData: method(
+      z.object({ name: z.enum(downloadNames), folder: z.string() }),
+      z.object({ fetched: z.boolean() }),
+      workProgressSchema,
+    ),
+    /**
+     * Install Dawn for this user; engines that start from then on find it. The device is `null` where it finds no GPU.
+     * @throws `backend` with what is missing, or the failed step's last lines; `cancelled`: nothing is left then
+     */
+    setUpWebgpu: method(
+      empty,
+      z.object({ folder: z.string(), version: z.string(), device: z.string().nullable() }),
       workProgressSchema,
     ),
     /** Shape, classes and sizes of a config's data, from its headers. */
@@ -251,17 +276,38 @@ export const engineContract = {
       ofCheckpoint.extend({ indices: z.array(z.number().int().nonnegative()).max(200) }),
       z.array(dataImageSchema),
     ),
-    /** Every image moved by the fast gradient sign method. `epsilon` in pixel values. */
-    attack: method(ofCheckpoint.extend({ epsilon }), attackSchema, workProgressSchema),
+    /** Every image under an attack in ℓ∞; the factors that it moved. `epsilon` in pixel values. */
+    attack: method(ofCheckpoint.extend(errorAttack), attackSchema, workProgressSchema),
     /** Images before and after the attack. */
     attackedImages: method(
-      ofCheckpoint.extend({ epsilon, indices: z.array(z.number().int().nonnegative()).max(100) }),
+      ofCheckpoint.extend({ ...errorAttack, indices: z.array(z.number().int().nonnegative()).max(100) }),
       z.array(attackedImageSchema),
     ),
     /** Two checkpoints by their files alone: config, layers, filters. */
     compareWeights: method(comparedFiles, weightComparisonSchema, workProgressSchema),
     /** Two checkpoints on the test split of A's data: accuracy, predictions, norms and angles, CKA. */
     compareBehaviour: method(comparedFiles, behaviourComparisonSchema, workProgressSchema),
+    /**
+     * Accuracy under attacks of all sizes, with checks of whether they can be believed; where `file` is given, also as
+     * one self-contained HTML file.
+     */
+    robustness: method(
+      z.object({
+        ...splitOfCheckpoint,
+        source: z.string().optional(),
+        file: z.string().optional(),
+        attacks: z.array(attackNameSchema).min(1),
+        norm: attackNormSchema,
+        epsilons: z.array(z.number().min(0)).min(1).max(100),
+        steps: z.number().int().positive().max(10_000),
+        restarts: z.number().int().positive().max(1000),
+        targeted: z.boolean(),
+        images: z.number().int().positive(),
+        seed: z.number().int().nonnegative(),
+      }),
+      robustnessReportSchema,
+      workProgressSchema,
+    ),
     /** The whole inspection as one self-contained HTML file. */
     writeReport: method(
       z.object({ checkpoint: z.string(), split: z.enum(['train', 'test']), file: z.string() }),

@@ -54,6 +54,7 @@ const bundles = [
     banner: { js: `#!/usr/bin/env node\n${nodeBundle.banner.js}` },
   },
   { ...forNode, entryPoints: ['src/bench/main.ts'], outfile: 'dist/bench.js' },
+  { ...forNode, entryPoints: ['src/bench/gpu.ts'], outfile: 'dist/benchGpu.js' },
   {
     ...forWebview,
     entryPoints: panelEntries(),

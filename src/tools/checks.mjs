@@ -3,6 +3,7 @@
 // code. Run as a program it does those named by its arguments, or all.
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { fromRoot } from './paths.mjs';
 import { isProgram, runNode, runProgram, StepError } from './system.mjs';
 
@@ -15,6 +16,9 @@ import { isProgram, runNode, runProgram, StepError } from './system.mjs';
  * @property {string} script
  * @property {readonly string[]} args
  */
+
+/** Each takes one core and up to half a gigabyte. */
+const atOnce = 2;
 
 /** @returns {Promise<Check[]>} */
 async function listChecks() {
@@ -58,16 +62,20 @@ async function listChecks() {
  * @returns {Promise<Outcome[]>}
  */
 export async function runChecks(kinds = []) {
+  const waiting = (await listChecks()).filter(({ kind }) => kinds.length === 0 || kinds.includes(kind));
   /** @type {Outcome[]} */
   const outcomes = [];
-  for (const { kind, name, script, args } of await listChecks()) {
-    if (kinds.length > 0 && !kinds.includes(kind)) continue;
-    const { code, stdout, stderr } = await runNode(script, args, { output: 'capture' });
-    outcomes.push(
-      code === 0 ? { name, state: 'passed' } : { name, state: 'failed', detail: `${stdout}${stderr}` },
-    );
-    console.log(`${code === 0 ? '✓' : '✗'} ${name}`);
-  }
+  const doSome = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const { name, script, args } = next;
+      const { code, stdout, stderr } = await runNode(script, args, { output: 'capture' });
+      outcomes.push(
+        code === 0 ? { name, state: 'passed' } : { name, state: 'failed', detail: `${stdout}${stderr}` },
+      );
+      console.log(`${code === 0 ? '✓' : '✗'} ${name}`);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, availableParallelism()) }, doSome));
   return outcomes;
 }
 

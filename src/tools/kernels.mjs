@@ -7,6 +7,7 @@ import { runNode, StepError } from './system.mjs';
 const sources = fromRoot('src/engine/backend/kernels');
 /** What these files export, the module exports; the others there are their helpers. */
 const entries = [
+  'adam.ts',
   'batchNorm.ts',
   'convolution.ts',
   'filterGradient.ts',

@@ -35,6 +35,17 @@ export function describeOutcomes(outcomes) {
 }
 
 /**
+ * How long each part of a test run took, a line each, and all of them.
+ * @param {readonly { readonly title: string, readonly ms: number }[]} parts
+ */
+export function describeSeconds(parts) {
+  const total = parts.reduce((sum, { ms }) => sum + ms, 0);
+  const line = (/** @type {string} */ title, /** @type {number} */ ms) =>
+    `${(ms / 1000).toFixed(0).padStart(6)} s  ${title}`;
+  return [...parts.map(({ title, ms }) => line(title, ms)), line('together', total)].join('\n');
+}
+
+/**
  * The exit code of a test run. A run in which nothing ran is a failure.
  * @param {readonly Outcome[]} outcomes
  */

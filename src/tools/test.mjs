@@ -2,15 +2,15 @@
 // `npm test`: installs what is missing, then runs every test there is and ends with `N passed, N failed`.
 // `-- --only checks|unit|engine|webview|tensorflow|webgpu|start|host` (repeatable) runs a part; `--desktop` takes the desktop VS Code.
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureChromium, ensurePackages, findSwiftShader } from './install.mjs';
 import { isCurrent } from './kernels.mjs';
-import { describeOutcomes, exitCode, summaryLine } from './outcomes.mjs';
+import { describeOutcomes, describeSeconds, exitCode, summaryLine } from './outcomes.mjs';
 import { fromRoot } from './paths.mjs';
-import { runNode, StepError } from './system.mjs';
+import { run, runNode, StepError } from './system.mjs';
 import { ensureWorkbench } from './workbench/install.mjs';
 
 /** @typedef {import('./outcomes.mjs').Outcome} Outcome */
@@ -21,6 +21,8 @@ const parts = ['checks', ...vitestProjects, 'tensorflow', 'webgpu', 'start', 'ho
 const webgpuTests = [
   'operator',
   'layers',
+  'parity',
+  'model/presets.test.ts',
   'training/step.test.ts',
   'backend/windows.test.ts',
   'backend/webgpu.test.ts',
@@ -46,8 +48,18 @@ const isWanted = (part) => options.only.length === 0 || options.only.includes(pa
 /** @type {Outcome[]} */
 const outcomes = [];
 
-/** @param {string} title */
+/** How long each part took. @type {{ title: string, started: number, ended: number }[]} */
+const steps = [];
+
+/**
+ * Says what begins; what came before has ended.
+ * @param {string} title
+ */
 function announce(title) {
+  const now = performance.now();
+  const last = steps.at(-1);
+  if (last !== undefined) last.ended = now;
+  steps.push({ title, started: now, ended: now });
   console.log(`\n── ${title} ${'─'.repeat(Math.max(0, 76 - title.length))}`);
 }
 
@@ -173,7 +185,7 @@ async function main() {
 }
 
 /**
- * The engine's tests once more, on TensorFlow, whose runtime our own set-up builds from PyPI's wheel.
+ * The engine's tests that follow the backend once more, on TensorFlow, whose runtime our own set-up builds from PyPI's wheel.
  * @param {boolean} isBuilt whether there is a command line to set it up with
  */
 async function testTensorflow(isBuilt) {
@@ -199,7 +211,16 @@ async function testTensorflow(isBuilt) {
       return;
     }
   }
-  await runEngineTests('tensorflow', ['test/engine'], env);
+  await runEngineTests('tensorflow', await testsOfAnyBackend(), env);
+}
+
+/** @returns {Promise<string[]>} the engine's test files that ask test/engine/backends.ts what to run on */
+async function testsOfAnyBackend() {
+  const names = (await readdir(fromRoot('test/engine'), { recursive: true }))
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => `test/engine/${name.replaceAll(path.sep, '/')}`);
+  const texts = await Promise.all(names.map((name) => readFile(fromRoot(name), 'utf8')));
+  return names.filter((_, index) => texts[index]?.includes("/backends.js'"));
 }
 
 /**
@@ -237,6 +258,58 @@ async function testWebgpu(isBuilt) {
     return;
   }
   await runEngineTests('webgpu', webgpuTests, env);
+  if (process.platform === 'linux' && process.arch === 'x64')
+    await check('the packed GPU bench runs by itself, and computes right', () =>
+      testGpuBench(findSwiftShader()),
+    );
+}
+
+/**
+ * Packs the GPU bench and runs it in an empty folder with an empty environment.
+ * @param {NodeJS.ProcessEnv} driver what finds the GPU
+ * @returns {Promise<string[]>}
+ */
+async function testGpuBench(driver) {
+  const folder = await mkdtemp(path.join(tmpdir(), 'dcnet-bench-gpu-'));
+  try {
+    const packed = path.join(folder, 'packed');
+    const empty = path.join(folder, 'empty');
+    await mkdir(empty);
+    const { code } = await runNode('src/tools/benchGpu.mjs', ['--folder', packed, '--built', '--quick']);
+    if (code !== 0) return ['It could not be packed; the messages are above.'];
+    const drivers = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'].flatMap((name) =>
+      driver[name] === undefined ? [] : [`${name}=${driver[name]}`],
+    );
+    const ran = await run(
+      'env',
+      [
+        '-i',
+        'PATH=/usr/bin:/bin',
+        `HOME=${empty}`,
+        ...drivers,
+        path.join(packed, 'run.sh'),
+        '--rounds',
+        '1',
+        '--images',
+        '100',
+        '--quick',
+      ],
+      { cwd: empty, output: 'capture' },
+    );
+    console.log(ran.stdout);
+    const { isRight, isSimulated, deviations, traffic, figures, skipped } = JSON.parse(
+      await readFile(path.join(empty, 'dcnet-bench-gpu.json'), 'utf8'),
+    );
+    return [
+      ...(ran.code === 0 && isRight ? [] : [`It ended with exit code ${ran.code}: ${ran.stderr}`]),
+      ...(deviations.length > 0 && traffic.length > 0 ? [] : ['It compared nothing.']),
+      ...(isSimulated && (figures.length > 0 || skipped.length === 0)
+        ? ['It tells the speed of a simulated GPU.']
+        : []),
+    ];
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** @returns {Promise<string[]>} what is wrong with what `npm start -- --headless --json` says */
@@ -292,5 +365,7 @@ try {
 }
 announce('Result');
 for (const paragraph of describeOutcomes(outcomes)) console.log(paragraph);
+const times = steps.slice(0, -1).map(({ title, started, ended }) => ({ title, ms: ended - started }));
+console.log(describeSeconds(times));
 console.log(summaryLine(outcomes));
 process.exitCode = exitCode(outcomes);

@@ -1,55 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { behaviourComparisonSchema, weightComparisonSchema } from '../../src/core/comparison/comparison.js';
 import { runStateSchema } from '../../src/core/run/run.js';
 import { inspectionSchema } from '../../src/core/statistics/inspection.js';
 import { doctorReportSchema, evaluationSchema } from '../../src/protocol/engine.js';
 import { reportSchema } from '../../src/protocol/report.js';
 import { mediaDirectory, TinyProject } from '../engine/training/support.js';
+import { dcnet, type Ended, start } from './command.js';
 
-const bundle = path.resolve('dist/cli.js');
-
-beforeAll(() => {
-  if (!existsSync(bundle)) throw new Error(`${bundle} is not there: run npm run build first.`);
-});
-
-interface Ended {
-  readonly exitCode: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(
-  args: readonly string[],
-  directory = '.',
-  nodeFlags: readonly string[] = [],
-): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [...nodeFlags, bundle, ...args], {
-    cwd: directory,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (text) => {
-    stdout += text;
-  });
-  child.stderr.on('data', (text) => {
-    stderr += text;
-  });
-  return {
-    child,
-    ended: once(child, 'close').then(([exitCode]) => ({
-      exitCode: exitCode as number | null,
-      stdout,
-      stderr,
-    })),
-  };
-}
-
-const dcnet = (...args: string[]): Promise<Ended> => start(args).ended;
 const engineFlags = ['--backend', 'wasm', '--media', mediaDirectory];
 
 /** What machines read: all of stdout is one line. */
@@ -107,10 +67,26 @@ describe('dcnet operator', () => {
     [['--magnitude', 'tanh', '--angular', 'cosine', '--norm', '1', '--angle', '4']],
     [['--magnitude', 'tanh', '--angular', 'cosine', '--radius', '0']],
     [['--magnitude', 'tanh', '--angular', 'cosine', '--unknown']],
+    [['--magnitude', 'ball', '--angular', 'cosine', '--weighting', 'joint-tanh']],
+    [['--magnitude', 'tanh', '--angular', 'square-cosine', '--exponent', '0.5']],
   ])('refuses %j', async (args) => {
     const { exitCode, stdout, stderr } = await dcnet('operator', ...args);
     expect([exitCode, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/^error: /);
+  });
+});
+
+describe('dcnet operator, weighted', () => {
+  it('gives h for ‖w‖, and g with its exponent', async () => {
+    const ended = await dcnet(
+      ...['operator', '--magnitude', 'tanh', '--angular', 'square-cosine', '--exponent', '3'],
+      ...['--weighting', 'separate-tanh', '--weight-norm', '3', '--rho', '4', '--radius', '2'],
+      ...['--norm', '2', '--angle', '1.0471975512', '--json'],
+    );
+    const { h, g, weighting, weightNorm } = answer(ended) as Record<string, unknown>;
+    expect([weighting, weightNorm]).toEqual(['separate-tanh', 3]);
+    expect(h).toBeCloseTo(Math.tanh(3 / 4) * Math.tanh(1), 9);
+    expect(g).toBeCloseTo(0.125, 9);
   });
 });
 
@@ -155,13 +131,14 @@ describe('dcnet train', () => {
     const config = await project.writeConfig({ layers, batch: 60, epochs: 1 });
     // What the WebAssembly backend may have is 32 MiB, in pages of 64 KiB; it starts with 16.
     const little = ['--wasm-max-mem-pages=512'];
-    const stopped = await start(['train', config, '--json', ...engineFlags], '.', little).ended;
+    const stopped = await start(['train', config, '--json', ...engineFlags], { nodeFlags: little }).ended;
     expect(stopped.exitCode).toBe(1);
     expect(answer(stopped)).toMatchObject({ status: 'failed', error: { code: 'memory' } });
     expect(stopped.stderr).toMatch(/with 60 images at a time .*--on-memory halve/);
 
     const halving = ['--resume', 'tiny-001', '--on-memory', 'halve'];
-    const halved = await start(['train', config, ...halving, '--json', ...engineFlags], '.', little).ended;
+    const halved = await start(['train', config, ...halving, '--json', ...engineFlags], { nodeFlags: little })
+      .ended;
     expect(halved.exitCode).toBe(0);
     const { status, batch } = answer(halved) as { status: string; batch: { images: number; parts: number } };
     expect([status, batch.images]).toEqual(['completed', 60]);

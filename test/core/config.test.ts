@@ -147,6 +147,43 @@ describe('a layer that cannot fit', () => {
   });
 });
 
+describe('input and length', () => {
+  const withFields = (fields: string) => problemsAfter('// the data', `${fields},`);
+
+  it('are as long as epochs or steps say', () => {
+    const text = minimal.replace('// the data', '"steps": 42500,');
+    expect(parseConfig(text, input)).toMatchObject({ problems: [], config: { steps: 42500 } });
+    expect(parseConfig(text, input).config?.epochs).toBeUndefined();
+    expect(withFields('"steps": 5, "epochs": 2')).toMatchObject([
+      {
+        field: 'steps',
+        text: '5',
+        fixes: [{ title: 'Remove "epochs"' }, { title: 'Remove "steps"' }],
+      },
+    ]);
+  });
+
+  it.each([
+    ['"normalization": { "mean": [1, 2, 3] }', 'normalization.mean', /3 values.*1 channel\./],
+    ['"normalization": { "scale": [1, 2] }', 'normalization.scale', /2 values.*1 channel\./],
+    ['"augmentation": { "mirrorPad": 29 }', 'augmentation.mirrorPad', /wider than the 28×28/],
+  ])('%s do not fit images of 28×28×1', (fields, field, message) => {
+    expect(withFields(fields)).toMatchObject([{ field, message: expect.stringMatching(message) }]);
+  });
+
+  it('have a mean and a scale a channel', () => {
+    const colour = { shape: [32, 32, 3] as const, classes: 10 };
+    const read = (fields: string) =>
+      parseConfig(minimal.replace('// the data', `"normalization": ${fields},`), colour).network
+        ?.normalization;
+    expect(read('{ "mean": [121.6, 116.6, 102.7], "scale": 1 }')).toEqual({
+      mean: [121.6, 116.6, 102.7],
+      scale: [1, 1, 1],
+    });
+    expect(read('{}')).toEqual({ mean: [127.5, 127.5, 127.5], scale: [128, 128, 128] });
+  });
+});
+
 describe('output shapes', () => {
   it('are those of a sliding window', () => {
     const dimension = fc.integer({ min: 1, max: 9 });

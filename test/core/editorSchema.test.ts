@@ -17,16 +17,27 @@ describe('the editor’s schema', () => {
     expect(accepts({ layers: [{ type: 'conv' }] })).toBe(true);
   });
 
+  it('knows the presets, whose names decide what is offered', () => {
+    expect(accepts({ layers: { preset: 'cnn-9', width: 3 } })).toBe(true);
+    expect(accepts({ layers: { preset: 'cnn-8' } })).toBe(false);
+    expect(accepts({ layers: 'cnn-9' })).toBe(true);
+  });
+
   it('still offers values and explains fields', () => {
     expect(editorJsonSchema()).toMatchObject({
       properties: {
         operator: {
-          properties: {
-            magnitude: {
-              description: expect.stringContaining('Magnitude function'),
-              anyOf: [{ enum: expect.arrayContaining(['tanh', 'ball']) }, {}],
+          anyOf: [
+            {
+              properties: {
+                magnitude: {
+                  description: expect.stringContaining('Magnitude function'),
+                  anyOf: [{ enum: expect.arrayContaining(['tanh', 'ball']) }, {}],
+                },
+              },
             },
-          },
+            { const: 'inner-product' },
+          ],
         },
       },
     });

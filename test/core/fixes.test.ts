@@ -50,6 +50,39 @@ function withSlip(...slips: readonly (readonly [from: string, to: string])[]): s
 }
 
 describe('a fix', () => {
+  it.each([undefined, 2])(
+    'takes out a whole row of layers that flatten what is flat already (indent %s)',
+    (indent) => {
+      const flat = { type: 'global-average-pool' };
+      const scores = { type: 'dense', units: 10 };
+      for (const [layers, left] of [
+        [
+          [flat, flat, flat, scores],
+          [flat, scores],
+        ],
+        [[flat, flat, { type: 'flatten' }, flat], [flat]],
+      ]) {
+        const text = JSON.stringify({ data: { dataset: 'fashion-mnist-sample' }, layers }, undefined, indent);
+        const fix = mended(text).find(({ title }) => title.includes('flat already'));
+        expect(fix?.title).toBe(
+          `Remove these ${layers!.length - left!.length} layers: their input is flat already`,
+        );
+        // JSON.parse takes no comma too many.
+        expect(JSON.parse(fix!.text)).toEqual({ data: { dataset: 'fashion-mnist-sample' }, layers: left });
+      }
+    },
+  );
+
+  it('keeps the comments of a row that it takes out', () => {
+    const row = withSlip([
+      '    { "type": "flatten" },\n',
+      '    { "type": "flatten" },\n    { "type": "flatten" }, // one\n    { "type": "flatten" }, // two\n',
+    ]);
+    const [fix] = mended(row);
+    expect(fix?.text).toMatch(/\/\/ one[\s\S]*\/\/ two/);
+    expect(problemsOf(fix!.text)).toEqual([]);
+  });
+
   it.each<[string, string, string, string]>([
     ['"type": "max-pool"', '"type": "maxpool"', 'Change to "max-pool"', '{ "type": "max-pool" }, // 28'],
     ['"filters": 32', '"fliters": 32', 'Change to "filters"', '"filters": 32,'],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { angularNames, magnitudeNames } from '../../src/core/config/schema.js';
+import { angularNames, magnitudeNames } from '../../src/core/config/operatorSchema.js';
 import { angularValue } from '../../src/core/operator/angular.js';
 import { angularCurve, magnitudeCurve } from '../../src/core/operator/curve.js';
 import { magnitudeSlope, magnitudeValue } from '../../src/core/operator/magnitude.js';

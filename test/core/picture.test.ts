@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { layerWords } from '../../src/core/config/layerWords.js';
+import { angularNames, magnitudeNames } from '../../src/core/config/operatorSchema.js';
 import { parseConfig } from '../../src/core/config/parse.js';
-import { angularNames, magnitudeNames } from '../../src/core/config/schema.js';
 import { operatorPicture } from '../../src/core/operator/picture.js';
 
 const colours = { norm: '#010101', angle: '#020202', text: '#030303', quiet: '#040404' };

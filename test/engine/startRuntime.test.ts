@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { explainRuntime } from '../../src/core/run/runtime.js';
+import { explainRuntime, runtimeParagraph } from '../../src/core/run/runtime.js';
 import { probeRuntimes } from '../../src/engine/backend/backend.js';
 import { autoChose, judgeTrials, recordOf, type TrialOutcome } from '../../src/engine/runtimeChoice.js';
 import { userDataFolder } from '../../src/engine/setup/runtimeFolder.js';
@@ -109,5 +109,8 @@ describe('what is told of a choice', () => {
       'Chosen by name: cpu was asked for.',
       'Not wasm: not looked at, since cpu was asked for.',
     ]);
+    expect(runtimeParagraph({ ...record, others: [{ name: 'wasm', why: 'It is off.' }] })).toMatch(
+      /^cpu \S+ on .+[^.]\. Chosen by name: cpu was asked for\. Not wasm: It is off\.$/,
+    );
   });
 });

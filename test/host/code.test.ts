@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import { inspectionSchema } from '../../src/core/statistics/inspection.js';
 import { reportSchema } from '../../src/protocol/report.js';
+import { robustnessReportSchema } from '../../src/protocol/robustness.js';
 import { writeBars } from './support/bars.js';
 import { writeConfig } from './support/configs.js';
 import { extension, inWorkspace, openInEditor } from './support/extension.js';
@@ -223,22 +224,27 @@ describe('Next to the code', () => {
     }
   });
 
-  for (const [language, content] of [
-    ['python', 'layer = TanhConv2d(16, 32)  # g is square_cosine\n'],
-    ['typescript', 'const layer = new TanhConv(16); // g: squareCosine\n'],
-    ['javascript', 'const layer = TanhConv; // SquareCosine\n'],
-    ['markdown', 'A `TanhConv` with square cosine.\n'],
+  for (const [name, content] of [
+    ['operators.py', 'layer = TanhConv2d(16, 32)  # g is square_cosine\n'],
+    ['operators.ts', 'const layer = new TanhConv(16); // g: squareCosine\n'],
+    ['operators.js', 'const layer = TanhConv; // SquareCosine\n'],
+    ['operators.md', 'A `TanhConv` with square cosine.\n'],
   ] as const)
-    it(`explains the operators’ names in ${language}`, async () => {
-      const document = await vscode.workspace.openTextDocument({ language, content });
-      await vscode.window.showTextDocument(document);
-      const text = await hoverText(document, 'TanhConv', 2);
+    it(`explains the operators’ names in ${name}`, async () => {
+      const file = inWorkspace(name);
+      writeFileSync(file, content);
+      const { document } = await openInEditor(file);
+      // A document that was just opened may be unknown to whoever is asked.
+      const hover = (at: string): Promise<string> =>
+        until(`the hover of ${at}`, async () => (await hoverText(document, at, 2)) || undefined);
+      const text = await hover('TanhConv');
       assert.match(text, /h = α·tanh\(‖x‖\/R\) \(bounded by α; here α = 1, R = 1\)/);
       assert.match(text, /section 3\.3/);
       assert.equal(picturesIn(text).length, 1);
       const activation = /square[-_ ]?cosine/i.exec(content)![0];
-      assert.match(await hoverText(document, activation, 2), /g = sign\(cos θ\)·cos²θ/);
-      await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
+      assert.match(await hover(activation), /g = sign\(cos θ\)·cos²θ/);
+      await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
+      rmSync(file);
     });
 
   it('mends a config by its quick fixes', async () => {
@@ -266,6 +272,45 @@ describe('Next to the code', () => {
     await vscode.commands.executeCommand('workbench.action.files.revert');
   });
 
+  it('ejects a preset by the lightbulb and by the command, and tells what it comes to', async () => {
+    const list = /"layers": \[[^\]]*\]/.exec(readFileSync(inWorkspace('small.dcnet.json'), 'utf8'))![0];
+    const preset = writeConfig('preset', [
+      list,
+      '"layers": { "preset": "resnet-32", "widths": [2, 3, 4], "units": [1, 1, 1] }',
+    ]);
+    const { document } = await openInEditor(preset.fsPath);
+    const line = document.getText().slice(0, document.getText().indexOf('"preset"')).split('\n').length - 1;
+    const at = new vscode.Range(line, 12, line, 12);
+    const action = await until('the lightbulb', async () => {
+      const actions = await vscode.commands.executeCommand<vscode.CodeAction[]>(
+        'vscode.executeCodeActionProvider',
+        preset,
+        at,
+      );
+      return actions.find(({ title }) => title === 'Eject resnet-32: put its 12 layers in its place');
+    });
+    assert.ok(action.edit);
+    const hints = await vscode.commands.executeCommand<vscode.InlayHint[]>(
+      'vscode.executeInlayHintProvider',
+      preset,
+      new vscode.Range(0, 0, document.lineCount, 0),
+    );
+    assert.match(
+      hints.map(({ label }) => String(label)).join(),
+      /^12 layers · [\d,]+ parameters · [\d,]+ multiply-adds an image$/,
+    );
+    await vscode.commands.executeCommand('dcnet.ejectPreset', preset);
+    assert.match(
+      document.getText(),
+      /"layers": \[\n {4}\{ "type": "conv", "name": "stem", "filters": 2, "activation": "none" \},\n/,
+    );
+    assert.match(
+      document.getText(),
+      /"type": "add", "name": "unit3-1", "from": "unit2-1", "projection": true/,
+    );
+    await vscode.commands.executeCommand('workbench.action.files.revert');
+  });
+
   it('exports the whole inspection as one file', async function () {
     const file = inWorkspace('report.html');
     const target = { runDirectory: path.join(runsDirectory(), run), saveAs: file };
@@ -281,6 +326,22 @@ describe('Next to the code', () => {
     if (process.env.DCNET_TEST_CDP === undefined) return;
     const notification = await (await Workbench.of(this)).notification('The report is written: report.html');
     await notification.getByText('Open in Browser').waitFor();
+    await vscode.commands.executeCommand('notifications.clearAll');
+  });
+
+  it('writes what attacks do to a checkpoint as one file', async () => {
+    const file = inWorkspace('robustness.html');
+    const target = { runDirectory: path.join(runsDirectory(), run), saveAs: file };
+    await vscode.commands.executeCommand('dcnet.robustnessReport', target);
+    const page = readFileSync(file, 'utf8');
+    const data = /<script type="application\/json" id="report">(.*?)<\/script>/.exec(page)?.[1] ?? '';
+    const { measurement, checks } = robustnessReportSchema.parse(JSON.parse(data));
+    assert.equal(measurement.run, run);
+    assert.deepEqual(
+      measurement.curves.map(({ attack }) => attack),
+      ['fgsm', 'bim', 'pgd'],
+    );
+    assert.equal(checks.find(({ name }) => name === 'attacks')?.status, 'passed');
     await vscode.commands.executeCommand('notifications.clearAll');
   });
 

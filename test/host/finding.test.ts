@@ -37,6 +37,8 @@ describe('A new user finds', () => {
 
   /** The entries of the menu that a right click opens, which is closed again. */
   async function menuOf({ page }: Workbench, row: Locator): Promise<string[]> {
+    // What is told of a row that the mouse rests on would lie over the others.
+    await page.mouse.move(0, 0);
     await row.click({ button: 'right' });
     const entries = page.locator('.context-view .action-label');
     await entries.first().waitFor();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeOutcomes, exitCode, summaryLine } from '../../src/tools/outcomes.mjs';
+import { describeOutcomes, describeSeconds, exitCode, summaryLine } from '../../src/tools/outcomes.mjs';
 
 const passed = { name: 'a', state: 'passed' as const };
 const failed = { name: 'b', state: 'failed' as const, detail: 'Error: no\n  at x' };
@@ -20,6 +20,15 @@ it('gives the reason of each failure and each skip', () => {
     '- skipped: c: no Python here',
     '✗ failed: b\n    Error: no\n      at x',
   ]);
+});
+
+it('tells how long each part took, and all of them', () => {
+  expect(
+    describeSeconds([
+      { title: 'Build', ms: 12_400 },
+      { title: 'Checks', ms: 101_000 },
+    ]),
+  ).toBe('    12 s  Build\n   101 s  Checks\n   113 s  together');
 });
 
 describe('the exit code of a test run', () => {

@@ -22,6 +22,8 @@ const complete = [
   'dist/webview/tensors.css',
   'dist/webview/report.js',
   'dist/webview/report.css',
+  'dist/webview/robustness.js',
+  'dist/webview/robustness.css',
   'dist/webview/codicon.ttf',
   'dist/wasm/dcnet-kernels.wasm',
   'dist/wasm/tfjs-backend-wasm-simd.wasm',

@@ -187,9 +187,16 @@ describe('the errors panel’s manners', () => {
     await page.getByLabel('ε, in pixel values of 255').fill('300');
     await page.getByRole('button', { name: 'Attack every test image' }).click();
     await page.locator('.attack-result').waitFor();
-    expect(await asked('attack')).toEqual([{ epsilon: 255 }]);
+    expect(await asked('attack')).toEqual([{ attack: 'fgsm', epsilon: 255 }]);
     expect(await page.locator('.attack-result [role=status]').first().innerText()).toContain('at ε = 255');
     expect(await page.locator('.pair').count()).toBe(6);
+    expect(await page.getByText('It says nothing of stronger attacks.').isVisible()).toBe(true);
+    await page.getByRole('combobox', { name: 'attack' }).selectOption('pgd');
+    expect(await page.getByText('from a random start').isVisible()).toBe(true);
+    await page.getByRole('button', { name: 'Attack every test image' }).click();
+    await page.getByText('under PGD at ε = 255').waitFor();
+    expect((await asked('attack')).at(-1)).toEqual({ attack: 'pgd', epsilon: 255 });
+    expect((await asked('attackedImages')).at(-1)).toMatchObject({ attack: 'pgd', epsilon: 255 });
     await page.evaluate(() => {
       fakeHost.failNext = {
         name: 'attack',

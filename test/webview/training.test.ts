@@ -115,6 +115,16 @@ describe('the training panel', () => {
     },
   );
 
+  it('says how far the reading of images is', async () => {
+    const view = makeTrainingView('preparing');
+    await open({ ...view, state: { ...view.state, reading: { done: 1234, total: 50_000 } } });
+    const progress = page.locator('.progress-block');
+    expect(await progress.innerText()).toMatch(/Reading images\s+1,234 of 50,000/);
+    expect(await progress.locator('progress').evaluate((bar: HTMLProgressElement) => bar.value)).toBeCloseTo(
+      0.02468,
+    );
+  });
+
   it('asks the host for what its buttons say', async () => {
     await open(makeTrainingView('running'));
     for (const name of ['Pause', 'Stop', 'Inspect layers', 'Reveal the run’s config']) {

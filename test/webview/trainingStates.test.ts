@@ -2,6 +2,9 @@ import { runStatuses } from '../../src/core/run/run.js';
 import { makeTrainingView } from './support/runs.js';
 import { checkStates, type State } from './support/states.js';
 
+const preparing = makeTrainingView('preparing');
+const reading = { done: 12_345, total: 50_000 };
+
 const trainingStates: readonly State[] = [
   ...runStatuses.map(
     (status): State => ({
@@ -9,6 +12,10 @@ const trainingStates: readonly State[] = [
       setup: { panel: 'training', view: makeTrainingView(status) },
     }),
   ),
+  {
+    name: 'training-reading',
+    setup: { panel: 'training', view: { ...preparing, state: { ...preparing.state, reading } } },
+  },
   {
     name: 'training-table',
     setup: { panel: 'training', view: makeTrainingView('completed') },

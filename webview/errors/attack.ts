@@ -1,30 +1,46 @@
+import { type AttackName, attackNames, attackTitle, defaultSteps } from '../../src/core/attack/attack.js';
 import type { Attack, ErrorAnalysis } from '../../src/core/verdict/analysis.js';
 import type { AttackedImage, WorkProgress } from '../../src/protocol/engine.js';
 import { axis, axisScale } from '../shared/chart/axis.js';
 import { Chart, type FileToSave } from '../shared/chart/chart.js';
 import type { ChartContent, Cursor, Picture } from '../shared/chart/content.js';
 import { type Mark, rect, rule, words } from '../shared/chart/marks.js';
-import { button } from '../shared/controls.js';
+import { button, picker } from '../shared/controls.js';
 import { html, setText } from '../shared/dom.js';
 import { count, fileSafe, percent, precise, short } from '../shared/format.js';
 import { ErrorBlock, ProgressBlock } from '../shared/message.js';
 import { sourceOf } from './content.js';
 import { figure } from './evidence.js';
 
+/** What each attack does, and what its result may be taken for. */
+const notes: Readonly<Record<AttackName, string>> = {
+  fgsm: 'Fast gradient sign method: each pixel goes by ε to where the loss grows. It says nothing of stronger attacks.',
+  bim: `Basic iterative method: ${defaultSteps} small steps of FGSM, each kept within ε of the image.`,
+  pgd: `Projected gradient descent: ${defaultSteps} steps as BIM’s, from a random start within ε of the image. A network that withstands it may still fall to more steps and starts.`,
+};
+
 /** So many changed images are shown. */
 const mostPairs = 6;
 
+export interface ChosenAttack {
+  readonly attack: AttackName;
+  readonly epsilon: number;
+}
+
 export interface AttackRequests {
   attack(
-    epsilon: number,
+    chosen: ChosenAttack,
     options: { readonly signal: AbortSignal; readonly onProgress: (progress: WorkProgress) => void },
   ): Promise<Attack>;
-  attackedImages(epsilon: number, indices: number[]): Promise<readonly AttackedImage[]>;
+  attackedImages(chosen: ChosenAttack, indices: number[]): Promise<readonly AttackedImage[]>;
 }
 
 /** Perturbs every image and shows which factor the perturbation moved. */
 export class AttackView {
   readonly element: HTMLElement;
+  private readonly method = picker('attack', (value) => this.choose(value));
+  private readonly note = html('p', { class: 'note' });
+  private chosen: AttackName = 'fgsm';
   private readonly epsilon = html('input', { type: 'number', min: 0, max: 255, step: 'any', value: 8 });
   private readonly start = button(
     { label: 'Attack', description: 'Attack every test image' },
@@ -58,18 +74,16 @@ export class AttackView {
       html(
         'div',
         { class: 'toolbar' },
+        this.method.element,
         html('label', { class: 'picker' }, html('span', {}, 'ε, in pixel values of 255'), this.epsilon),
         this.start.element,
       ),
-      html(
-        'p',
-        { class: 'note' },
-        'Fast gradient sign method: each pixel goes by ε to where the loss grows. It says nothing of stronger attacks.',
-      ),
+      this.note,
       this.progress.element,
       this.error.element,
       this.result,
     );
+    this.choose(this.chosen);
     this.epsilon.addEventListener('keydown', (event) => {
       if (event.key === 'Enter') void this.run();
     });
@@ -85,17 +99,27 @@ export class AttackView {
     this.analysis = analysis;
   }
 
+  private choose(value: string): void {
+    this.chosen = attackNames.find((name) => name === value) ?? this.chosen;
+    this.method.update(
+      attackNames.map((name) => ({ value: name, text: attackTitle(name) })),
+      this.chosen,
+    );
+    setText(this.note, notes[this.chosen]);
+  }
+
   private async run(): Promise<void> {
     const { analysis } = this;
     if (!analysis || this.running) return;
     const epsilon = Math.max(0, Math.min(255, Number(this.epsilon.value) || 0));
     this.epsilon.value = String(epsilon);
+    const chosen: ChosenAttack = { attack: this.chosen, epsilon };
     const abort = new AbortController();
     this.running = abort;
     this.error.hide();
     this.start.update({ label: 'Attack', description: 'Attack every test image', disabled: true });
     try {
-      const attack = await this.requests.attack(epsilon, {
+      const attack = await this.requests.attack(chosen, {
         signal: abort.signal,
         onProgress: ({ activity, done, total }) =>
           this.progress.show(activity, `${count(done)} of ${count(total)}`, done, total),
@@ -103,7 +127,7 @@ export class AttackView {
       const fooled = analysis.labels.flatMap((label, i) =>
         analysis.predicted[i] === label && attack.predicted[i] !== label ? [i] : [],
       );
-      const shown = await this.requests.attackedImages(epsilon, fooled.slice(0, mostPairs));
+      const shown = await this.requests.attackedImages(chosen, fooled.slice(0, mostPairs));
       if (this.analysis === analysis) this.show(analysis, attack, fooled.length, shown);
     } catch (thrown) {
       if (!abort.signal.aborted) this.error.showThrown(thrown);
@@ -126,7 +150,7 @@ export class AttackView {
       : ` At ${first.name} it moved ${first.h > first.g ? 'the magnitudes' : 'the angles'} more: h by ${percent(first.h)}, g by ${percent(first.g)}.`;
     setText(
       this.sentence,
-      `Accuracy falls from ${percent(attack.accuracy)} to ${percent(attack.accuracyUnderAttack)} at ε = ${short(attack.epsilon)}: ${count(fooled)} images that were right are wrong now.${moved}`,
+      `Accuracy falls from ${percent(attack.accuracy)} to ${percent(attack.accuracyUnderAttack)} under ${attackTitle(attack.attack)} at ε = ${short(attack.epsilon)}: ${count(fooled)} images that were right are wrong now.${moved}`,
     );
     this.chart.update(attackContent(analysis, attack));
     this.pairs.replaceChildren(
@@ -149,8 +173,9 @@ export class AttackView {
 
 function attackContent(analysis: ErrorAnalysis, attack: Attack): ChartContent {
   const { layers, epsilon } = attack;
+  const method = attackTitle(attack.attack);
   return {
-    title: `Which factor the attack moved, ε = ${short(epsilon)}`,
+    title: `Which factor ${method} moved, ε = ${short(epsilon)}`,
     summary: `${layers.map(({ name, h, g }) => `${name}: h ${percent(h)}, g ${percent(g)}`).join('; ')}. Arrow keys read the layers.`,
     legend: [
       { sign: 'area', hue: 'norm', text: '‖h′ − h‖ ÷ ‖h‖, mean over images' },
@@ -167,8 +192,8 @@ function attackContent(analysis: ErrorAnalysis, attack: Attack): ChartContent {
         ]),
       },
     ],
-    source: `${sourceOf(analysis)} · FGSM, ε = ${short(epsilon)}/255`,
-    fileName: fileSafe(`${analysis.run ?? analysis.data}-attack-${epsilon}`),
+    source: `${sourceOf(analysis)} · ${method}, ε = ${short(epsilon)}/255`,
+    fileName: fileSafe(`${analysis.run ?? analysis.data}-${attack.attack}-${epsilon}`),
     draw: (width) => drawAttack(layers, width),
   };
 }

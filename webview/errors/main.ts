@@ -23,8 +23,8 @@ const panel = new ErrorsPanel({
   saveFile: (file) => tell(host.remote.request('saveFile', file)),
   evidence: (of, index) => host.remote.request('evidence', { of, index }),
   images: (indices) => host.remote.request('images', { indices }),
-  attack: (epsilon, options) => host.remote.request('attack', { epsilon }, options),
-  attackedImages: (epsilon, indices) => host.remote.request('attackedImages', { epsilon, indices }),
+  attack: (chosen, options) => host.remote.request('attack', chosen, options),
+  attackedImages: (chosen, indices) => host.remote.request('attackedImages', { ...chosen, indices }),
   chose: (errors) => host.remember({ errors }),
 });
 

@@ -1,15 +1,9 @@
 import { angularValue } from '../../src/core/operator/angular.js';
 import { magnitudeValue } from '../../src/core/operator/magnitude.js';
-import { angularFormulas, magnitudeFormulas, operatorTitle } from '../../src/core/operator/words.js';
+import { measuredCurves, parameterOf } from '../../src/core/operator/measured.js';
+import { angularFormula, magnitudeFormula, operatorTitle } from '../../src/core/operator/words.js';
 import type { LayerInspection } from '../../src/core/statistics/inspection.js';
 import { inColumn, short } from '../shared/format.js';
-
-/** Mean of a filter's parameter over all filters, or the chosen filter's own. */
-function parameter(values: readonly number[] | undefined, filter: number | undefined): number | undefined {
-  if (!values || values.length === 0) return undefined;
-  if (filter !== undefined) return values[filter];
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
 
 /** A layer's operator with the numbers its curves are drawn with. */
 export interface OperatorReading {
@@ -23,7 +17,7 @@ export interface OperatorReading {
   readonly radius: number | undefined;
   /** k the curve of g is drawn with; undefined where g has none. */
   readonly k: number | undefined;
-  /** ‖w‖ the line of h is drawn with in a plain layer. */
+  /** ‖w‖ the line of h is drawn with in a plain or weighted layer; undefined where h has none. */
   readonly weightNorm: number | undefined;
   /** h(‖x‖). */
   readonly magnitude: (norm: number) => number;
@@ -40,11 +34,11 @@ export interface OperatorReading {
  */
 export function readOperator(layer: LayerInspection, filter?: number, otherRadius?: number): OperatorReading {
   if (layer.operator === 'inner-product') {
-    const weightNorm = parameter(layer.weightNorms, filter) ?? 1;
+    const weightNorm = parameterOf(layer.weightNorms, filter) ?? 1;
     return {
       name: 'inner product, read as h = ‖w‖‖x‖ and g = cos θ',
       magnitudeFormula: 'h = ‖w‖‖x‖',
-      angularFormula: angularFormulas.cosine,
+      angularFormula: angularFormula('cosine'),
       radius: undefined,
       k: undefined,
       weightNorm,
@@ -53,20 +47,24 @@ export function readOperator(layer: LayerInspection, filter?: number, otherRadiu
       corners: [],
     };
   }
-  const { magnitude, angular, alpha, beta } = layer.operator;
-  const radius = otherRadius ?? parameter(layer.radius, filter);
-  const k = parameter(layer.k, filter);
+  const { magnitude, angular, alpha, beta, weighting } = layer.operator;
+  const { parameters, radius, weightNorm, k, exponent } = measuredCurves(
+    layer.operator,
+    layer,
+    filter,
+    otherRadius,
+  );
   const usesBeta = magnitude === 'seg' || magnitude === 'mix';
-  const parameters = [`α = ${short(alpha)}`, ...(usesBeta ? [`β = ${short(beta)}`] : [])];
+  const constants = [`α = ${short(alpha)}`, ...(usesBeta ? [`β = ${short(beta)}`] : [])];
   return {
     name: operatorTitle(layer.operator),
-    magnitudeFormula: `${magnitudeFormulas[magnitude]}, ${parameters.join(', ')}`,
-    angularFormula: angularFormulas[angular] + (k === undefined ? '' : `, k = ${inColumn(k)}`),
+    magnitudeFormula: `${magnitudeFormula(magnitude, weighting)}, ${constants.join(', ')}`,
+    angularFormula: angularFormula(angular, exponent) + (k === undefined ? '' : `, k = ${inColumn(k)}`),
     radius,
     k,
-    weightNorm: undefined,
-    magnitude: (norm) => magnitudeValue(magnitude, norm, { alpha, beta, radius: radius ?? 1 }),
-    angular: (degrees) => angularValue(angular, (degrees * Math.PI) / 180, k ?? 1),
+    weightNorm,
+    magnitude: (norm) => magnitudeValue(magnitude, norm, parameters),
+    angular: (degrees) => angularValue(angular, (degrees * Math.PI) / 180, k ?? 1, exponent),
     corners: radius !== undefined && (magnitude === 'ball' || magnitude === 'seg') ? [radius] : [],
   };
 }
@@ -78,10 +76,18 @@ export function regimeNames({ operator }: LayerInspection): readonly [below: str
     : ['below the radius', 'beyond the radius'];
 }
 
+/** What R is made of: `ρ·E‖x‖`, `ρ`, and over ‖w‖ where the weighting is joint. */
+function radiusFormula({ operator }: LayerInspection): string {
+  if (operator === 'inner-product') return 'ρ';
+  const overNorm = operator.weighting === 'joint-tanh' ? '/‖w‖' : '';
+  return `${operator.radius === 'adaptive' ? 'ρ·E‖x‖' : 'ρ'}${overNorm}`;
+}
+
 /** Which radius is drawn, in a few words. */
-export function radiusWords({ operator }: LayerInspection): string {
+export function radiusWords(layer: LayerInspection): string {
+  const { operator } = layer;
   const adaptive = operator !== 'inner-product' && operator.radius === 'adaptive';
-  return adaptive ? 'radius in use R = ρ·E‖x‖ (adaptive)' : 'radius in use R = ρ (fixed)';
+  return `radius in use R = ${radiusFormula(layer)} (${adaptive ? 'adaptive' : 'fixed'})`;
 }
 
 /** Shares below and beyond the radius; none where there is no radius, or no patch that was strong enough to measure. */
@@ -102,9 +108,11 @@ function spread(values: readonly number[]): string {
 export function describeRadius(layer: LayerInspection): string | undefined {
   const { operator, rho, radius, meanPatchNorm } = layer;
   if (operator === 'inner-product' || !radius || !rho || radius.length === 0) return undefined;
+  if (operator.radius === 'fixed' && operator.weighting === 'joint-tanh')
+    return `Shown is the radius in use R = ρ/‖w‖ (fixed radius, joint weighting): ${spread(radius)}. ρ is ${spread(rho)}.`;
   if (operator.radius === 'fixed') {
     return `Shown is the radius in use R, which is the learned ρ itself (fixed radius): ${spread(radius)}.`;
   }
   const scale = meanPatchNorm === undefined ? '' : ` E‖x‖ is ${inColumn(meanPatchNorm)} in the checkpoint.`;
-  return `Shown is the radius in use R = ρ·E‖x‖ (adaptive radius): ${spread(radius)}. ρ is ${spread(rho)}.${scale}`;
+  return `Shown is the radius in use R = ${radiusFormula(layer)} (adaptive radius): ${spread(radius)}. ρ is ${spread(rho)}.${scale}`;
 }

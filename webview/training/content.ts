@@ -59,6 +59,7 @@ export function facts(view: TrainingView, series: Series): readonly Fact[] {
     ...fact('training accuracy', state.accuracy, percent),
     ...fact('test accuracy, last epoch', test, percent),
     ...fact(bestEpoch === undefined ? 'best' : `best, epoch ${bestEpoch}`, best, percent),
+    ...(state.adversarial === undefined ? [] : [{ name: 'adversarial training', value: state.adversarial }]),
     ...fact('images/s', speed, short),
     ...fact('training took', summary?.trainSeconds, duration),
   ];
@@ -160,9 +161,15 @@ export function layersTable(series: Series): DataTable {
   };
 }
 
-function legend(layer: LayerHistory | undefined): readonly LegendItem[] {
+function legend(layer: LayerHistory | undefined, attacked: boolean): readonly LegendItem[] {
   const items: LegendItem[] = [
-    { sign: 'line', hue: 'plain', text: 'training, mean over the steps between' },
+    {
+      sign: 'line',
+      hue: 'plain',
+      text: attacked
+        ? 'training, mean over the steps between, attacked images among them'
+        : 'training, mean over the steps between',
+    },
     { sign: 'dot', hue: 'plain', text: 'test split, after each epoch' },
   ];
   if (layer) items.push({ sign: 'area', hue: 'norm', text: `${layer.name}: mean patch norm E‖x‖` });
@@ -181,7 +188,7 @@ export function heroContent(
   return {
     title: 'Is it learning, and is it healthy?',
     summary: summary(view, series),
-    legend: legend(layer),
+    legend: legend(layer, view.state.adversarial !== undefined),
     tables: () => [stepsTable(series), epochsTable(series)],
     source: trail(view).join(' › '),
     fileName: fileSafe(`${view.state.name}-training`),

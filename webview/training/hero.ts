@@ -168,12 +168,14 @@ export function drawTraining(
   const x = stepScale(state, series, [left, right]);
   const placed = placeBands(toBands(series, layer), 14);
   const bottom = placed.at(-1)?.bottom ?? 0;
-  const everyEpoch = state.epochs > 0 ? x.domain[1] / state.epochs : 0;
+  const everyEpoch = state.stepsPerEpoch ?? (state.epochs > 0 ? x.domain[1] / state.epochs : 0);
+  // The last one may be a part of an epoch, which ends where the axis does.
+  const wholeEpochs = everyEpoch > 0 ? Math.min(state.epochs, Math.floor(x.domain[1] / everyEpoch)) : 0;
   const room = everyEpoch > 0 ? x(everyEpoch) - x(0) : 0;
   const labelRoom = 12 + 7 * String(state.epochs).length;
   const stride = room > 0 ? Math.max(1, Math.ceil(labelRoom / room)) : 0;
   const lines =
-    stride === 0 ? [] : Array.from({ length: Math.floor(state.epochs / stride) }, (_, i) => (i + 1) * stride);
+    stride === 0 ? [] : Array.from({ length: Math.floor(wholeEpochs / stride) }, (_, i) => (i + 1) * stride);
   const marks: readonly Mark[] = [
     ...lines.flatMap((epoch) => {
       const at = x(epoch * everyEpoch);

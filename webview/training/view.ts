@@ -154,14 +154,18 @@ export class TrainingPanel {
         state.queuePosition === undefined
           ? 'Waits for another run'
           : `Waits in the queue at place ${state.queuePosition}`,
-      preparing: 'Reading the data and building the network',
+      preparing: state.reading === undefined ? 'Reading the data and building the network' : 'Reading images',
       running: 'Training',
       paused: 'Paused: holds after this step',
     }[state.status as 'queued' | 'preparing' | 'running' | 'paused'];
     const left = state.secondsLeft === undefined ? '' : ` · ${duration(state.secondsLeft)} left`;
     const counted = `${count(state.step)} of ${count(state.totalSteps)} steps${left}`;
-    const known = state.status !== 'preparing';
-    this.progress.show(activity, known ? counted : '', known ? state.step : undefined, state.totalSteps);
+    if (state.status !== 'preparing') this.progress.show(activity, counted, state.step, state.totalSteps);
+    else if (state.reading === undefined) this.progress.show(activity, '', undefined, 0);
+    else {
+      const { done, total } = state.reading;
+      this.progress.show(activity, `${count(done)} of ${count(total)}`, done, total);
+    }
   }
 
   private drawFacts(list: readonly Fact[]): void {

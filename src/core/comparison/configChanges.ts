@@ -1,14 +1,21 @@
 import { layerNames } from '../config/layerNames.js';
+import { layersOf } from '../config/presets/layersOf.js';
 import type { Config } from '../config/schema.js';
 import type { ConfigChange } from './comparison.js';
 
+/** Classes of the data of two configs: a preset has as many scores. */
+export interface PresetClasses {
+  readonly a: number;
+  readonly b: number;
+}
+
 /**
  * The fields in which two configs differ, as they were read with their defaults filled in. Layers are told by name, so
- * one that was put in between changes no other.
+ * one that was put in between changes no other; a preset is told as the layers that it stands for.
  */
-export function configChanges(a: Config, b: Config): ConfigChange[] {
-  const first = fieldsOf(a);
-  const second = fieldsOf(b);
+export function configChanges(a: Config, b: Config, classes?: PresetClasses): ConfigChange[] {
+  const first = fieldsOf(a, classes?.a);
+  const second = fieldsOf(b, classes?.b);
   const fields = [...new Set([...first.keys(), ...second.keys()])];
   return fields
     .filter((field) => first.get(field) !== second.get(field))
@@ -16,8 +23,9 @@ export function configChanges(a: Config, b: Config): ConfigChange[] {
 }
 
 /** Field by field, `layers.conv1.filters` → `16`. */
-function fieldsOf({ $schema: _, layers, ...rest }: Config): Map<string, string> {
+function fieldsOf({ $schema: _, layers: given, ...rest }: Config, classes?: number): Map<string, string> {
   const fields = new Map<string, string>();
+  const layers = layersOf({ layers: given }, classes);
   const names = layerNames(layers);
   const walk = (path: string, value: unknown): void => {
     if (value === undefined) return;

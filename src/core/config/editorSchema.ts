@@ -5,8 +5,8 @@ type Schema = Readonly<Record<string, unknown>>;
 /**
  * The config's JSON Schema for an editor: it completes and explains, and accepts nearly everything. What is wrong in a
  * config is told by `parseConfig`, better (with what was meant) and once: an editor that also reported violations of
- * the strict schema would underline each mistake twice. Only a layer's `type` is still checked, because it decides
- * which fields are offered.
+ * the strict schema would underline each mistake twice. Only a layer's `type` and a preset's name are still checked,
+ * because they decide which fields are offered.
  */
 export function editorJsonSchema(): Schema {
   return lenient(configJsonSchema());
@@ -29,10 +29,32 @@ function lenient(schema: Schema): Schema {
   if (isSchema(items)) return { ...shown, items: lenient(items) };
   const branches = anyOf ?? oneOf;
   // `oneOf` would complain where the lenient branches accept the same.
-  if (Array.isArray(branches)) return { ...shown, anyOf: branches.filter(isSchema).map(lenient) };
+  if (Array.isArray(branches)) return { ...shown, anyOf: alternatives(branches.filter(isSchema)) };
   // A value: anything is accepted, and what it should be is offered.
   const { description: _description, default: _default, ...value } = schema;
   return { ...shown, anyOf: [value, {}] };
+}
+
+/**
+ * A list or an object: each branch keeps its type, or it would accept what the other's tags are to refuse; what is
+ * neither is left to the config's own check.
+ */
+function alternatives(branches: readonly Schema[]): readonly Schema[] {
+  const kinds = branches.map((branch) => containerOf(branch));
+  if (!kinds.includes('array') || !kinds.includes('object')) return branches.map(lenient);
+  const typed = branches.map((branch, i) =>
+    kinds[i] === undefined ? lenient(branch) : { type: kinds[i], ...lenient(branch) },
+  );
+  return [...typed, { not: { type: ['array', 'object'] } }];
+}
+
+/** Whether a schema is of lists or of objects, a union of one kind included. */
+function containerOf({ type, anyOf, oneOf }: Schema): 'array' | 'object' | undefined {
+  if (type === 'array' || type === 'object') return type;
+  const branches = anyOf ?? oneOf;
+  const kinds = Array.isArray(branches) ? new Set(branches.filter(isSchema).map(containerOf)) : new Set();
+  const [kind, ...others] = kinds;
+  return others.length === 0 ? (kind as 'array' | 'object' | undefined) : undefined;
 }
 
 /** The required fields that have one possible value: they tell the branches of a union apart. */

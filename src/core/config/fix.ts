@@ -8,10 +8,12 @@ export type ConfigChange =
   /** Give a field a value; it and the objects around it are added where they are missing. */
   | { readonly kind: 'set'; readonly path: ConfigPath; readonly value: Json }
   | { readonly kind: 'rename'; readonly path: ConfigPath; readonly to: string }
-  /** Take a field or an element of a list out. */
-  | { readonly kind: 'remove'; readonly path: ConfigPath }
+  /** Take a field out, or `count` elements of a list (default 1) from the one at `path` on. */
+  | { readonly kind: 'remove'; readonly path: ConfigPath; readonly count?: number }
   /** Put elements before the one at `path`, or at the end of the list where there is none. */
   | { readonly kind: 'insert'; readonly path: ConfigPath; readonly values: readonly Json[] }
+  /** Put a list, an element a line, in the place of what stands at `path`. */
+  | { readonly kind: 'list'; readonly path: ConfigPath; readonly values: readonly Json[] }
   /** Put a missing character where the syntax wants it. */
   | { readonly kind: 'type'; readonly offset: number; readonly text: string };
 

@@ -1,16 +1,24 @@
-import type { Network } from './network.js';
+import type { Network, NetworkLayer } from './network.js';
 
-/** Multiply-adds of one image's way through the layers with filters, zero padding counted, biases not. */
-export function multiplyAdds({ inputShape, layers }: Network): number {
-  let sum = 0;
-  let before: readonly number[] = inputShape;
-  for (const layer of layers) {
-    const { outputShape } = layer;
-    const outputs = outputShape.reduce((x, y) => x * y, 1);
-    const channels = before.at(-1) ?? 1;
-    if (layer.type === 'conv') sum += outputs * layer.kernel ** 2 * channels;
-    if (layer.type === 'dense') sum += outputs * channels;
-    before = outputShape;
+/** Multiply-adds of one image's way through a layer's filters, zero padding counted; 0 where there are none. */
+export function layerMultiplyAdds(layer: NetworkLayer): number {
+  const outputs = (layer.outputShape as readonly number[]).reduce((x, y) => x * y, 1);
+  switch (layer.type) {
+    case 'conv':
+      return outputs * layer.kernel ** 2 * layer.inputShape.at(-1)!;
+    case 'dense':
+      return outputs * layer.inputShape.at(-1)!;
+    case 'add':
+      return layer.projection === undefined ? 0 : outputs * layer.fromShape.at(-1)!;
+    case 'max-pool':
+    case 'average-pool':
+    case 'global-average-pool':
+    case 'flatten':
+      return 0;
   }
-  return sum;
+}
+
+/** Multiply-adds of one image's way through the network. */
+export function multiplyAdds({ layers }: Network): number {
+  return layers.reduce((sum, layer) => sum + layerMultiplyAdds(layer), 0);
 }

@@ -1,6 +1,9 @@
-import { type Operator, resolveOperator, usesRadius } from '../operator/operator.js';
+import { allowsWeighting, type Operator, resolveOperator, usesRadius } from '../operator/operator.js';
+import { checkSource, type Projection, resolveAddition } from './addition.js';
 import { type ConfigFix, removeAt, setField } from './fix.js';
+import { inputProblems } from './inputProblems.js';
 import { layerNames } from './layerNames.js';
+import type { LayerConfig } from './layerSchema.js';
 import {
   endInScores,
   fitWindow,
@@ -9,12 +12,18 @@ import {
   makeConverge,
   renameLayer,
 } from './networkFixes.js';
-import type { Config, LayerConfig, OperatorInput } from './schema.js';
+import type { NetworkProblem } from './networkProblem.js';
+import { type Normalization, resolveNormalization } from './normalizationSchema.js';
+import type { OperatorInput } from './operatorSchema.js';
+import { layersOf, presetOf } from './presets/layersOf.js';
+import { ofPreset } from './presets/problems.js';
+import type { Config } from './schema.js';
+import type { ImageShape, Shape } from './shape.js';
 
-/** [height, width, channels] of one image or feature map. */
-export type ImageShape = readonly [height: number, width: number, channels: number];
-/** An image's shape, or [features] after flattening. */
-export type Shape = ImageShape | readonly [features: number];
+export type { ImageShape, Shape };
+
+/** What follows a layer, after batch normalisation or an addition. */
+export type Activation = 'relu' | 'prelu' | 'none';
 
 interface NetworkLayerBase {
   /** Unique name: the config's, or type and number (`conv1`). */
@@ -37,7 +46,7 @@ export type NetworkLayer = NetworkLayerBase &
         /** `undefined`: the plain inner product. */
         readonly operator: Operator | undefined;
         readonly batchNorm: boolean;
-        readonly activation: 'relu' | 'none';
+        readonly activation: Activation;
       }
     | {
         readonly type: 'max-pool' | 'average-pool';
@@ -50,28 +59,28 @@ export type NetworkLayer = NetworkLayerBase &
     | {
         readonly type: 'dense';
         readonly units: number;
+        /** `undefined`: the plain inner product. */
+        readonly operator: Operator | undefined;
         readonly batchNorm: boolean;
-        readonly activation: 'relu' | 'none';
+        readonly activation: Activation;
+      }
+    | {
+        readonly type: 'add';
+        /** Name of the earlier layer whose response is added to the input. */
+        readonly from: string;
+        readonly fromShape: Shape;
+        /** `undefined`: the earlier layer's response is added as it is. */
+        readonly projection: Projection | undefined;
+        readonly activation: Activation;
       }
   );
 
 export interface Network {
   readonly inputShape: ImageShape;
   readonly classes: number;
+  /** How pixel values become the input. */
+  readonly normalization: Normalization;
   readonly layers: readonly NetworkLayer[];
-}
-
-/** Something in the config that cannot be (`error`) or probably is not what was meant (`warning`). */
-export interface NetworkProblem {
-  readonly severity: 'error' | 'warning';
-  /** Path in the config: `['layers', 2, 'kernel']`. */
-  readonly path: readonly (string | number)[];
-  /** What does not fit, and why. */
-  readonly message: string;
-  /** What to do. */
-  readonly remedy: string;
-  /** What can be done by itself. */
-  readonly fixes?: readonly ConfigFix[];
 }
 
 /** More weights than this in one layer (1 GiB in float32) or feature-map values an image are refused, not tried. */
@@ -87,34 +96,58 @@ export function resolveNetwork(
   config: Config,
   input?: { readonly shape: ImageShape; readonly classes: number },
 ): { readonly network: Network | undefined; readonly problems: readonly NetworkProblem[] } {
+  const given = layersOf(config, input?.classes);
+  const { layers, problems } = resolveLayers(config, given, input);
+  const preset = presetOf(config);
+  const failed = input === undefined || problems.some((problem) => problem.severity === 'error');
+  return {
+    network: failed
+      ? undefined
+      : {
+          inputShape: input.shape,
+          classes: input.classes,
+          normalization: resolveNormalization(config.normalization, input.shape[2]),
+          layers,
+        },
+    problems: preset === undefined ? problems : ofPreset(problems, preset, input?.classes),
+  };
+}
+
+function resolveLayers(
+  config: Config,
+  given: readonly LayerConfig[],
+  input: { readonly shape: ImageShape; readonly classes: number } | undefined,
+): { readonly layers: readonly NetworkLayer[]; readonly problems: readonly NetworkProblem[] } {
   const problems: NetworkProblem[] = [];
-  const names = layerNames(config.layers);
+  const names = layerNames(given);
   checkNames(names, problems);
-  checkLastLayer(config, input?.classes, problems);
+  checkLastLayer(given, input?.classes, problems);
+  problems.push(...inputProblems(config, input?.shape));
 
   const layers: NetworkLayer[] = [];
   let shape: Shape | undefined = input?.shape;
   let flat = false;
-  for (const [index, layer] of config.layers.entries()) {
+  for (const [index, layer] of given.entries()) {
     const name = names[index]!;
-    const fail: Fail = (message, remedy, field, fixes = []) => {
-      problems.push({
-        severity: 'error',
-        path: field === undefined ? ['layers', index] : ['layers', index, field],
-        message: `${name}: ${message}`,
-        remedy,
-        fixes,
-      });
+    const tell = (
+      severity: 'error' | 'warning',
+      ...[message, remedy, field, fixes = []]: Parameters<Fail>
+    ) => {
+      const path = field === undefined ? ['layers', index] : ['layers', index, field];
+      problems.push({ severity, path, message: `${name}: ${message}`, remedy, fixes });
+    };
+    const fail: Fail = (...told) => {
+      tell('error', ...told);
       shape = undefined;
     };
     checkOperator(config, layer, index, problems);
 
-    if (flat && layer.type !== 'dense') {
+    if (flat && layer.type !== 'dense' && layer.type !== 'add') {
       fail(
         `a ${layer.type} layer needs a feature map, but what reaches it is a flat list of features.`,
         'Move it before the layer that flattens (flatten, global-average-pool or dense).',
         'type',
-        keepFeatureMap(config.layers, index),
+        keepFeatureMap(given, index),
       );
       break;
     }
@@ -127,9 +160,27 @@ export function resolveNetwork(
       );
       break;
     }
-    if (layer.type !== 'conv' && layer.type !== 'max-pool' && layer.type !== 'average-pool') flat = true;
+    if (layer.type === 'add' && !checkSource(layer, index, names, fail)) break;
+    if (layer.type === 'flatten' || layer.type === 'global-average-pool' || layer.type === 'dense')
+      flat = true;
     if (shape === undefined) continue;
     const inputShape: Shape = shape;
+    if (layer.type === 'add') {
+      const source = layers.find((earlier) => earlier.name === layer.from)!;
+      const warn: Fail = (...told) => tell('warning', ...told);
+      const projection = resolveAddition(layer, index, source, inputShape, fail, warn);
+      if (projection === undefined) break;
+      const added = {
+        type: layer.type,
+        from: layer.from,
+        fromShape: source.outputShape,
+        projection: projection === 'none' ? undefined : projection,
+        activation: layer.activation,
+      };
+      layers.push({ ...added, name, index, inputShape, outputShape: inputShape });
+      checkWeights(projection === 'none' ? 0 : source.outputShape.at(-1)! * inputShape.at(-1)!, fail);
+      continue;
+    }
     const outputShape = outputShapeOf(layer, index, inputShape, fail);
     if (outputShape === undefined) break;
     checkSize(layer, inputShape, outputShape, fail);
@@ -137,16 +188,16 @@ export function resolveNetwork(
     layers.push({ ...expand(config, layer), name, index, inputShape, outputShape });
   }
 
-  const failed = input === undefined || problems.some((problem) => problem.severity === 'error');
-  return {
-    network: failed ? undefined : { inputShape: input.shape, classes: input.classes, layers },
-    problems,
-  };
+  checkFilterTraining(config, given, problems);
+  return { layers, problems };
 }
 
 type Fail = (message: string, remedy: string, field?: string, fixes?: readonly ConfigFix[]) => void;
 
-function outputShapeOf(layer: LayerConfig, index: number, input: Shape, fail: Fail): Shape | undefined {
+/** Layers whose output depends on what reaches them alone. */
+type PlainLayer = Exclude<LayerConfig, { readonly type: 'add' }>;
+
+function outputShapeOf(layer: PlainLayer, index: number, input: Shape, fail: Fail): Shape | undefined {
   switch (layer.type) {
     case 'conv':
     case 'max-pool':
@@ -177,16 +228,23 @@ function outputShapeOf(layer: LayerConfig, index: number, input: Shape, fail: Fa
   }
 }
 
-/** The operator of a conv layer, its own fields over the config's; undefined for the plain inner product. */
+/**
+ * The operator of a layer with filters, its own fields over the config's; undefined for the plain inner product, which
+ * a dense layer has where it says nothing. In a plain network a layer with an operator of its own has defaults for what
+ * it leaves out.
+ */
 export function layerOperator(
   { operator }: Pick<Config, 'operator'>,
-  layer: Extract<LayerConfig, { readonly type: 'conv' }>,
+  layer: Extract<LayerConfig, { readonly type: 'conv' | 'dense' }>,
 ): Operator | undefined {
-  return layer.operator === 'inner-product' ? undefined : resolveOperator(operator, layer.operator ?? {});
+  const own =
+    layer.operator ?? (layer.type === 'dense' || operator === 'inner-product' ? 'inner-product' : {});
+  if (own === 'inner-product') return undefined;
+  return resolveOperator(operator === 'inner-product' ? {} : operator, own);
 }
 
 /** The layer without name and shapes. */
-function expand(config: Config, layer: LayerConfig) {
+function expand(config: Pick<Config, 'operator'>, layer: PlainLayer) {
   switch (layer.type) {
     case 'conv': {
       const { type, filters, kernel, stride, padding, batchNorm, activation } = layer;
@@ -203,7 +261,8 @@ function expand(config: Config, layer: LayerConfig) {
       return { type: layer.type } as const;
     case 'dense': {
       const { type, units, batchNorm, activation } = layer;
-      return { type, units, batchNorm, activation } as const;
+      const operator = layerOperator(config, layer);
+      return { type, units, operator, batchNorm, activation } as const;
     }
   }
 }
@@ -222,16 +281,20 @@ function checkNames(names: readonly string[], problems: NetworkProblem[]): void 
   }
 }
 
-function checkLastLayer(config: Config, classes: number | undefined, problems: NetworkProblem[]): void {
-  const index = config.layers.length - 1;
-  const last = config.layers[index]!;
+function checkLastLayer(
+  layers: readonly LayerConfig[],
+  classes: number | undefined,
+  problems: NetworkProblem[],
+): void {
+  const index = layers.length - 1;
+  const last = layers[index]!;
   if (last.type !== 'dense') {
     problems.push({
       severity: 'error',
       path: ['layers', index, 'type'],
       message: `The last layer is ${last.type}, but a network ends in one score for each class.`,
       remedy: `End with { "type": "dense", "units": ${classes ?? 'the number of classes'} }.`,
-      fixes: endInScores(config.layers, classes),
+      fixes: endInScores(layers, classes),
     });
   } else if (classes !== undefined && last.units !== classes) {
     problems.push({
@@ -244,10 +307,16 @@ function checkLastLayer(config: Config, classes: number | undefined, problems: N
   }
 }
 
-function checkOperator(config: Config, layer: LayerConfig, index: number, problems: NetworkProblem[]): void {
-  if (layer.type !== 'conv' || layer.operator === 'inner-product') return;
+function checkOperator(
+  config: Pick<Config, 'operator'>,
+  layer: LayerConfig,
+  index: number,
+  problems: NetworkProblem[],
+): void {
+  if (layer.type !== 'conv' && layer.type !== 'dense') return;
+  const operator = layerOperator(config, layer);
+  if (operator === undefined || layer.operator === 'inner-product') return;
   const own: OperatorInput = layer.operator ?? {};
-  const operator = resolveOperator(config.operator, own);
   const idle = (fields: readonly (keyof OperatorInput)[], reason: string): void => {
     for (const field of fields) {
       if (own[field] === undefined) continue;
@@ -265,6 +334,8 @@ function checkOperator(config: Config, layer: LayerConfig, index: number, proble
   if (operator.angular !== 'sigmoid') idle(['k', 'learnK'], `${operator.angular} has no k`);
   if (operator.magnitude !== 'seg' && operator.magnitude !== 'mix')
     idle(['beta'], `${operator.magnitude} has no β`);
+  if (operator.angular !== 'square-cosine') idle(['exponent'], `${operator.angular} has no exponent`);
+  checkWeighting(operator, own, index, problems);
   if (
     operator.angular === 'square-cosine' &&
     (operator.magnitude === 'linear' || operator.magnitude === 'seg') &&
@@ -280,6 +351,52 @@ function checkOperator(config: Config, layer: LayerConfig, index: number, proble
   }
 }
 
+/** What is said of decoupled filters where there are none. */
+function checkFilterTraining(
+  config: Config,
+  layers: readonly LayerConfig[],
+  problems: NetworkProblem[],
+): void {
+  const isDecoupled = (layer: LayerConfig): boolean =>
+    (layer.type === 'conv' || layer.type === 'dense') && layerOperator(config, layer) !== undefined;
+  if (layers.some(isDecoupled)) return;
+  for (const field of ['projection', 'filterGradients', 'orthogonality', 'hypersphericalEnergy'] as const) {
+    if (config[field] === undefined) continue;
+    problems.push({
+      severity: 'warning',
+      path: [field],
+      message: `${field} has no effect: it is of decoupled filters, and every layer is plain.`,
+      remedy: 'Take it out, or give a layer an operator.',
+      fixes: [{ ...removeAt([field], field), preferred: true }],
+    });
+  }
+}
+
+/** Equations 15 and 16 are of tanh. Said where the weighting stands; for each layer that it reaches from above. */
+function checkWeighting(
+  { magnitude, weighting }: Operator,
+  own: OperatorInput,
+  index: number,
+  problems: NetworkProblem[],
+): void {
+  if (allowsWeighting(magnitude, weighting)) return;
+  const isOwn = own.weighting !== undefined || own.magnitude !== undefined;
+  const path = isOwn ? ['layers', index, 'operator'] : ['operator'];
+  const field = own.weighting === undefined && own.magnitude !== undefined ? 'magnitude' : 'weighting';
+  if (!isOwn && problems.some(({ path: [first, second] }) => first === 'operator' && second === field))
+    return;
+  problems.push({
+    severity: 'error',
+    path: [...path, field],
+    message: `The weighting ${weighting} is of tanh (equations 15 and 16 of the paper), but the magnitude is ${magnitude}.`,
+    remedy: 'Set "magnitude": "tanh", or "weighting": "linear" or "none".',
+    fixes: [
+      { ...setField([...path, 'weighting'], 'linear'), preferred: true },
+      setField([...path, 'magnitude'], 'tanh'),
+    ],
+  });
+}
+
 function checkSize(layer: LayerConfig, input: Shape, output: Shape, fail: Fail): void {
   if (product(output) > largestFeatureMap) {
     fail(
@@ -293,6 +410,10 @@ function checkSize(layer: LayerConfig, input: Shape, output: Shape, fail: Fail):
       : layer.type === 'dense'
         ? product(input) * layer.units
         : 0;
+  checkWeights(weights, fail);
+}
+
+function checkWeights(weights: number, fail: Fail): void {
   if (weights > largestLayerWeights) {
     fail(
       `it would have ${weights.toLocaleString('en')} weights, more than fit in memory.`,

@@ -1,7 +1,7 @@
 import { type ConfigFix, type Json, removeAt, setField } from './fix.js';
-import type { Config, LayerConfig } from './schema.js';
+import type { LayerConfig } from './layerSchema.js';
 
-type Layers = Config['layers'];
+type Layers = readonly LayerConfig[];
 
 const flattens = ({ type }: LayerConfig): boolean => type === 'flatten' || type === 'global-average-pool';
 
@@ -42,7 +42,7 @@ export function flattenBefore(index: number): readonly ConfigFix[] {
 /** Get a feature map to the layer at `index`, which an earlier layer has made flat. */
 export function keepFeatureMap(layers: Layers, index: number): readonly ConfigFix[] {
   const layer = layers[index]!;
-  if (flattens(layer)) return [removeAt(['layers', index], `this ${layer.type}: its input is flat already`)];
+  if (flattens(layer)) return [removeFlattening(layers, index)];
   const flattening = layers.findLastIndex((before, i) => i < index && flattens(before));
   const dense = layers.findIndex(({ type }, i) => i > index && type === 'dense');
   if (flattening < 0 || dense < 0 || layers.slice(0, index).some(({ type }) => type === 'dense')) return [];
@@ -61,6 +61,17 @@ export function keepFeatureMap(layers: Layers, index: number): readonly ConfigFi
       preferred: true,
     },
   ];
+}
+
+/** Take out the layers from `index` on that would flatten what is flat already: all of a row, for one would hide the next. */
+function removeFlattening(layers: Layers, index: number): ConfigFix {
+  const end = layers.findIndex((later, i) => i > index && !flattens(later));
+  const count = (end < 0 ? layers.length : end) - index;
+  const what = count === 1 ? `this ${layers[index]!.type}: its` : `these ${count} layers: their`;
+  return {
+    title: `Remove ${what} input is flat already`,
+    changes: [{ kind: 'remove', path: ['layers', index], count }],
+  };
 }
 
 /** Make a window fit that is larger than its input. @param largest the side that would fit */

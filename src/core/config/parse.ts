@@ -12,9 +12,12 @@ import { DcnetError } from '../errors.js';
 import type { ConfigFix, ConfigPath } from './fix.js';
 import { layerNames } from './layerNames.js';
 import { type ImageShape, type Network, resolveNetwork } from './network.js';
+import { layersOf } from './presets/layersOf.js';
+import { presetSchema } from './presets/presetSchema.js';
 import { type Config, configSchema } from './schema.js';
 import { addComma, changeTo, fieldFixes, missingFixes, valueFixes } from './schemaFixes.js';
 import { allowedKeys, allowedTags } from './schemaKeys.js';
+import { defaultEpochs } from './trainingSchema.js';
 
 /** Something wrong in a config's text, and where. */
 export interface ConfigProblem {
@@ -36,11 +39,12 @@ export interface ConfigProblem {
   readonly column: number;
 }
 
-/** Where a layer stands in the text. */
+/** Where a layer stands in the text; one of a preset stands where the preset does. */
 export interface LayerRange {
   readonly index: number;
   readonly name: string;
   readonly type: string;
+  readonly inPreset: boolean;
   readonly offset: number;
   readonly length: number;
   /** 1-based, both included. */
@@ -126,12 +130,19 @@ export function parseConfig(
     return { ...nothing, layerRanges };
   }
 
-  const { network, problems: misfits } = resolveNetwork(parsed.data, input);
+  const config = withLength(parsed.data);
+  const { network, problems: misfits } = resolveNetwork(config, input);
   for (const { path, ...misfit } of misfits) {
     add({ ...misfit, field: fieldName(path), ...rangeAt(root, path) });
   }
   const failed = misfits.some(({ severity }) => severity === 'error');
-  return { config: failed ? undefined : parsed.data, problems, layerRanges, network };
+  return { config: failed ? undefined : config, problems, layerRanges, network };
+}
+
+/** The default of `epochs` is for configs without `steps` alone, which the schema cannot say of a field. */
+function withLength(config: Config): Config {
+  if (config.epochs !== undefined || config.steps !== undefined) return config;
+  return { ...config, epochs: defaultEpochs };
 }
 
 /**
@@ -362,7 +373,9 @@ function propertyKeyNode(node: Node | undefined, key: string): Node | undefined 
 }
 
 function findLayerRanges(root: Node, lines: LineIndex): LayerRange[] {
-  const nodes = nodeAt(root, ['layers'])?.children ?? [];
+  const list = nodeAt(root, ['layers']);
+  if (list?.type === 'object') return presetRanges(list, lines);
+  const nodes = list?.children ?? [];
   const text = (node: Node, key: string): string | undefined => {
     const value: unknown = nodeAt(node, [key])?.value;
     return typeof value === 'string' ? value : undefined;
@@ -374,12 +387,33 @@ function findLayerRanges(root: Node, lines: LineIndex): LayerRange[] {
       index,
       name: names[index]!,
       type: described[index]!.type,
-      offset: node.offset,
-      length: node.length,
-      firstLine: lines.position(node.offset).line,
-      lastLine: lines.position(node.offset + node.length).line,
+      inPreset: false,
+      ...placeOf(node, lines),
     }))
     .filter(({ index }) => nodes[index]!.type === 'object');
+}
+
+/** The layers of a preset; none while it has mistakes. */
+function presetRanges(node: Node, lines: LineIndex): LayerRange[] {
+  const preset = presetSchema.safeParse(getNodeValue(node));
+  if (!preset.success) return [];
+  const layers = layersOf({ layers: preset.data });
+  const names = layerNames(layers);
+  return layers.map(({ type }, index) => ({
+    index,
+    name: names[index]!,
+    type,
+    inPreset: true,
+    ...placeOf(node, lines),
+  }));
+}
+
+function placeOf(
+  { offset, length }: Node,
+  lines: LineIndex,
+): Pick<LayerRange, 'offset' | 'length' | 'firstLine' | 'lastLine'> {
+  const [firstLine, lastLine] = [lines.position(offset).line, lines.position(offset + length).line];
+  return { offset, length, firstLine, lastLine };
 }
 
 /** Offsets to 1-based lines and columns. */

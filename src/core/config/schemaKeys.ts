@@ -51,12 +51,10 @@ function objectsAndLists(schema: Schema, value: unknown): Schema[] {
     case 'union': {
       const { options, discriminator } = def as z.core.$ZodDiscriminatedUnionDef;
       const all = options.flatMap((option) => objectsAndLists(option, value));
-      const tag =
-        discriminator === undefined
-          ? undefined
-          : (value as Record<string, unknown> | undefined)?.[discriminator];
+      if (discriminator === undefined) return all;
+      const tag = (value as Record<string, unknown> | undefined)?.[discriminator];
       const tagged = all.filter((option) => {
-        const literal = (option as z.core.$ZodObject)._zod.def.shape[discriminator ?? '']?._zod.def as
+        const literal = (option as z.core.$ZodObject)._zod.def.shape[discriminator]?._zod.def as
           | z.core.$ZodLiteralDef<string>
           | undefined;
         return typeof tag === 'string' && literal?.type === 'literal' && literal.values.includes(tag);

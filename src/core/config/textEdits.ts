@@ -25,7 +25,14 @@ function editsOf(layout: Layout, root: Node | undefined, change: ConfigChange): 
     case 'remove': {
       const node = findNodeAtLocation(root, [...change.path]);
       if (node === undefined) return [];
-      return remove(layout, node.parent?.type === 'property' ? node.parent : node);
+      if (node.parent?.type === 'property') return remove(layout, [node.parent]);
+      const elements = node.parent?.children ?? [];
+      const first = elements.indexOf(node);
+      return remove(layout, elements.slice(first, first + (change.count ?? 1)));
+    }
+    case 'list': {
+      const node = findNodeAtLocation(root, [...change.path]);
+      return node === undefined ? [] : [replace(node, layout.list(node, change.values.map(print)))];
     }
     case 'insert': {
       const list = findNodeAtLocation(root, change.path.slice(0, -1));
@@ -66,17 +73,31 @@ function insert(layout: Layout, list: Node, index: number, values: readonly Json
   return [{ offset: endOf(last), length: 0, content: printed.map((value) => `,${gap}${value}`).join('') }];
 }
 
-/** Take a property or an element out, with the comma that is then too many. Comments stay. */
-function remove(layout: Layout, node: Node): readonly Edit[] {
-  const siblings = node.parent?.children ?? [];
-  const before = siblings[siblings.indexOf(node) - 1];
-  const comma = layout.commaAfter(endOf(node));
-  if (comma !== undefined) return [layout.deletion(node.offset, comma + 1, 'forward')];
-  const commaBefore = before === undefined ? undefined : layout.commaAfter(endOf(before));
-  return [
-    ...(commaBefore === undefined ? [] : [{ offset: commaBefore, length: 1, content: '' }]),
-    layout.deletion(node.offset, endOf(node), 'backward'),
-  ];
+/** Take a property, or elements that follow each other, out, with the comma that is then too many. Comments stay. */
+function remove(layout: Layout, nodes: readonly Node[]): readonly Edit[] {
+  const siblings = nodes[0]?.parent?.children ?? [];
+  const before = siblings[siblings.indexOf(nodes[0]!) - 1];
+  const deletions = nodes.flatMap((node) => {
+    const comma = layout.commaAfter(endOf(node));
+    if (comma !== undefined) return [layout.deletion(node.offset, comma + 1, 'forward')];
+    const commaBefore = before === undefined ? undefined : layout.commaAfter(endOf(before));
+    return [
+      ...(commaBefore === undefined ? [] : [{ offset: commaBefore, length: 1, content: '' }]),
+      layout.deletion(node.offset, endOf(node), 'backward'),
+    ];
+  });
+  return apart(deletions);
+}
+
+/** Deletions that overlap (of neighbours that both take the space between them) as one. */
+function apart(deletions: readonly Edit[]): readonly Edit[] {
+  const joined: Edit[] = [];
+  for (const edit of [...deletions].sort((a, b) => a.offset - b.offset)) {
+    const last = joined.at(-1);
+    if (last === undefined || edit.offset >= last.offset + last.length) joined.push({ ...edit });
+    else last.length = Math.max(last.length, edit.offset + edit.length - last.offset);
+  }
+  return joined;
 }
 
 /** How a text is set out. */
@@ -103,6 +124,15 @@ class Layout {
     const inside = this.text.slice(container.offset + 1, endOf(container) - 1);
     if (container.type === 'array') return item;
     return inside === '' ? ` ${item} ` : ` ${item}`;
+  }
+
+  /** A list in the place of a property's value, an element a line where the property has a line of its own. */
+  list(node: Node, elements: readonly string[]): string {
+    const indent = this.#indentOf((node.parent ?? node).offset);
+    if (indent === undefined) return `[${elements.join(', ')}]`;
+    const end = this.text.includes('\r\n') ? '\r\n' : '\n';
+    const deeper = indent + (indent === '' ? '  ' : indent.slice(0, indent.startsWith('\t') ? 1 : undefined));
+    return `[${end}${elements.map((element) => deeper + element).join(`,${end}`)}${end}${indent}]`;
   }
 
   /** Delete a stretch and the space that it leaves; its whole line where nothing else is on it. */

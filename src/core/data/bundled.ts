@@ -1,5 +1,5 @@
+import type { DataConfig } from '../config/dataSchema.js';
 import type { ImageShape } from '../config/network.js';
-import type { DataConfig } from '../config/schema.js';
 
 type BundledName = Extract<DataConfig, { dataset: unknown }>['dataset'];
 

@@ -1,4 +1,4 @@
-import type { AngularName, MagnitudeName } from '../config/schema.js';
+import type { AngularName, MagnitudeName } from '../config/operatorSchema.js';
 import { angularValue } from './angular.js';
 import { type MagnitudeParameters, magnitudeValue } from './magnitude.js';
 
@@ -18,10 +18,10 @@ export function magnitudeCurve(
   return { x, y: x.map((norm) => magnitudeValue(name, norm, parameters)) };
 }
 
-/** g over θ from 0 to 180 degrees, at `points` equally spaced angles; x in degrees. */
-export function angularCurve(name: AngularName, k: number, points = 91): Curve {
+/** g over θ from 0 to 180 degrees, at `points` equally spaced angles; x in degrees. @param exponent of the square cosine */
+export function angularCurve(name: AngularName, k: number, exponent?: number, points = 91): Curve {
   const x = spaced(0, 180, points);
-  return { x, y: x.map((degrees) => angularValue(name, (degrees * Math.PI) / 180, k)) };
+  return { x, y: x.map((degrees) => angularValue(name, (degrees * Math.PI) / 180, k, exponent)) };
 }
 
 function spaced(from: number, to: number, points: number): number[] {

@@ -1,4 +1,4 @@
-import type { MagnitudeName } from '../config/schema.js';
+import type { MagnitudeName } from '../config/operatorSchema.js';
 
 /** α, β and the radius in use R (the same unit as ‖x‖). */
 export interface MagnitudeParameters {

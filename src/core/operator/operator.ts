@@ -1,6 +1,13 @@
-import type { AngularName, MagnitudeName, OperatorInput, Sharing } from '../config/schema.js';
+import {
+  type AngularName,
+  type MagnitudeName,
+  type OperatorInput,
+  type Sharing,
+  squareExponent,
+  type WeightingName,
+} from '../config/operatorSchema.js';
 
-/** An operator with every parameter known: f(w, x) = h(‖x‖)·g(θ). */
+/** An operator with every parameter known: f(w, x) = h(‖w‖, ‖x‖)·g(θ). */
 export interface Operator {
   readonly magnitude: MagnitudeName;
   readonly angular: AngularName;
@@ -14,11 +21,25 @@ export interface Operator {
   /** Initial k of the sigmoid. */
   readonly k: number;
   readonly learnK: Sharing | false;
+  /** How ‖w‖ enters h. */
+  readonly weighting: WeightingName;
+  /** B of the square cosine. */
+  readonly exponent: number;
 }
 
 /** Magnitude functions that have a radius R. */
 export function usesRadius(magnitude: MagnitudeName): boolean {
   return magnitude === 'ball' || magnitude === 'tanh' || magnitude === 'seg';
+}
+
+/** Weightings that a magnitude function can have: equations 15 and 16 of Decoupled Networks are of tanh alone. */
+export function allowsWeighting(magnitude: MagnitudeName, weighting: WeightingName): boolean {
+  return weighting === 'none' || weighting === 'linear' || magnitude === 'tanh';
+}
+
+/** LinearConv with the square cosine is the operator of a B-cos network (Böhle et al., CVPR 2022), B its exponent. */
+export function isBcos({ magnitude, angular, weighting }: Operator): boolean {
+  return magnitude === 'linear' && angular === 'square-cosine' && weighting === 'none';
 }
 
 /** Magnitude functions bounded by α however long the patch is. */
@@ -45,5 +66,7 @@ export function resolveOperator(...inputs: readonly OperatorInput[]): Operator {
     learnRho: merged.learnRho ?? 'per-filter',
     k: merged.k ?? 0.3,
     learnK: merged.learnK ?? false,
+    weighting: merged.weighting ?? 'none',
+    exponent: merged.exponent ?? squareExponent,
   };
 }

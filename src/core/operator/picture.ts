@@ -1,4 +1,4 @@
-import type { AngularName, MagnitudeName } from '../config/schema.js';
+import type { AngularName, MagnitudeName } from '../config/operatorSchema.js';
 import { quantile } from '../statistics/histogram.js';
 import type { Histogram } from '../statistics/inspection.js';
 import { angularCurve, type Curve, magnitudeCurve } from './curve.js';
@@ -20,6 +20,8 @@ export interface PicturedOperator {
   readonly angular: AngularName;
   readonly parameters: MagnitudeParameters;
   readonly k: number;
+  /** B of the square cosine; 2 where it is left out. */
+  readonly exponent?: number | undefined;
   /** Densities behind the curves: ‖x‖, and θ in degrees. */
   readonly measured?: { readonly norm: Histogram; readonly angle: Histogram };
   /** Draw h alone, or g alone. */
@@ -82,7 +84,7 @@ function drawMagnitude(operator: PicturedOperator, left: number, colours: Pictur
 }
 
 function drawAngular(operator: PicturedOperator, left: number, colours: PictureColours): string {
-  const { angular, k, measured } = operator;
+  const { angular, k, exponent, measured } = operator;
   const plot: Plot = { left, x: (degrees) => left + (panel.width * degrees) / 180 };
   const y: Scale = (value) => panel.top + (panel.height * (1.06 - value)) / 2.12;
   const [zero, middle] = [y(0), plot.x(90)];
@@ -91,7 +93,7 @@ function drawAngular(operator: PicturedOperator, left: number, colours: PictureC
     line([left, zero], [left + panel.width, zero], colours.quiet, '1 3'),
     line([left, floor], [left + panel.width, floor], colours.quiet),
     line([middle, panel.top], [middle, floor], colours.quiet, '1 3'),
-    path(angularCurve(angular, k), plot, y, colours.angle),
+    path(angularCurve(angular, k, exponent), plot, y, colours.angle),
     words(left, 11, 'g', colours.angle),
     words(left, floor + 13, '0°', colours.quiet),
     words(middle, floor + 13, '90°', colours.quiet, 'middle'),

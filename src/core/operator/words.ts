@@ -1,4 +1,9 @@
-import type { AngularName, MagnitudeName } from '../config/schema.js';
+import {
+  type AngularName,
+  type MagnitudeName,
+  squareExponent,
+  type WeightingName,
+} from '../config/operatorSchema.js';
 import { operatorName } from './operator.js';
 
 /** h as it is written (Decoupled Networks, section 3.3); R is the radius in use. */
@@ -39,13 +44,61 @@ export const angularMeanings: Readonly<Record<AngularName, string>> = {
   sigmoid: 'k sets how sharply it turns at 90°: small k is nearly a step, large k nearly a line.',
 };
 
-/** `TanhConv · square cosine`. */
+/** h with its ‖w‖, as it is written: the weighted forms of {@link magnitudeFormulas}. */
+export function magnitudeFormula(magnitude: MagnitudeName, weighting: WeightingName = 'none'): string {
+  switch (weighting) {
+    case 'none':
+      return magnitudeFormulas[magnitude];
+    case 'linear':
+      return magnitude === 'seg'
+        ? 'h = ‖w‖·(α‖x‖ up to R, slope β beyond)'
+        : `h = ‖w‖·${magnitude === 'mix' ? '(α‖x‖ + β·ln(1 + ‖x‖))' : magnitudeFormulas[magnitude].slice('h = '.length)}`;
+    case 'joint-tanh':
+      return 'h = α·tanh(‖x‖/R), where R is divided by ‖w‖';
+    case 'separate-tanh':
+      return 'h = α·tanh(‖w‖/ρ)·tanh(‖x‖/R)';
+  }
+}
+
+/** g with the exponent of the square cosine, as it is written. */
+export function angularFormula(angular: AngularName, exponent: number = squareExponent): string {
+  return angular === 'square-cosine' && exponent !== squareExponent
+    ? `g = sign(cos θ)·|cos θ|^${exponent}`
+    : angularFormulas[angular];
+}
+
+/** How ‖w‖ counts, in one sentence; none where it does not. */
+export const weightingMeanings: Readonly<Record<WeightingName, string | undefined>> = {
+  none: undefined,
+  linear: 'Linearly weighted: each filter’s answers are as strong as the filter is long.',
+  'joint-tanh':
+    'Jointly weighted (equation 15): h = α·tanh(‖x‖‖w‖/ρ), so that a longer filter reaches its bound at shorter patches. The paper’s equation is read as this, and not confirmed.',
+  'separate-tanh':
+    'Separately weighted (equation 16): each filter’s bound is α·tanh(‖w‖/ρ), with ρ itself, without E‖x‖.',
+};
+
+const weightingTitles: Readonly<Record<WeightingName, string>> = {
+  none: '',
+  linear: ' · weighted by ‖w‖',
+  'joint-tanh': ' · jointly weighted',
+  'separate-tanh': ' · separately weighted',
+};
+
+/** `TanhConv · square cosine`, `LinearConv · cosine^1.5`, `TanhConv · cosine · jointly weighted`. */
 export function operatorTitle({
   magnitude,
   angular,
+  weighting = 'none',
+  exponent = squareExponent,
 }: {
   readonly magnitude: MagnitudeName;
   readonly angular: AngularName;
+  readonly weighting?: WeightingName | undefined;
+  readonly exponent?: number | undefined;
 }): string {
-  return `${operatorName(magnitude)} · ${angular.replace('-', ' ')}`;
+  const g =
+    angular === 'square-cosine' && exponent !== squareExponent
+      ? `cosine^${exponent}`
+      : angular.replace('-', ' ');
+  return `${operatorName(magnitude)} · ${g}${weightingTitles[weighting]}`;
 }

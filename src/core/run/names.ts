@@ -66,6 +66,11 @@ export function checkpointStep(name: string, stepsPerEpoch: number): number | un
   return match[1] === 'epoch' ? Number(match[2]) * stepsPerEpoch : Number(match[2]);
 }
 
+/** File name of the robustness report on a checkpoint: `fashion-001-epoch-0006-robustness.html`. */
+export function robustnessFileName(run: string | undefined, checkpoint: string): string {
+  return reportFileName(run, `${checkpoint}-robustness`);
+}
+
 /** File name of the report on a checkpoint: `fashion-001-epoch-0006.html`. */
 export function reportFileName(run: string | undefined, checkpoint: string): string {
   return `${[run, checkpoint].filter((part) => part !== undefined).join('-')}.html`;

@@ -87,6 +87,8 @@ export const metricsRecordSchema = z.discriminatedUnion('type', [
         meanPatchNorm: z.number(),
         /** Mean over filters of the radius in use R. Absent where the operator has none. */
         radius: z.number().optional(),
+        /** Hyperspherical energy of the filters (s = 2): 0.5 at right angles. Older runs have none. */
+        energy: z.number().optional(),
       }),
     ),
   }),
@@ -128,11 +130,19 @@ export const runStateSchema = z.object({
   backend: z.string().optional(),
   /** What computes it now, or did last. */
   runtime: runtimeRecordSchema.optional(),
+  /** Images of a folder that are decoded, while `preparing`. */
+  reading: z.object({ done: z.number().int(), total: z.number().int() }).optional(),
   /** Known once the run was prepared. */
   batch: batchPartsSchema.optional(),
+  /** What its batches are attacked with, in words; loss and accuracy are then those of the mixed batches. */
+  adversarial: z.string().optional(),
   step: z.number().int(),
   totalSteps: z.number().int(),
+  /** Older runs do not say: all of their epochs have as many steps. */
+  stepsPerEpoch: z.number().int().positive().optional(),
+  /** The one under way, from 1. */
   epoch: z.number().int(),
+  /** Of the last one, `totalSteps` may leave a part. */
   epochs: z.number().int(),
   loss: z.number().optional(),
   accuracy: z.number().optional(),

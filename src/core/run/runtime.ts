@@ -28,3 +28,8 @@ export function explainRuntime({ choice, others }: RuntimeRecord): readonly stri
     line.endsWith('.') ? line : `${line}.`,
   );
 }
+
+/** All of it as one paragraph. */
+export function runtimeParagraph(record: RuntimeRecord): string {
+  return [`${describeRuntime(record)}.`, ...explainRuntime(record)].join(' ');
+}

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { angularNames, magnitudeNames } from '../config/schema.js';
+import { angularNames, magnitudeNames, weightingNames } from '../config/operatorSchema.js';
 
 /** `counts[i]` values lie in [edges[i], edges[i+1]); the last bin includes its upper edge. */
 export const histogramSchema = z.object({ edges: z.array(z.number()), counts: z.array(z.number()) });
@@ -43,6 +43,10 @@ export const layerInspectionSchema = z.object({
       alpha: z.number(),
       beta: z.number(),
       radius: z.enum(['adaptive', 'fixed']),
+      /** How ‖w‖ enters h; absent: not at all. */
+      weighting: z.enum(weightingNames).optional(),
+      /** B of the square cosine; absent: 2. */
+      exponent: z.number().optional(),
     }),
   ]),
   inputShape: shape,
@@ -80,7 +84,7 @@ export const layerInspectionSchema = z.object({
   energy: z.number().optional(),
   /** ρ of each filter; absent where the operator has no radius. */
   rho: z.array(z.number()).optional(),
-  /** The radius in use R of each filter (R = ρ or ρ·E‖x‖). */
+  /** The radius in use R of each filter in the unit of ‖x‖ (R = ρ or ρ·E‖x‖; joint-tanh: that over ‖w‖). */
   radius: z.array(z.number()).optional(),
   /** E‖x‖ as stored in the checkpoint; present for adaptive radii. */
   meanPatchNorm: z.number().optional(),

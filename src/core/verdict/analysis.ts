@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { attackNameSchema } from '../attack/attack.js';
 import { verdictSchema } from './verdict.js';
 
 const index = z.number().int().nonnegative();
@@ -110,11 +111,12 @@ export const storedErrorsSchema = z.object({
 });
 export type StoredErrors = z.infer<typeof storedErrorsSchema>;
 
-/** What a perturbation of all images did (fast gradient sign method: Goodfellow, Shlens and Szegedy 2015). */
+/** What an attack on all images did, white box and in ℓ∞. */
 export const attackSchema = z.object({
   checkpoint: z.string(),
   split: z.enum(['train', 'test']),
   sampleSize: z.number().int(),
+  attack: attackNameSchema,
   /** Largest change of a pixel, in pixel values of 0 to 255. */
   epsilon: z.number(),
   accuracy: z.number(),

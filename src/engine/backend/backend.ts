@@ -4,9 +4,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { DcnetError } from '../../core/errors.js';
 import type { RuntimeChoice } from '../../core/run/runtime.js';
-import type { BackendName, RuntimeReport } from '../../protocol/engine.js';
+import type { BackendName, Precision, RuntimeReport } from '../../protocol/engine.js';
 import { repairAveragePoolGradient } from './pooling.js';
-import { loadTensorflow, type Tensorflow, tensorflowDevice } from './tensorflow.js';
+import { loadTensorflow, tensorflowDevice } from './tensorflow.js';
 import { completeWasm, prepareWasm, probeWasm, wasmDevice } from './wasm.js';
 import { completeWebgpu, prepareWebgpu, probeWebgpu } from './webgpu.js';
 
@@ -22,12 +22,20 @@ export interface Runtime {
 
 /**
  * Start a tensor runtime in this process.
+ * @param precision fp16: decoupled convolutions keep activations and weights in 16 bits inside their kernels; webgpu only
  * @throws DcnetError `backend` where the choice does not run here, with the reason and what to do
  */
-export async function startBackend(choice: Runtime['name']): Promise<Runtime> {
+export async function startBackend(choice: Runtime['name'], precision: Precision = 'fp32'): Promise<Runtime> {
+  if (precision === 'fp16' && choice !== 'webgpu') {
+    throw new DcnetError({
+      code: 'backend',
+      message: `The ${choice} backend computes in fp32 only.`,
+      remedy: 'Use --backend webgpu with --precision fp16, or --precision fp32 (setting dcnet.precision).',
+    });
+  }
   switch (choice) {
     case 'tensorflow': {
-      const tensorflow = findTensorflow();
+      const tensorflow = loadTensorflow();
       if (!tensorflow.available) {
         throw new DcnetError({
           code: 'backend',
@@ -39,9 +47,9 @@ export async function startBackend(choice: Runtime['name']): Promise<Runtime> {
       return { name: 'tensorflow', version: tensorflow.version, device: tensorflowDevice(tensorflow) };
     }
     case 'webgpu': {
-      const runtime = await prepareWebgpu();
+      const runtime = await prepareWebgpu(precision);
       await setBackend('webgpu');
-      completeWebgpu();
+      completeWebgpu(precision);
       return { name: 'webgpu', ...runtime };
     }
     case 'wasm': {
@@ -59,7 +67,7 @@ export async function startBackend(choice: Runtime['name']): Promise<Runtime> {
 
 /** What runs in this process and what does not, each with its version or the reason. Changes no backend. */
 export async function probeRuntimes(): Promise<RuntimeReport[]> {
-  const tensorflow = findTensorflow();
+  const tensorflow = loadTensorflow();
   return [
     tensorflow.available
       ? {
@@ -73,16 +81,6 @@ export async function probeRuntimes(): Promise<RuntimeReport[]> {
     await probeWasm(),
     { name: 'cpu', available: true, version: tf.version_core, device: cpuDevice },
   ];
-}
-
-let tensorflowSought = false;
-
-/** TensorFlow brings a copy of the cpu backend, whose kernels take the places of those that were repaired here. */
-function findTensorflow(): Tensorflow {
-  const found = loadTensorflow();
-  if (!tensorflowSought && found.available && cpuCompleted) repairAveragePoolGradient('cpu');
-  tensorflowSought = true;
-  return found;
 }
 
 let cpuCompleted = false;

@@ -3,10 +3,14 @@ import os from 'node:os';
 import path from 'node:path';
 import { webgpuRuntimeFolder } from '../setup/runtimeFolder.js';
 
-/** Dawn, Chromium's WebGPU, as a library for Node. */
-const packageName = 'webgpu';
-/** The one that was tried: others need a newer glibc. */
-const packageVersion = '0.6.2';
+/** Dawn, Chromium's WebGPU, as a library for Node; the version that was tried: others need a newer glibc. */
+export const dawnPackage = { name: 'webgpu', version: '0.6.2' } as const;
+const packageName = dawnPackage.name;
+/**
+ * What `require` loads for this machine. It is past the package's entry, which is an ES module and remembers each buffer
+ * ever made.
+ */
+export const dawnBinding = `${packageName}/dist/${process.platform}-${process.platform === 'darwin' ? 'universal' : process.arch}/dawn.node`;
 
 interface DawnLibrary {
   create(flags: readonly string[]): GPU;
@@ -45,7 +49,7 @@ export async function tryDawn(places: readonly Load[]): Promise<Dawn> {
     return withAdapter(library.version, library.dawn);
   }
   return unavailable(
-    `the package ${packageName} is not installed: run npm install --prefix "${webgpuRuntimeFolder()}" ${packageName}@${packageVersion}`,
+    `the package ${packageName} is not installed: run DCNet: Set Up WebGPU Runtime (dcnet setup webgpu)`,
   );
 }
 
@@ -57,12 +61,9 @@ type Loaded = { readonly version: string; readonly dawn: DawnLibrary } | { reado
 
 /** `undefined` where it is not installed. */
 function loadFrom(load: Load): Loaded | undefined {
-  const architecture = process.platform === 'darwin' ? 'universal' : process.arch;
   try {
     const { version } = load(`${packageName}/package.json`) as { version: string };
-    // Past the package's entry, which is an ES module and remembers each buffer ever made.
-    const binding = `${packageName}/dist/${process.platform}-${architecture}/dawn.node`;
-    return { version, dawn: load(binding) as DawnLibrary };
+    return { version, dawn: load(dawnBinding) as DawnLibrary };
   } catch (thrown) {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     const { code } = thrown as { code?: string };

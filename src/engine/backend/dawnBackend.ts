@@ -2,13 +2,28 @@ import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu/dist/backend_webg
 import * as tf from '@tensorflow/tfjs-core';
 import { DcnetError } from '../../core/errors.js';
 import { mapNow } from './dawn.js';
+import { Traffic } from './traffic.js';
+import type { Tuner } from './tuning.js';
+import { type Dispatch, type Storage, shaderOf } from './wgsl/kernel.js';
+
+/** Variants of a kernel are timed by so many rounds, and so many runs in each: more than a clock's tick. */
+const timedRounds = 3;
+const runsARound = 4;
 
 /** tfjs's WebGPU backend on Dawn, with values that can be read at once: tfjs's own way needs a browser's canvas. */
 export class DawnBackend extends WebGPUBackend {
   #failure: string | undefined;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
 
-  constructor(device: GPUDevice, info: GPUAdapterInfo) {
+  #isTiming = false;
+  /** What the kernels of decoupled convolutions keep activations and weights in. */
+  storage: Storage = 'float32';
+
+  constructor(
+    device: GPUDevice,
+    info: GPUAdapterInfo,
+    private readonly tuner: Tuner,
+  ) {
     super(device, info);
     device.addEventListener('uncapturederror', ({ error }) => {
       this.#failure ??= error.message;
@@ -48,8 +63,9 @@ export class DawnBackend extends WebGPUBackend {
     return stored.values;
   }
 
-  override read(dataId: object): Promise<tf.backend_util.BackendValues> {
-    return Promise.resolve(this.readSync(dataId));
+  /** As {@link readSync}, but its errors come through the promise. */
+  override async read(dataId: object): Promise<tf.backend_util.BackendValues> {
+    return this.readSync(dataId);
   }
 
   /** A tensor of float32 whose values a kernel is to write. */
@@ -57,18 +73,37 @@ export class DawnBackend extends WebGPUBackend {
     return this.makeTensorInfo([...shape], 'float32');
   }
 
+  /** Bytes and kernels that were sent to the GPU, tfjs's and our own. */
+  readonly traffic = new Traffic();
+
+  override runWebGPUProgram(
+    ...given: Parameters<WebGPUBackend['runWebGPUProgram']>
+  ): ReturnType<WebGPUBackend['runWebGPUProgram']> {
+    const compiled = Object.keys(internals(this).pipelineCache).length;
+    const output = super.runWebGPUProgram(...given);
+    if (tf.util.sizeFromShape(output.shape) > 0) this.traffic.add(bytesOf(given[1]), bytesOf([output]));
+    if (Object.keys(internals(this).pipelineCache).length > compiled) this.traffic.addPipeline();
+    return output;
+  }
+
   /**
    * Queue a kernel of ours behind what tfjs has queued.
    * @throws Error where its WGSL is wrong: a defect
    */
-  dispatch({ code, constants = {}, inputs, outputs, groups }: Dispatch): void {
+  dispatch(dispatch: Dispatch): void {
+    const { sizes = {}, groups } = dispatch;
+    const [inputs, outputs] = [Object.values(dispatch.inputs), Object.values(dispatch.outputs)];
     const tensors = [...outputs, ...inputs];
     for (const { dataId } of tensors) this.uploadToGPU(dataId);
-    const pipeline = this.#pipelineOf(code, constants);
+    const pipeline = this.#pipelineOf(dispatch);
     const hidden = internals(this);
+    const resources = tensors.map((tensor) => hidden.tensorToBinding(tensor));
+    const values = Object.values(sizes);
+    if (values.length > 0)
+      resources.push(hidden.makeUniforms(values.map((size) => ({ type: 'uint32', data: [size] }))));
     const bindGroup = this.device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
-      entries: tensors.map((tensor, binding) => ({ binding, resource: hidden.tensorToBinding(tensor) })),
+      entries: resources.map((resource, binding) => ({ binding, resource })),
     });
     // What is disposed of from here on stays until the queue is submitted.
     for (const { dataId } of tensors) hidden.commandQueueOwnedIds.add(dataId);
@@ -77,6 +112,7 @@ export class DawnBackend extends WebGPUBackend {
     hidden.computePassEncoder.setPipeline(pipeline);
     hidden.computePassEncoder.setBindGroup(0, bindGroup);
     hidden.computePassEncoder.dispatchWorkgroups(...groups);
+    if (!this.#isTiming) this.traffic.add(bytesOf(inputs), bytesOf(outputs));
     hidden.dispatchCountInPass++;
     if (hidden.dispatchCountInPass >= tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')) {
       this.endComputePassEncoder();
@@ -84,55 +120,89 @@ export class DawnBackend extends WebGPUBackend {
     }
   }
 
-  /** One for each kernel and its constants: compiled when it is first used. */
-  #pipelineOf(code: string, constants: Readonly<Record<string, number>>): GPUComputePipeline {
-    const key = `${JSON.stringify(constants)}${code}`;
+  /**
+   * The variant of a kernel that is fastest here: see {@link Tuner}.
+   * @param run queues a variant, and gives its outputs, which are thrown away
+   */
+  choose<T>(
+    key: string,
+    candidates: readonly [T, ...T[]],
+    run: (candidate: T) => readonly tf.TensorInfo[],
+  ): T {
+    return this.tuner.choose(key, candidates, (candidate) => {
+      this.#isTiming = true;
+      try {
+        return this.#secondsOf(() => {
+          for (const { dataId } of run(candidate)) this.disposeData(dataId);
+        });
+      } finally {
+        this.#isTiming = false;
+      }
+    });
+  }
+
+  /** The least of some rounds, by the device's clock where it has one; the first round warms up. */
+  #secondsOf(work: () => void): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (let round = -1; round < timedRounds; round++) {
+      const seconds = this.#roundOf(work);
+      if (round >= 0) least = Math.min(least, seconds);
+    }
+    return least;
+  }
+
+  #roundOf(work: () => void): number {
+    const hidden = internals(this);
+    const hasClock = this.device.features.has('timestamp-query');
+    this.ensureCommandEncoderReady();
+    this.endComputePassEncoder();
+    this.submitQueue();
+    const readable = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
+    const staging = this.device.createBuffer({ size: 16, usage: readable });
+    const stamps = this.device.createBuffer({
+      size: 16,
+      usage: GPUBufferUsage.COPY_SRC | (hasClock ? GPUBufferUsage.QUERY_RESOLVE : 0),
+    });
+    const startedAt = performance.now();
+    this.ensureCommandEncoderReady();
+    const querySet = hasClock ? this.device.createQuerySet({ type: 'timestamp', count: 2 }) : undefined;
+    if (querySet !== undefined)
+      hidden.computePassEncoder = hidden.commandEncoder.beginComputePass({
+        timestampWrites: { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
+      });
+    for (let i = 0; i < runsARound; i++) work();
+    this.endComputePassEncoder();
+    if (querySet !== undefined) hidden.commandEncoder.resolveQuerySet(querySet, 0, 2, stamps, 0);
+    hidden.commandEncoder.copyBufferToBuffer(stamps, 0, staging, 0, 16);
+    this.submitQueue();
+    const [start, end] = new BigUint64Array(mapNow(staging).slice(0));
+    for (const used of [staging, stamps, querySet]) used?.destroy();
+    // A clock that stands still (some drivers' do) is none.
+    if (querySet !== undefined && end! > start!) return Number(end! - start!) / 1e9;
+    return (performance.now() - startedAt) / 1000;
+  }
+
+  /** One for each kernel, its bindings' names and its constants: compiled when it is first used. */
+  #pipelineOf(dispatch: Dispatch): GPUComputePipeline {
+    const { kernel, constants = {} } = dispatch;
+    const key = `${kernel.name}|${kernel.storage ?? ''}|${Object.keys(dispatch.inputs).join()}|${Object.entries(constants).join()}`;
     const known = this.#pipelines.get(key);
     if (known !== undefined) return known;
+    const module = this.device.createShaderModule({ code: shaderOf(dispatch) });
     const pipeline = this.device.createComputePipeline({
       layout: 'auto',
-      compute: { module: this.device.createShaderModule({ code }), entryPoint: 'main', constants },
+      compute: { module, entryPoint: 'main', constants },
     });
+    if (!this.#isTiming) this.traffic.addPipeline();
     this.#pipelines.set(key, pipeline);
     return pipeline;
   }
 }
 
-/** One run of a kernel of ours. */
-export interface Dispatch {
-  /** WGSL whose entry point is `main`. Its bindings are those of {@link bindings}. */
-  readonly code: string;
-  /** Values of its overridable constants: sizes, so that they are known when it is compiled. */
-  readonly constants?: Readonly<Record<string, number>>;
-  readonly inputs: readonly tf.TensorInfo[];
-  readonly outputs: readonly tf.TensorInfo[];
-  /** Workgroups in x, y and z. */
-  readonly groups: readonly [number, number, number];
+/** Of tensors of 4-byte values, which all are. */
+function bytesOf(tensors: readonly tf.TensorInfo[]): number {
+  return tensors.reduce((sum, { shape }) => sum + 4 * tf.util.sizeFromShape(shape), 0);
 }
-
-/** The WGSL that declares a kernel's outputs and inputs, arrays of f32, in the order of {@link Dispatch}. */
-export function bindings(outputs: readonly string[], inputs: readonly string[]): string {
-  const declare = (access: string, index: number, name: string): string =>
-    `@group(0) @binding(${index}) var<storage, ${access}> ${name}: array<f32>;\n`;
-  return [
-    ...outputs.map((name, index) => declare('read_write', index, name)),
-    ...inputs.map((name, index) => declare('read', outputs.length + index, name)),
-  ].join('');
-}
-
-const groupsPerDimension = 65_535;
-
-/** So many workgroups in a line, broken where a dimension is full; `groupIndex` of {@link lineOfGroups} counts them. */
-export function inLine(groups: number): [number, number, number] {
-  return [Math.min(groups, groupsPerDimension), Math.ceil(groups / groupsPerDimension), 1];
-}
-
-/** WGSL for a workgroup's number in the line that {@link inLine} breaks; it may be beyond the last. */
-export const lineOfGroups = `
-fn groupIndex(group: vec3u) -> u32 {
-  return group.y * ${groupsPerDimension}u + group.x;
-}
-`;
 
 /** What tfjs calls private. */
 interface Internals {
@@ -140,6 +210,10 @@ interface Internals {
   computePassEncoder: GPUComputePassEncoder | null;
   readonly commandQueueOwnedIds: WeakSet<object>;
   dispatchCountInPass: number;
+  readonly pipelineCache: Readonly<Record<string, unknown>>;
+  makeUniforms(
+    uniforms: readonly { readonly type: 'uint32'; readonly data: readonly [number] }[],
+  ): GPUBindingResource;
   tensorToBinding(tensor: tf.TensorInfo): GPUBindingResource;
 }
 

@@ -1,10 +1,14 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { backend_util, registerKernel } from '@tensorflow/tfjs-core';
+import { squareExponent } from '../../core/config/operatorSchema.js';
 import type { OperatorFunctions } from '../operator/decoupledProduct.js';
 import type { FusedKernel } from '../operator/fusedKernels.js';
 import type { Window } from '../operator/patchNorms.js';
+import { registerProjectionAndNorms } from '../operator/projection.js';
+import type { AdamAttributes } from '../training/adamStep.js';
 import { functionCodes } from './functionCodes.js';
-import type { Shape4D } from './replaceKernel.js';
+import { type PoolAttributes, poolWindowOf } from './pooling.js';
+import { replaceKernel, type Shape4D } from './replaceKernel.js';
 
 interface Attribute {
   readonly name: string;
@@ -60,6 +64,58 @@ export function registerTensorflowKernels(): void {
       outputs: 2 + given([radius, k]).length,
     }),
   );
+  register(
+    'AffineProduct',
+    ({ projection, norms, slope, shift, radius, k }, functions: OperatorFunctions & { relu: boolean }) => ({
+      name: 'DcnetAffineProduct',
+      ...attributesOf(functions, [radius, k]),
+      flags: { relu: functions.relu },
+      inputs: [projection, norms, slope, shift, radius, k],
+      outputs: 1,
+    }),
+  );
+  register(
+    'NormalizedProduct',
+    (
+      { projection, norms, gamma, beta, radius, k },
+      { epsilon, relu, ...functions }: OperatorFunctions & { epsilon: number; relu: boolean },
+    ) => {
+      const { integers, reals } = attributesOf(functions, [radius, k]);
+      return {
+        name: 'DcnetNormalizedProduct',
+        integers,
+        reals: { ...reals, epsilon },
+        flags: { relu },
+        inputs: [projection, norms, gamma, beta, radius, k],
+        outputs: 5,
+      };
+    },
+  );
+  register(
+    'NormalizedProductGradient',
+    (
+      { projection, norms, product, y, dy, gamma, mean, inverse, radius, k },
+      functions: OperatorFunctions & { relu: boolean },
+    ) => ({
+      name: 'DcnetNormalizedProductGradient',
+      ...attributesOf(functions, [radius, k]),
+      flags: { relu: functions.relu },
+      inputs: [projection, norms, product, y, dy, gamma, mean, inverse, radius, k],
+      outputs: 4 + given([radius, k]).length,
+    }),
+  );
+  register('NormalizeFilters', ({ w }, { epsilon }: { epsilon: number }) => ({
+    name: 'DcnetNormalizeFilters',
+    reals: { epsilon },
+    inputs: [w],
+    outputs: 2,
+  }));
+  register('NormalizeFiltersGradient', ({ w, norms, dy }) => ({
+    name: 'DcnetNormalizeFiltersGradient',
+    inputs: [w, norms, dy],
+    outputs: 1,
+  }));
+  registerProjectionAndNorms('tensorflow');
   register('PatchNorms', ({ x }, { epsilon, ...window }: Window & { epsilon: number }) => ({
     name: 'DcnetPatchNorms',
     integers: windowSizes(x!.shape, window),
@@ -67,10 +123,10 @@ export function registerTensorflowKernels(): void {
     inputs: [x],
     outputs: 1,
   }));
-  register('PatchNormsGradient', ({ x, norms, dn }, window: Window) => ({
+  register('PatchNormsGradient', ({ x, norms, dn, sum }, window: Window) => ({
     name: 'DcnetPatchNormsGradient',
-    integers: windowSizes(x!.shape, window),
-    inputs: [x, norms, dn],
+    integers: { ...windowSizes(x!.shape, window), count: given([sum]).length },
+    inputs: [x, norms, dn, sum],
     outputs: 1,
   }));
   register('BatchNormalization', ({ x, gamma, beta }, attributes: { epsilon: number; relu: boolean }) => ({
@@ -95,6 +151,37 @@ export function registerTensorflowKernels(): void {
     inputs: [x, slope, shift],
     outputs: 1,
   }));
+  register('AdamStep', (inputs, { count, beta1, beta2, epsilon }: AdamAttributes) => {
+    const each = (name: string) => Array.from({ length: count }, (_, i) => inputs[`${name}${i}`]);
+    const { learningRate, power1, power2 } = inputs;
+    const weights = ['value', 'first', 'second', 'gradient'].flatMap(each);
+    return {
+      name: 'DcnetAdam',
+      integers: { count },
+      reals: { beta1, beta2, epsilon },
+      inputs: [learningRate, power1, power2, ...weights],
+      outputs: 3 * count,
+    };
+  });
+  // TensorFlow's own works on one thread, and looks for the largest value anew.
+  replaceKernel('MaxPoolGrad', 'tensorflow', () => ({ inputs, attrs, backend }) => {
+    const { dy, input, output } = inputs as Inputs;
+    const window = poolWindowOf(input!.shape, attrs as unknown as PoolAttributes);
+    const [dx] = execute(backend as TensorflowBackend, {
+      name: 'DcnetMaxPoolGradient',
+      integers: {
+        height: window.effectiveFilterHeight,
+        width: window.effectiveFilterWidth,
+        stride_height: window.strideHeight,
+        stride_width: window.strideWidth,
+        pad_top: window.padInfo.top,
+        pad_left: window.padInfo.left,
+      },
+      inputs: [input, output, dy],
+      outputs: 1,
+    });
+    return dx!;
+  });
 }
 
 function execute(backend: TensorflowBackend, operation: Operation): tf.TensorInfo[] {
@@ -116,8 +203,11 @@ function given(tensors: readonly (tf.TensorInfo | undefined)[]): tf.TensorInfo[]
 
 function attributesOf(functions: OperatorFunctions, parameters: readonly (tf.TensorInfo | undefined)[]) {
   const [magnitude, angular] = functionCodes(functions);
-  const { alpha, beta } = functions;
-  return { integers: { magnitude, angular, count: given(parameters).length }, reals: { alpha, beta } };
+  const { alpha, beta, exponent = squareExponent } = functions;
+  return {
+    integers: { magnitude, angular, count: given(parameters).length },
+    reals: { alpha, beta, exponent },
+  };
 }
 
 function windowSizes(shape: readonly number[], { kernel, stride, padding }: Window) {

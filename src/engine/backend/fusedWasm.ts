@@ -4,6 +4,7 @@ import type { OperatorFunctions } from '../operator/decoupledProduct.js';
 import type { FusedKernel } from '../operator/fusedKernels.js';
 import type { Window } from '../operator/patchNorms.js';
 import { sumOverBatch } from '../parallel/exchange.js';
+import type { AdamAttributes } from '../training/adamStep.js';
 import { functionCodes } from './functionCodes.js';
 import type { KernelModule } from './kernelModule.js';
 
@@ -24,6 +25,9 @@ export function registerFusedKernels(module: KernelModule): void {
       },
     });
   register('DecoupledProduct', (inputs, functions: OperatorFunctions) => product(module, inputs, functions));
+  register('AffineProduct', (inputs, functions: OperatorFunctions & { relu: boolean }) =>
+    product(module, inputs, functions, functions.relu),
+  );
   register('DecoupledProductGradient', (inputs, functions: OperatorFunctions) =>
     productGradient(module, inputs, functions),
   );
@@ -38,6 +42,7 @@ export function registerFusedKernels(module: KernelModule): void {
     batchNormalizationGradient(module, inputs, attributes),
   );
   register('ChannelAffine', (inputs, { relu }: { relu: boolean }) => channelAffine(module, inputs, relu));
+  register('AdamStep', (inputs, attributes: AdamAttributes) => adamStep(module, inputs, attributes));
 }
 
 const filledUp = (length: number): number => (length + 3) & ~3;
@@ -49,12 +54,22 @@ function codes(functions: OperatorFunctions): number[] {
 
 const parameterRows = 5;
 
-/** Write R, 1/R and what the sigmoid needs of k, one value per filter each, filled up with ones. */
-function writeParameters(module: KernelModule, { radius, k }: Inputs, filters: number, to: number): void {
+/**
+ * Write R, 1/R and what the sigmoid needs of k, one value per filter each, filled up with ones. The square cosine's
+ * exponent, a constant, stands where k would be.
+ */
+function writeParameters(
+  module: KernelModule,
+  { radius, k }: Inputs,
+  { exponent }: OperatorFunctions,
+  filters: number,
+  to: number,
+): void {
   const row = filledUp(filters);
   const table = module.view(to, parameterRows * row).fill(1);
   const radii = radius === undefined ? undefined : module.values(radius);
   const ks = k === undefined ? undefined : module.values(k);
+  if (exponent !== undefined && k === undefined) table.fill(exponent, 2 * row, 3 * row);
   for (let filter = 0; filter < filters; filter++) {
     if (radii !== undefined) {
       const value = radii[radii.length === 1 ? 0 : filter]!;
@@ -71,13 +86,20 @@ function writeParameters(module: KernelModule, { radius, k }: Inputs, filters: n
   }
 }
 
-function product(module: KernelModule, inputs: Inputs, functions: OperatorFunctions): tf.TensorInfo[] {
+/** h·g; with `slope` and `shift` among the inputs normalised by them, and cut at 0 if `relu`. */
+function product(
+  module: KernelModule,
+  inputs: Inputs,
+  functions: OperatorFunctions,
+  relu = false,
+): tf.TensorInfo[] {
   const { projection, norms } = inputs as Record<'projection' | 'norms', tf.TensorInfo>;
+  const { slope, shift } = inputs;
   const filters = projection.shape[3]!;
   const out = module.output(projection.shape);
   const row = filledUp(filters);
   module.withScratch(parameterRows * row, (parameters) => {
-    writeParameters(module, inputs, filters, parameters);
+    writeParameters(module, inputs, functions, filters, parameters);
     module.kernels.productForward(
       util.sizeFromShape(norms.shape),
       filters,
@@ -86,6 +108,9 @@ function product(module: KernelModule, inputs: Inputs, functions: OperatorFuncti
       module.address(norms),
       parameters,
       parameters + 2 * row * 4,
+      slope === undefined ? 0 : module.address(slope),
+      shift === undefined ? 0 : module.address(shift),
+      Number(relu),
       module.address(out),
     );
   });
@@ -106,7 +131,7 @@ function productGradient(
   const outputs = [byProjection, byNorms];
   const row = filledUp(filters);
   module.withScratch((parameterRows + 4) * row, (parameters) => {
-    writeParameters(module, inputs, filters, parameters);
+    writeParameters(module, inputs, functions, filters, parameters);
     const sums = parameters + parameterRows * row * 4;
     module.view(sums, 4 * row).fill(0);
     module.kernels.productBackward(
@@ -321,4 +346,23 @@ function channelAffine(module: KernelModule, inputs: Inputs, relu: boolean): tf.
     module.address(out),
   );
   return [out];
+}
+
+/** A step of Adam of all weights: the new values, then the first and the second moments. */
+function adamStep(
+  module: KernelModule,
+  inputs: Inputs,
+  { count, beta1, beta2, epsilon }: AdamAttributes,
+): tf.TensorInfo[] {
+  const number = (name: string): number => module.values(inputs[name]!)[0]!;
+  const rates = [beta1, beta2, epsilon, number('learningRate'), 1 - number('power1'), 1 - number('power2')];
+  const weights = Array.from({ length: count }, (_, i) => {
+    const before = ['value', 'first', 'second', 'gradient'].map((name) => inputs[`${name}${i}`]!);
+    const { shape } = before[0]!;
+    const after = [0, 1, 2].map(() => module.output(shape));
+    const addresses = [...before, ...after].map((tensor) => module.address(tensor));
+    module.kernels.adamStep(util.sizeFromShape(shape), ...rates, ...addresses);
+    return after;
+  });
+  return [0, 1, 2].flatMap((of) => weights.map((after) => after[of]!));
 }

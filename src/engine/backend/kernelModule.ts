@@ -7,6 +7,7 @@ type Kernel = (...parameters: number[]) => void;
 /** What src/engine/backend/kernels exports; every parameter is a number, an address or a flag. */
 type KernelExports = Readonly<
   Record<
+    | 'adamStep'
     | 'channelAffine'
     | 'channelMoments'
     | 'convolve'

@@ -2,11 +2,15 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { KernelModule } from './kernelModule.js';
 import { replaceKernel, type Shape4D, type WindowAttributes } from './replaceKernel.js';
 
-interface PoolAttributes extends WindowAttributes {
+export interface PoolAttributes extends WindowAttributes {
   readonly filterSize: [number, number] | number;
 }
 
-function windowOf(shape: readonly number[], attributes: PoolAttributes): tf.backend_util.Conv2DInfo {
+/** A pool's sizes. @param shape [N, H, W, C] */
+export function poolWindowOf(
+  shape: readonly number[],
+  attributes: PoolAttributes,
+): tf.backend_util.Conv2DInfo {
   const { filterSize, strides, pad, dimRoundingMode } = attributes;
   return tf.backend_util.computePool2DInfo(
     [...shape] as Shape4D,
@@ -22,7 +26,7 @@ function windowOf(shape: readonly number[], attributes: PoolAttributes): tf.back
 export function registerMaxPoolGradient(module: KernelModule): void {
   replaceKernel('MaxPoolGrad', 'wasm', () => ({ inputs, attrs }) => {
     const { dy, input, output } = inputs as Record<'dy' | 'input' | 'output', tf.TensorInfo>;
-    const window = windowOf(input.shape, attrs as unknown as PoolAttributes);
+    const window = poolWindowOf(input.shape, attrs as unknown as PoolAttributes);
     const dx = module.zeros(window.inShape);
     module.kernels.maxPoolGradient(
       ...[window.batchSize, window.inHeight, window.inWidth, window.inChannels],
@@ -41,7 +45,7 @@ export function registerMaxPoolGradient(module: KernelModule): void {
 export function repairAveragePoolGradient(backendName: 'wasm' | 'webgpu' | 'cpu'): void {
   replaceKernel('AvgPoolGrad', backendName, (stock) => (parameters) => {
     const { dy, input } = parameters.inputs as unknown as Record<'dy' | 'input', tf.Tensor4D>;
-    const window = windowOf(input.shape, parameters.attrs as unknown as PoolAttributes);
+    const window = poolWindowOf(input.shape, parameters.attrs as unknown as PoolAttributes);
     const { top, bottom, left, right } = window.padInfo;
     if (top + bottom + left + right === 0) return stock(parameters);
     const rows = valuesInside(

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { BackendName } from '../../protocol/engine.js';
 
 export type Shape4D = [number, number, number, number];
 
@@ -14,7 +15,7 @@ type KernelFunction = tf.KernelConfig['kernelFunc'];
 /** Put a kernel in the place of the backend's own, which `make` is given to build upon where there is one. */
 export function replaceKernel(
   kernelName: string,
-  backendName: 'wasm' | 'webgpu' | 'cpu',
+  backendName: BackendName,
   make: (stock: KernelFunction) => KernelFunction,
 ): void {
   const stock = tf.getKernel(kernelName, backendName);

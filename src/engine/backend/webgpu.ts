@@ -1,10 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-webgpu/dist/register_all_kernels';
 import { DcnetError } from '../../core/errors.js';
-import type { RuntimeReport } from '../../protocol/engine.js';
+import type { Precision, RuntimeReport } from '../../protocol/engine.js';
+import { tunedKernelsFile } from '../setup/runtimeFolder.js';
 import { openDawn, withEvents } from './dawn.js';
 import { DawnBackend } from './dawnBackend.js';
 import { repairAveragePoolGradient } from './pooling.js';
+import { Tuner } from './tuning.js';
 import { registerWebgpuKernels } from './webgpuKernels.js';
 
 /** Limits of the adapter that are asked for whole: large tensors and kernels with many of them need them. */
@@ -18,11 +20,15 @@ const wantedLimits = [
   'maxComputeInvocationsPerWorkgroup',
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
 
+const wantedFeatures = ['timestamp-query', 'shader-f16'] as const satisfies readonly GPUFeatureName[];
+
 /**
  * Make the backend known to tfjs; before it is set.
- * @throws DcnetError `backend` where it cannot run here, with the reason and what to do
+ * @throws DcnetError `backend` where it, or the precision, cannot be had here, with the reason and what to do
  */
-export async function prepareWebgpu(): Promise<{ readonly version: string; readonly device: string }> {
+export async function prepareWebgpu(
+  precision: Precision,
+): Promise<{ readonly version: string; readonly device: string }> {
   const dawn = await openDawn();
   if (!dawn.available) {
     throw new DcnetError({
@@ -32,24 +38,43 @@ export async function prepareWebgpu(): Promise<{ readonly version: string; reado
     });
   }
   const { adapter, version } = dawn;
-  if (tf.findBackendFactory('webgpu') === null) tf.registerBackend('webgpu', () => makeBackend(adapter));
-  return { version, device: describe(adapter.info) };
+  if (precision === 'fp16' && !adapter.features.has('shader-f16')) {
+    throw new DcnetError({
+      code: 'backend',
+      message: `The GPU’s driver has no 16-bit floats for kernels (shader-f16): ${describe(adapter.info)}.`,
+      remedy: 'Use --precision fp32 (setting dcnet.precision), or a newer driver.',
+    });
+  }
+  if (tf.findBackendFactory('webgpu') === null)
+    tf.registerBackend('webgpu', () => makeBackend(adapter, version));
+  const device = describe(adapter.info);
+  return { version, device: precision === 'fp16' ? `${device}, fp16` : device };
 }
 
-async function makeBackend(adapter: GPUAdapter): Promise<DawnBackend> {
+async function makeBackend(adapter: GPUAdapter, version: string): Promise<DawnBackend> {
   const device = await withEvents(() =>
     adapter.requestDevice({
-      requiredFeatures: adapter.features.has('timestamp-query') ? ['timestamp-query'] : [],
+      requiredFeatures: wantedFeatures.filter((name) => adapter.features.has(name)),
       requiredLimits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
     }),
   );
-  return new DawnBackend(device, adapter.info);
+  // However the process ends, and before it takes down what Dawn's and the driver's threads may still work with.
+  process.once('exit', () => device.destroy());
+  const { vendor, architecture, device: name, description, isFallbackAdapter } = adapter.info;
+  const tuner = new Tuner({
+    adapter: [vendor, architecture, name, description, `Dawn ${version}`].join(', '),
+    file: tunedKernelsFile(),
+    measures: !isFallbackAdapter,
+    warn: console.warn,
+  });
+  return new DawnBackend(device, adapter.info, tuner);
 }
 
 let completed = false;
 
 /** Give the started backend the kernels it lacks, has slowly or has wrong; once a process. */
-export function completeWebgpu(): void {
+export function completeWebgpu(precision: Precision): void {
+  (tf.backend() as DawnBackend).storage = precision === 'fp16' ? 'float16' : 'float32';
   if (completed) return;
   repairAveragePoolGradient('webgpu');
   registerWebgpuKernels();
@@ -72,7 +97,7 @@ export async function probeWebgpu(): Promise<RuntimeReport> {
 /** `NVIDIA GeForce RTX 4070 (nvidia ada, driver 550.54)`. */
 function describe({ vendor, architecture, device, description, isFallbackAdapter }: GPUAdapterInfo): string {
   if (isFallbackAdapter)
-    return `CPU (${description}: a program that stands in for a GPU, for tests only: slow)`;
+    return `CPU (${description}: a program that stands in for a GPU, for tests only: slow, and no kernel is tuned)`;
   const kind = [vendor, architecture].filter((word) => word !== '').join(' ');
   const name = device === '' ? 'GPU' : device;
   return `${name} (${[kind, description].filter((words) => words !== '').join(', ')})`;

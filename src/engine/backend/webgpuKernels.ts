@@ -33,8 +33,11 @@ export function registerWebgpuKernels(): void {
     });
   register(
     'DecoupledConvolution',
-    (backend, tensors: ConvolutionTensors, attributes: FusedConvolutionAttributes) =>
-      decoupledConvolution(backend, tensors, attributes),
+    (
+      backend,
+      tensors: ConvolutionTensors,
+      attributes: FusedConvolutionAttributes & { readonly traced: boolean },
+    ) => decoupledConvolution(backend, tensors, attributes),
   );
   register(
     'DecoupledConvolutionGradient',

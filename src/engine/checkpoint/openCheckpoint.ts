@@ -4,6 +4,7 @@ import { DcnetError } from '../../core/errors.js';
 import type { DataSet } from '../data/dataSet.js';
 import type { DataStore } from '../data/dataStore.js';
 import { locateData } from '../data/location.js';
+import type { Reading } from '../data/reading.js';
 import { buildModel, type DcnetModel } from '../model/model.js';
 import { RunFolder } from '../training/runFolder.js';
 import { type Checkpoint, checkpointError, readCheckpoint } from './checkpoint.js';
@@ -55,6 +56,13 @@ function requireKernels(checkpoint: Checkpoint, network: Network): void {
       );
     if (layer.type === 'dense')
       requireTensor(checkpoint, `${layer.name}/kernel`, [inputs, layer.units], 'float32');
+    if (layer.type === 'add' && layer.projection !== undefined)
+      requireTensor(
+        checkpoint,
+        `${layer.name}/projection/kernel`,
+        [1, 1, layer.fromShape.at(-1)!, inputs],
+        'float32',
+      );
   }
 }
 
@@ -64,18 +72,19 @@ type Described = Pick<Checkpoint, 'file' | 'metadata'>;
 /**
  * The data that a checkpoint was trained on.
  * @param place where the checkpoint belongs, for one that was copied elsewhere
- * @throws DcnetError `data` when they are gone or have changed
+ * @throws DcnetError `data` when they are gone or have changed; `cancelled`
  */
 export async function dataOf(
   checkpoint: Described,
   mediaDirectory: string,
   dataStore: DataStore,
+  reading: Reading = {},
   place: string = checkpoint.file,
 ): Promise<DataSet> {
   const { metadata } = checkpoint;
   const configFile = (await (await RunFolder.ofCheckpoint(place))?.readEnvironment())?.configFile;
   const location = locateData(metadata.config.data, path.dirname(configFile ?? place), mediaDirectory);
-  const data = await dataStore.load(location);
+  const data = await dataStore.load(location, reading);
   requireSameData(checkpoint, data);
   return data;
 }

@@ -8,10 +8,12 @@ import type { Network } from '../../core/config/network.js';
 import type { Distribution, LayerInspection } from '../../core/statistics/inspection.js';
 import { mcnemar } from '../../core/verdict/mcnemar.js';
 import { valuesOf } from '../backend/valuesOf.js';
+import { throwIfCancelled } from '../cancelled.js';
 import type { DataSet } from '../data/dataSet.js';
 import { imageTensor, inOrder } from '../data/images.js';
+import type { Labels } from '../data/split.js';
 import type { DcnetModel } from '../model/model.js';
-import { argMax, logSumExp, throwIfCancelled } from '../training/evaluate.js';
+import { argMax, logSumExp } from '../training/evaluate.js';
 import type { CompareOptions } from './weights.js';
 
 /** Images of one Gram matrix, and the most of them that CKA is estimated from. */
@@ -47,10 +49,14 @@ export async function comparePredictions(
     onProgress?.({ activity: 'Running both networks', done: indices[0]!, total: split.count });
     const whole = indices.length === ckaBatch || (cka.images === 0 && indices.length > 3);
     const grams = whole && cka.images < mostCkaImages;
-    const x = imageTensor(split.images, shape, indices);
-    const first = run(a, x, grams);
-    const second = run(b, x, grams);
-    x.dispose();
+    const [first, second] = [a, b].map((network) => {
+      const x = imageTensor(split.images, shape, indices, network.model.normalization);
+      try {
+        return run(network, x, grams);
+      } finally {
+        x.dispose();
+      }
+    }) as [Outputs, Outputs];
     tally.add(indices, first.logits, second.logits);
     if (grams) cka.add(first.grams, second.grams, indices.length);
     await setImmediate();
@@ -74,11 +80,12 @@ function layersOf({ network }: RunnableNetwork): string[] {
 
 const hasFilters = ({ type }: { readonly type: string }): boolean => type === 'conv' || type === 'dense';
 
-function run(
-  { model }: RunnableNetwork,
-  x: tf.Tensor4D,
-  withGrams: boolean,
-): { readonly logits: Float32Array; readonly grams: readonly Float32Array[] } {
+interface Outputs {
+  readonly logits: Float32Array;
+  readonly grams: readonly Float32Array[];
+}
+
+function run({ model }: RunnableNetwork, x: tf.Tensor4D, withGrams: boolean): Outputs {
   const grams: Float32Array[] = [];
   const scores = model.walk(x, (layer, _input, output) => {
     if (withGrams && hasFilters(layer)) grams.push(gramMatrix(output));
@@ -110,7 +117,7 @@ class Tally {
   readonly #broken: number[];
 
   constructor(
-    private readonly labels: Uint8Array,
+    private readonly labels: Labels,
     private readonly classes: number,
   ) {
     [this.#images, this.#fixed, this.#broken] = [0, 1, 2].map(() => new Array<number>(classes).fill(0)) as [

@@ -6,6 +6,7 @@ import type { ComparedFile, WorkProgress } from '../../protocol/engine.js';
 import { dataOf, type OpenedCheckpoint, openCheckpoint } from '../checkpoint/openCheckpoint.js';
 import type { DataSet } from '../data/dataSet.js';
 import type { DataStore } from '../data/dataStore.js';
+import { readingFor } from '../data/reading.js';
 import { inspectModel } from '../inspection/inspect.js';
 import { RunFolder } from '../training/runFolder.js';
 import { compareDistributions, comparePredictions } from './behaviour.js';
@@ -32,7 +33,14 @@ export async function compareBehaviour(
     const b = await openCheckpoint(files.b.file);
     try {
       const place = files.a.standsFor?.file;
-      const data = await dataOf(a.checkpoint, services.mediaDirectory, services.dataStore, place);
+      const { mediaDirectory, dataStore } = services;
+      const data = await dataOf(
+        a.checkpoint,
+        mediaDirectory,
+        dataStore,
+        readingFor({ signal, report }),
+        place,
+      );
       requireCommonData(a, b);
       const options = { signal, onProgress: report };
       const predictions = await comparePredictions(a, b, data, options);

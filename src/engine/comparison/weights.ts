@@ -11,10 +11,13 @@ import type {
 import { configChanges } from '../../core/comparison/configChanges.js';
 import { columnNorms, filterChanges, inputOrder, quantileOf } from '../../core/comparison/filters.js';
 import { matchFilters, matchLayers } from '../../core/comparison/match.js';
-import { type NetworkLayer, resolveNetwork } from '../../core/config/network.js';
+import { type Network, type NetworkLayer, resolveNetwork } from '../../core/config/network.js';
+import type { WeightingName } from '../../core/config/operatorSchema.js';
+import { radiusFor } from '../../core/operator/weighting.js';
 import { checkpointExtension } from '../../core/run/run.js';
 import type { ComparedFile, WorkProgress } from '../../protocol/engine.js';
 import { valuesOf } from '../backend/valuesOf.js';
+import { throwIfCancelled } from '../cancelled.js';
 import {
   checkpointError,
   openTensorFile,
@@ -22,7 +25,6 @@ import {
   type TensorFile,
 } from '../checkpoint/checkpoint.js';
 import { kFloor, rhoFloor } from '../layers/decoupledConv2dLayer.js';
-import { throwIfCancelled } from '../training/evaluate.js';
 import { RunFolder } from '../training/runFolder.js';
 
 /** A layer with weights, as the checkpoint holds it. */
@@ -30,8 +32,12 @@ interface WeightedLayer {
   readonly name: string;
   readonly type: 'conv' | 'dense';
   readonly shape: readonly number[];
+  /** How ‖w‖ enters h; none in a plain layer. */
+  readonly weighting: WeightingName;
   /** The last layer's units are classes, which have their places. */
   readonly givesScores: boolean;
+  /** {@link followsLast}. */
+  readonly followsLast: boolean;
 }
 
 interface Opened {
@@ -68,7 +74,7 @@ export async function compareWeights(
         throwIfCancelled(signal);
         const [x, y] = [a.layers[i]!, b.layers[j]!];
         onProgress?.({ activity: `Comparing ${x.name}`, done, total: pairs.length });
-        const feeding = orders.get(i - 1);
+        const feeding = x.followsLast && y.followsLast ? orders.get(i - 1) : undefined;
         const { comparison, match } = await compareLayer(
           { tensors: a.tensors, layer: x },
           { tensors: b.tensors, layer: y },
@@ -81,7 +87,10 @@ export async function compareWeights(
       return {
         a: a.summary,
         b: b.summary,
-        config: configChanges(a.tensors.metadata.config, b.tensors.metadata.config),
+        config: configChanges(a.tensors.metadata.config, b.tensors.metadata.config, {
+          a: a.tensors.metadata.data.classNames.length,
+          b: b.tensors.metadata.data.classNames.length,
+        }),
         layers,
         onlyA: a.layers.filter((_, i) => !pairs.some(([taken]) => taken === i)).map(({ name }) => name),
         onlyB: b.layers.filter((_, j) => !pairs.some(([, taken]) => taken === j)).map(({ name }) => name),
@@ -115,7 +124,9 @@ async function open({ file, standsFor }: ComparedFile): Promise<Opened> {
         name: layer.name,
         type: layer.type,
         shape: kernelShape(tensors, layer),
+        weighting: layer.operator?.weighting ?? 'none',
         givesScores: i === length - 1,
+        followsLast: followsLast(network, layer.index),
       }));
     const folder = await RunFolder.ofCheckpoint(place);
     return {
@@ -138,6 +149,16 @@ async function open({ file, standsFor }: ComparedFile): Promise<Opened> {
     await tensors.close();
     throw thrown;
   }
+}
+
+/**
+ * Whether a layer's input channels are the filters of the layer with filters before it. Behind an addition they are
+ * those of several layers, which have one order only as long as none is reordered: then it is taken to be kept.
+ */
+function followsLast({ layers }: Network, index: number): boolean {
+  const before = layers.slice(0, index);
+  const last = before.findLastIndex(({ type }) => type === 'conv' || type === 'dense');
+  return !before.slice(last + 1).some(({ type }) => type === 'add');
 }
 
 function kernelShape({ file, tensors }: TensorFile, layer: NetworkLayer): readonly number[] {
@@ -184,8 +205,8 @@ async function compareLayer(
   const matched = [...match.keys()].filter((f) => match[f]! >= 0);
   const to = matched.map((f) => match[f]!);
   const pick = (values: ArrayLike<number>): (number | null)[] => matched.map((f) => rounded(values[f]!));
-  const parametersA = await readParameters(a, filtersA);
-  const parametersB = await readParameters(b, filtersB);
+  const parametersA = await readParameters(a, columnNorms(kernelA, filtersA));
+  const parametersB = await readParameters(b, columnNorms(kernelB, filtersB));
   const filters: FilterTable = {
     from: matched,
     to,
@@ -246,8 +267,9 @@ function cosinesOf(
 
 type Parameters = Readonly<Partial<Record<'rho' | 'radius' | 'k', Float64Array>>>;
 
-/** ρ, R and k as the layer uses them, from what the checkpoint stores. */
-async function readParameters({ tensors, layer }: Side, filters: number): Promise<Parameters> {
+/** ρ, R (in the unit of ‖x‖) and k as the layer uses them, from what the checkpoint stores. @param norms ‖w‖ [F] */
+async function readParameters({ tensors, layer }: Side, norms: Float64Array): Promise<Parameters> {
+  const filters = norms.length;
   const read = (name: string): Promise<StoredTensor | undefined> => tensors.read(`${layer.name}/${name}`);
   const [rhoRoot, kRoot, mean] = [
     await read('rho_root'),
@@ -259,7 +281,9 @@ async function readParameters({ tensors, layer }: Side, filters: number): Promis
   const rho = rhoRoot && perFilter(rhoRoot, (root) => root * root + rhoFloor);
   const scale = mean?.values[0] ?? 1;
   return {
-    ...(rho ? { rho, radius: rho.map((value) => value * scale) } : {}),
+    ...(rho
+      ? { rho, radius: rho.map((value, f) => radiusFor(layer.weighting, value * scale, norms[f]!)) }
+      : {}),
     ...(kRoot ? { k: perFilter(kRoot, (root) => Math.abs(root) + kFloor) } : {}),
   };
 }

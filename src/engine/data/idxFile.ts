@@ -5,11 +5,10 @@ import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { type IdxHeader, idxHeaderBytes, idxPrefixBytes, parseIdxHeader } from '../../core/data/idx.js';
 import { DcnetError } from '../../core/errors.js';
+import { mostBytesInMemory } from './dataFiles.js';
 
 /** deflate cannot pack more than this many bytes into one. */
 const largestGzipRatio = 1032;
-/** Bytes that one typed array of ours may hold: 4 GiB less a page. */
-const mostBytesInMemory = 2 ** 32 - 4096;
 const damaged = 'The file is damaged: download it again.';
 
 export interface IdxFile {

@@ -1,5 +1,6 @@
 import { open, readFile } from 'node:fs/promises';
 import * as tf from '@tensorflow/tfjs-core';
+import type { Normalization } from '../../core/config/normalizationSchema.js';
 import { DcnetError } from '../../core/errors.js';
 import { readIdxFile } from './idxFile.js';
 import { normalise } from './images.js';
@@ -29,12 +30,17 @@ export async function readImageFile(file: string): Promise<ImageFile> {
 }
 
 /** Normalised images `from` to `to` (excluded), as a tensor [to − from, H, W, C]. */
-export function imageFileTensor({ shape, values }: ImageFile, from: number, to: number): tf.Tensor4D {
+export function imageFileTensor(
+  { shape, values }: ImageFile,
+  from: number,
+  to: number,
+  normalization: Normalization,
+): tf.Tensor4D {
   const pixels = shape[0] * shape[1] * shape[2];
-  return tf.tensor4d(Float32Array.from(values.subarray(from * pixels, to * pixels), normalise), [
-    to - from,
-    ...shape,
-  ]);
+  const normalised = Float32Array.from(values.subarray(from * pixels, to * pixels), (value, i) =>
+    normalise(value, normalization, i % shape[2]),
+  );
+  return tf.tensor4d(normalised, [to - from, ...shape]);
 }
 
 async function beginsAsNpy(file: string): Promise<boolean> {

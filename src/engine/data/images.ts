@@ -1,32 +1,44 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { Normalization } from '../../core/config/normalizationSchema.js';
 import type { DataImage } from '../../protocol/images.js';
-import type { Split } from './dataSet.js';
+import type { ImageBytes, Labels, Split } from './split.js';
 
-/** Pixel values (0 to 255) are brought to about −1 to 1: (v − 127.5) / 128. */
-export function normalise(pixel: number): number {
-  return (pixel - 127.5) / 128;
+/** A pixel value as the network sees it: (v − mean) / scale of its channel. */
+export function normalise(pixel: number, { mean, scale }: Normalization, channel: number): number {
+  return (pixel - mean[channel]!) / scale[channel]!;
 }
 
-const normalised = Float32Array.from({ length: 256 }, (_, pixel) => normalise(pixel));
+/** What a normalised value was, not rounded. */
+export function denormalise(value: number, { mean, scale }: Normalization, channel: number): number {
+  return value * scale[channel]! + mean[channel]!;
+}
+
+/** All 256 pixel values of each channel, one channel after another. */
+function tableOf(normalization: Normalization, channels: number): Float32Array {
+  return Float32Array.from({ length: 256 * channels }, (_, i) => normalise(i & 255, normalization, i >> 8));
+}
 
 /** Normalised images of a split, as a tensor [indices, H, W, C]. */
 export function imageTensor(
-  images: Uint8Array,
+  images: ImageBytes,
   shape: readonly [height: number, width: number, channels: number],
   indices: ArrayLike<number>,
+  normalization: Normalization,
 ): tf.Tensor4D {
+  const channels = shape[2];
+  const table = tableOf(normalization, channels);
   const pixels = shape[0] * shape[1] * shape[2];
   const values = new Float32Array(indices.length * pixels);
   for (let i = 0; i < indices.length; i++) {
-    const from = indices[i]! * pixels;
+    const image = images.subarray(indices[i]! * pixels, (indices[i]! + 1) * pixels);
     const to = i * pixels;
-    for (let p = 0; p < pixels; p++) values[to + p] = normalised[images[from + p]!]!;
+    for (let p = 0; p < pixels; p++) values[to + p] = table[((p % channels) << 8) | image[p]!]!;
   }
   return tf.tensor4d(values, [indices.length, ...shape]);
 }
 
 /** Labels of a split, as an int32 tensor [indices]. */
-export function labelTensor(labels: Uint8Array, indices: ArrayLike<number>): tf.Tensor1D {
+export function labelTensor(labels: Labels, indices: ArrayLike<number>): tf.Tensor1D {
   return tf.tensor1d(
     Int32Array.from({ length: indices.length }, (_, i) => labels[indices[i]!]!),
     'int32',

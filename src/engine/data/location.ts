@@ -1,88 +1,77 @@
-import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { DataConfig } from '../../core/config/schema.js';
-import { DcnetError } from '../../core/errors.js';
+import type { DataConfig } from '../../core/config/dataSchema.js';
+
+type ImagesConfig = Extract<DataConfig, { images: unknown }>;
+type NpyConfig = Extract<DataConfig, { npy: unknown }>;
+
+/** What the files of a data set are, and what has to be known to read them. */
+type DataForm =
+  | { readonly kind: 'idx' }
+  | { readonly kind: 'cifar10' }
+  | { readonly kind: 'cifar100'; readonly labels: 'fine' | 'coarse' }
+  | ({ readonly kind: 'images' } & Pick<ImagesConfig, 'size' | 'color' | 'testShare'>)
+  /** Absolute. */
+  | { readonly kind: 'npz'; readonly file: string }
+  | { readonly kind: 'npy'; readonly files: NpyConfig['npy'] };
 
 /** Where a config's data lie. */
-export interface DataLocation {
+export type DataLocation = {
   /** For people: the bundled name or the folder's. */
   readonly name: string;
   readonly directory: string;
   /** Names of the classes that the config gives. */
   readonly classNames: readonly string[] | undefined;
-}
+} & DataForm;
+
+/** A data set of one kind. */
+export type LocatedAs<Kind extends DataLocation['kind']> = Extract<DataLocation, { readonly kind: Kind }>;
 
 /**
- * @param configDirectory what a relative `idx` folder is relative to
+ * @param configDirectory what relative paths are relative to
  * @param mediaDirectory the extension's `media` folder, where the bundled data sets are
  */
 export function locateData(data: DataConfig, configDirectory: string, mediaDirectory: string): DataLocation {
   if ('dataset' in data)
     return {
+      kind: 'idx',
       name: data.dataset,
       directory: path.join(mediaDirectory, data.dataset),
       classNames: undefined,
     };
-  const directory = path.resolve(configDirectory, data.idx);
-  return { name: path.basename(directory), directory, classNames: data.classNames };
-}
-
-const parts = {
-  trainImages: ['train-images', 'idx3'],
-  trainLabels: ['train-labels', 'idx1'],
-  testImages: ['t10k-images', 'idx3'],
-  testLabels: ['t10k-labels', 'idx1'],
-} as const;
-export type DataPart = keyof typeof parts;
-
-/** The four files of a data set, in the order in which they are read and hashed. */
-export const dataParts = Object.keys(parts) as readonly DataPart[];
-
-/**
- * The four IDX files of a folder: `train-images-idx3-ubyte` and so on, also `train-images.idx3-ubyte`, each with or
- * without `.gz`.
- * @throws DcnetError `data`: the folder cannot be read, or a file is missing
- */
-export async function findIdxFiles(directory: string): Promise<Readonly<Record<DataPart, string>>> {
-  let names: ReadonlySet<string>;
-  try {
-    names = new Set(await readdir(directory));
-  } catch (thrown) {
-    const { code, message } = thrown as NodeJS.ErrnoException;
-    throw new DcnetError(
-      {
-        code: 'data',
-        message:
-          code === 'ENOENT'
-            ? 'The data set’s folder does not exist.'
-            : code === 'ENOTDIR'
-              ? 'The data set is a file, not a folder.'
-              : `The data set’s folder cannot be read (${message}).`,
-        remedy: 'Correct data.idx in the config: a folder of IDX files, relative to the config.',
-        file: directory,
-      },
-      { cause: thrown },
-    );
+  const absolute = (place: string): string => path.resolve(configDirectory, place);
+  const inFolder = (place: string) => {
+    const directory = absolute(place);
+    return { name: path.basename(directory), directory, classNames: undefined };
+  };
+  if ('idx' in data) return { ...inFolder(data.idx), kind: 'idx', classNames: data.classNames };
+  if ('cifar10' in data) return { ...inFolder(data.cifar10), kind: 'cifar10' };
+  if ('cifar100' in data) return { ...inFolder(data.cifar100), kind: 'cifar100', labels: data.labels };
+  if ('images' in data) {
+    const { images, size, color, testShare } = data;
+    return { ...inFolder(images), kind: 'images', size, color, testShare };
   }
-  const find = (part: DataPart): string => {
-    const [stem, rank] = parts[part];
-    const candidates = [`${stem}-${rank}-ubyte`, `${stem}.${rank}-ubyte`].flatMap((name) => [
-      name,
-      `${name}.gz`,
-    ]);
-    const found = candidates.find((name) => names.has(name));
-    if (found !== undefined) return path.join(directory, found);
-    throw new DcnetError({
-      code: 'data',
-      message: `The folder has no file ${candidates[0]} (or ${candidates.slice(1).join(', ')}).`,
-      remedy: 'Put the four IDX files of the data set into this folder, or correct data.idx in the config.',
-      file: directory,
-    });
+  if ('npz' in data) {
+    const file = absolute(data.npz);
+    return {
+      ...inFolder(path.dirname(file)),
+      kind: 'npz',
+      name: path.basename(file),
+      file,
+      classNames: data.classNames,
+    };
+  }
+  const { trainImages, trainLabels, testImages, testLabels } = data.npy;
+  const files = {
+    trainImages: absolute(trainImages),
+    trainLabels: absolute(trainLabels),
+    testImages: absolute(testImages),
+    testLabels: absolute(testLabels),
   };
   return {
-    trainImages: find('trainImages'),
-    trainLabels: find('trainLabels'),
-    testImages: find('testImages'),
-    testLabels: find('testLabels'),
+    ...inFolder(path.dirname(files.trainImages)),
+    kind: 'npy',
+    name: path.basename(files.trainImages),
+    files,
+    classNames: data.classNames,
   };
 }

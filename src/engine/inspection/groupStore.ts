@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import * as z from 'zod';
 import type { GroupCounts, LayerGroups } from '../../core/statistics/splits.js';
+import type { Labels } from '../data/split.js';
 import { writeStored } from './store.js';
 
 const scalars = [
@@ -21,8 +22,9 @@ const scalars = [
 const fileSchema = z.object({
   version: z.literal(1),
   checkpointSha256: z.string(),
-  /** The class that the network gives each image, a byte each, base64. */
+  /** The class that the network gives each image, base64: little-endian, so many bytes each. */
   predictions: z.string(),
+  predictionBytes: z.union([z.literal(1), z.literal(2)]).default(1),
   layers: z.array(
     z.object({
       name: z.string(),
@@ -38,7 +40,7 @@ const fileSchema = z.object({
 
 /** What an inspection knows of classes, of right and wrong, and of single images. */
 export interface StoredGroups {
-  readonly predictions: Uint8Array;
+  readonly predictions: Labels;
   readonly layers: readonly LayerGroups[];
 }
 
@@ -56,7 +58,7 @@ export async function readGroups(
     const parsed = fileSchema.parse(JSON.parse(await readFile(groupsFile(inspection), 'utf8')));
     if (parsed.checkpointSha256 !== checkpointSha256) return undefined;
     return {
-      predictions: new Uint8Array(Buffer.from(parsed.predictions, 'base64')),
+      predictions: unpackLabels(Buffer.from(parsed.predictions, 'base64'), parsed.predictionBytes),
       layers: parsed.layers.map(({ name, jointNormEdges, groups, norms, angles, counts }) => {
         const bytes = gunzipSync(Buffer.from(counts, 'base64'));
         const values = new Float64Array(
@@ -88,7 +90,10 @@ export async function writeGroups(
   const content: z.infer<typeof fileSchema> = {
     version: 1,
     checkpointSha256,
-    predictions: Buffer.from(predictions).toString('base64'),
+    predictions: Buffer.from(predictions.buffer, predictions.byteOffset, predictions.byteLength).toString(
+      'base64',
+    ),
+    predictionBytes: predictions instanceof Uint16Array ? 2 : 1,
     layers: layers.map(({ name, jointNormEdges, groups }) => ({
       name,
       jointNormEdges: [...jointNormEdges],
@@ -99,6 +104,11 @@ export async function writeGroups(
     })),
   };
   await writeStored(file, content);
+}
+
+function unpackLabels(bytes: Buffer, each: 1 | 2): Labels {
+  const own = Uint8Array.from(bytes);
+  return each === 1 ? own : new Uint16Array(own.buffer);
 }
 
 function pack(counts: GroupCounts): number[] {

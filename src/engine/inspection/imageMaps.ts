@@ -52,7 +52,7 @@ export function imageMaps(
     Array.from({ length: height! * width! }, (_, at) => values[at * filters.count + filter]!);
   return tf.tidy(() => {
     let maps: Pick<ImageMaps, 'norm' | 'angle' | 'output' | 'response'> | undefined;
-    const x = imageTensor(data[split].images, shape, [index]);
+    const x = imageTensor(data[split].images, shape, [index], model.normalization);
     const scores = model.walk(x, (seen, input, output, inside) => {
       if (seen.name !== name) return;
       const norm = Array.from(inputNorms(layer, input).dataSync());

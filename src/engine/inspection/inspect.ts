@@ -4,10 +4,12 @@ import type { Network } from '../../core/config/network.js';
 import type { Inspection, LayerInspection } from '../../core/statistics/inspection.js';
 import { groupOf, type LayerGroups } from '../../core/statistics/splits.js';
 import type { WorkProgress } from '../../protocol/engine.js';
+import { throwIfCancelled } from '../cancelled.js';
 import type { DataSet } from '../data/dataSet.js';
 import { imageTensor, inOrder } from '../data/images.js';
+import type { Labels } from '../data/split.js';
 import type { DcnetModel } from '../model/model.js';
-import { argMax, throwIfCancelled } from '../training/evaluate.js';
+import { argMax } from '../training/evaluate.js';
 import { LayerMeasure } from './layerMeasure.js';
 
 /** A batch's (patch, filter) pairs in the widest layer, and its images, are at most these. */
@@ -29,7 +31,7 @@ export interface NetworkInspection {
   /** The same by class and by right or wrong, in the order of `layers`. */
   readonly groups: readonly LayerGroups[];
   /** The class that the network gives each image. */
-  readonly predictions: Uint8Array;
+  readonly predictions: Labels;
 }
 
 /**
@@ -53,7 +55,7 @@ export async function inspectModel(
   const batch = Math.max(1, Math.min(mostImages, Math.floor(mostPairs / widest)));
   const sampleSize = Math.min(split.count, limit ?? split.count);
   const classes = classNames.map((name) => ({ name, images: 0, correct: 0 }));
-  const predictions = new Uint8Array(sampleSize);
+  const predictions = new (classes.length > 256 ? Uint16Array : Uint8Array)(sampleSize);
   const progressed = (done: number): void =>
     onProgress?.({ activity: 'Measuring norms and angles', done, total: sampleSize });
 
@@ -62,7 +64,7 @@ export async function inspectModel(
     for (const indices of inOrder(split, batch, sampleSize)) {
       throwIfCancelled(signal);
       progressed(done);
-      const x = imageTensor(split.images, shape, indices);
+      const x = imageTensor(split.images, shape, indices, model.normalization);
       const scores = model.walk(x, (layer, input, _output, inside) =>
         measures.get(layer.name)?.see(input, inside),
       );

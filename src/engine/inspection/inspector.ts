@@ -15,6 +15,7 @@ import { dataOf, openCheckpoint } from '../checkpoint/openCheckpoint.js';
 import type { DataSet } from '../data/dataSet.js';
 import type { DataStore } from '../data/dataStore.js';
 import { dataImage } from '../data/images.js';
+import { type Reading, readingFor } from '../data/reading.js';
 import type { DcnetModel } from '../model/model.js';
 import { RunFolder } from '../training/runFolder.js';
 import { anglesBetween, filtersOf } from './filterGeometry.js';
@@ -94,23 +95,27 @@ export class Inspector {
   ): Promise<SampleImages> {
     const { groups } = await this.#measured(request, context, true);
     const { predictions } = groups!;
-    return this.#with(request.checkpoint, async ({ data }) => {
-      const split = data[request.split];
-      const wanted = Array.from(predictions.keys()).filter((image) => {
-        const isRight = predictions[image] === split.labels[image];
-        return (
-          (label === undefined || split.labels[image] === label) &&
-          (outcome === undefined || isRight === (outcome === 'right'))
-        );
-      });
-      return {
-        count: wanted.length,
-        images: wanted.slice(from, from + count).map((image) => ({
-          ...dataImage(split, data.info.shape, image),
-          predicted: predictions[image]!,
-        })),
-      };
-    });
+    return this.#with(
+      request.checkpoint,
+      async ({ data }) => {
+        const split = data[request.split];
+        const wanted = Array.from(predictions.keys()).filter((image) => {
+          const isRight = predictions[image] === split.labels[image];
+          return (
+            (label === undefined || split.labels[image] === label) &&
+            (outcome === undefined || isRight === (outcome === 'right'))
+          );
+        });
+        return {
+          count: wanted.length,
+          images: wanted.slice(from, from + count).map((image) => ({
+            ...dataImage(split, data.info.shape, image),
+            predicted: predictions[image]!,
+          })),
+        };
+      },
+      readingFor(context),
+    );
   }
 
   /** @throws DcnetError `checkpoint`, `data`, or `usage` for a layer without filters or with too many */
@@ -157,41 +162,45 @@ export class Inspector {
       if (known !== undefined && (groups !== undefined || !withGroups))
         return { inspection: { ...known, checkpoint: file, run: folder?.name }, groups };
     }
-    return this.#with(file, async ({ model, network, data, epoch, step }) => {
-      const measured = await inspectModel(model, network, data, split, {
-        limit,
-        signal,
-        onProgress: report,
-      });
-      const inspection: Inspection = {
-        version: 1,
-        run: folder?.name,
-        checkpoint: file,
-        checkpointSha256: sha256,
-        epoch,
-        step,
-        data: data.info.name,
-        split,
-        sampleSize: measured.sampleSize,
-        accuracy: measured.accuracy,
-        classes: [...measured.classes],
-        backend: this.backend,
-        layers: [...measured.layers],
-      };
-      const groups = { predictions: measured.predictions, layers: measured.groups };
-      if (stored !== undefined) {
-        await writeGroups(stored, sha256, groups);
-        await writeStored(stored, inspection);
-      }
-      this.#last = { key, inspection, groups };
-      return { inspection, groups };
-    });
+    return this.#with(
+      file,
+      async ({ model, network, data, epoch, step }) => {
+        const measured = await inspectModel(model, network, data, split, {
+          limit,
+          signal,
+          onProgress: report,
+        });
+        const inspection: Inspection = {
+          version: 1,
+          run: folder?.name,
+          checkpoint: file,
+          checkpointSha256: sha256,
+          epoch,
+          step,
+          data: data.info.name,
+          split,
+          sampleSize: measured.sampleSize,
+          accuracy: measured.accuracy,
+          classes: [...measured.classes],
+          backend: this.backend,
+          layers: [...measured.layers],
+        };
+        const groups = { predictions: measured.predictions, layers: measured.groups };
+        if (stored !== undefined) {
+          await writeGroups(stored, sha256, groups);
+          await writeStored(stored, inspection);
+        }
+        this.#last = { key, inspection, groups };
+        return { inspection, groups };
+      },
+      readingFor({ signal, report }),
+    );
   }
 
-  async #with<T>(file: string, use: (opened: Opened) => Promise<T>): Promise<T> {
+  async #with<T>(file: string, use: (opened: Opened) => Promise<T>, reading: Reading = {}): Promise<T> {
     const { checkpoint, network, model } = await openCheckpoint(file);
     try {
-      const data = await dataOf(checkpoint, this.mediaDirectory, this.dataStore);
+      const data = await dataOf(checkpoint, this.mediaDirectory, this.dataStore, reading);
       const { epoch, step } = checkpoint.metadata;
       return await use({ model, network, data, epoch, step });
     } finally {

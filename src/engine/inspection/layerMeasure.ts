@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { NetworkLayer } from '../../core/config/network.js';
+import { squareExponent } from '../../core/config/operatorSchema.js';
 import { DcnetError } from '../../core/errors.js';
 import { usesRadius } from '../../core/operator/operator.js';
 import { hypersphericalEnergy, nearestAngles } from '../../core/statistics/filterAngles.js';
@@ -26,7 +27,7 @@ export type MeasuredLayer = Extract<NetworkLayer, { type: 'conv' | 'dense' }>;
  * {@link Inside.projection}). A filter of zeros has 0, and so stands at 90° to everything.
  */
 export function projectionFactors(layer: MeasuredLayer, { norms }: LayerFilters): Float32Array {
-  const operator = layer.type === 'conv' ? layer.operator : undefined;
+  const { operator } = layer;
   const alpha = operator?.magnitude === 'linear' && operator.angular === 'cosine' ? operator.alpha : 1;
   return Float32Array.from(norms, (norm) => {
     if (norm === 0) return 0;
@@ -129,7 +130,7 @@ export class LayerMeasure {
     const { sums, complements } = this.#counts;
     if (!Number.isFinite(sums.complementSum)) throw this.#notFinite('output');
     const fitted = this.#counts.fitted();
-    const operator = layer.type === 'conv' ? layer.operator : undefined;
+    const { operator } = layer;
     const filters = this.#filters.count;
     const cosines = cosinesBetween(this.#filters);
     return {
@@ -147,6 +148,10 @@ export class LayerMeasure {
                 alpha: operator.alpha,
                 beta: operator.beta,
                 radius: operator.radius,
+                ...(operator.weighting === 'none' ? {} : { weighting: operator.weighting }),
+                ...(operator.angular === 'square-cosine' && operator.exponent !== squareExponent
+                  ? { exponent: operator.exponent }
+                  : {}),
               },
         inputShape: [...layer.inputShape],
         outputShape: [...layer.outputShape],
@@ -193,7 +198,7 @@ export class LayerMeasure {
   }
 
   #parameters(): Pick<LayerInspection, 'rho' | 'radius' | 'regimes' | 'meanPatchNorm' | 'k'> {
-    const operator = this.layer.type === 'conv' ? this.layer.operator : undefined;
+    const { operator } = this.layer;
     const decoupled = this.#decoupled;
     if (operator === undefined || decoupled === undefined) return {};
     const { beyond, strong } = this.#counts.sums;

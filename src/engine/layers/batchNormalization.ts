@@ -1,6 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { initializers, type LayerVariable, layers } from '@tensorflow/tfjs-layers';
-import { batchNormalize, normalizeWith } from '../operator/batchNorm.js';
+import { type BatchStatistics, batchNormalize, normalizeWith } from '../operator/batchNorm.js';
+import type { decoupledProduct } from '../operator/decoupledProduct.js';
+import {
+  batchNormalizeProduct,
+  type ChannelScale,
+  normalizeProductWith,
+} from '../operator/normalizedProduct.js';
 import { onlyTensor, variableOf } from './layerWeights.js';
 import { updateRunningAverages } from './runningAverage.js';
 
@@ -48,29 +54,20 @@ export class DebiasedBatchNormalization extends layers.Layer {
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: { training?: boolean }): tf.Tensor {
-    const { parts } = this;
-    if (parts === undefined) throw new Error(`${this.name} is not built yet.`);
-    const relu = this.options.activation === 'relu';
-    const gamma = parts.gamma.read() as tf.Tensor1D;
-    const beta = parts.beta.read() as tf.Tensor1D;
     return tf.tidy(() => {
       const x = onlyTensor(inputs);
-      if (kwargs.training !== true) {
-        const statistics = {
-          mean: parts.mean.read() as tf.Tensor1D,
-          variance: parts.variance.read() as tf.Tensor1D,
-        };
-        return normalizeWith(x, gamma, beta, relu, statistics);
-      }
-      return batchNormalize(x, gamma, beta, relu, ({ mean, variance }) =>
-        updateRunningAverages(
-          [variableOf(parts.mean), variableOf(parts.variance)],
-          variableOf(parts.averageWeight),
-          [mean, variance],
-          this.options.averageDecay,
-        ),
-      );
+      const { gamma, beta, relu } = this.scale;
+      if (kwargs.training !== true) return normalizeWith(x, gamma, beta, relu, this.averages);
+      return batchNormalize(x, gamma, beta, relu, (statistics) => this.takeUp(statistics));
     });
+  }
+
+  /** {@link call} of h·g, for a layer before whose output it is, where `canNormalizeProduct(training)`. */
+  normalizing(training: boolean): typeof decoupledProduct {
+    return (inputs, functions) =>
+      training
+        ? batchNormalizeProduct(inputs, functions, this.scale, (statistics) => this.takeUp(statistics))
+        : normalizeProductWith(inputs, functions, this.scale, this.averages);
   }
 
   override computeOutputShape(inputShape: (number | null)[]): (number | null)[] {
@@ -80,6 +77,33 @@ export class DebiasedBatchNormalization extends layers.Layer {
   override getConfig(): tf.serialization.ConfigDict {
     const { activation, averageDecay } = this.options;
     return { ...super.getConfig(), activation, averageDecay };
+  }
+
+  private get weightsOnceBuilt() {
+    if (this.parts === undefined) throw new Error(`${this.name} is not built yet.`);
+    return this.parts;
+  }
+
+  private get scale(): ChannelScale {
+    const { gamma, beta } = this.weightsOnceBuilt;
+    const relu = this.options.activation === 'relu';
+    return { gamma: gamma.read() as tf.Tensor1D, beta: beta.read() as tf.Tensor1D, relu };
+  }
+
+  private get averages(): BatchStatistics {
+    const { mean, variance } = this.weightsOnceBuilt;
+    return { mean: mean.read() as tf.Tensor1D, variance: variance.read() as tf.Tensor1D };
+  }
+
+  /** The running averages take a step. */
+  private takeUp(statistics: BatchStatistics): void {
+    const { mean, variance, averageWeight } = this.weightsOnceBuilt;
+    updateRunningAverages(
+      [variableOf(mean), variableOf(variance)],
+      variableOf(averageWeight),
+      [statistics.mean, statistics.variance],
+      this.options.averageDecay,
+    );
   }
 }
 

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { initializers, type LayerVariable, layers } from '@tensorflow/tfjs-layers';
 import { type Operator, usesRadius } from '../../core/operator/operator.js';
-import { decoupledConv2d } from '../operator/decoupledConv2d.js';
-import { normEpsilon, patchNorms } from '../operator/patchNorms.js';
+import { decoupledConv2d, hasBareProduct } from '../operator/decoupledConv2d.js';
+import type { decoupledProduct } from '../operator/decoupledProduct.js';
+import { radiusInUse } from '../operator/weighting.js';
 import { meanOverBatch } from '../parallel/exchange.js';
 import { onlyTensor, variableOf } from './layerWeights.js';
 import { updateRunningAverages } from './runningAverage.js';
@@ -26,6 +27,14 @@ export interface DecoupledConv2DArgs {
   readonly batchInputShape?: (number | null)[];
 }
 
+/** How a decoupled layer is called. */
+export interface DecoupledCall {
+  readonly training?: boolean;
+  /** Gets the convolution before h and g. */
+  readonly onProjection?: (projection: tf.Tensor) => void;
+  readonly product?: typeof decoupledProduct;
+}
+
 /**
  * A decoupled convolution as a layer: [N, H, W, Cin] → [N, H′, W′, F].
  *
@@ -35,7 +44,7 @@ export interface DecoupledConv2DArgs {
  * running average at test time.
  */
 export class DecoupledConv2D extends layers.Layer {
-  static readonly className = 'DecoupledConv2D';
+  static readonly className: string = 'DecoupledConv2D';
 
   private readonly options: DecoupledConv2DArgs;
   private kernelWeight: LayerVariable | undefined;
@@ -49,6 +58,11 @@ export class DecoupledConv2D extends layers.Layer {
     this.options = args;
   }
 
+  /** Number of filters F. */
+  protected get units(): number {
+    return this.options.filters;
+  }
+
   override build(inputShape: (number | null)[]): void {
     const { filters, kernelSize, operator, seed } = this.options;
     const channels = inputShape.at(-1);
@@ -57,7 +71,7 @@ export class DecoupledConv2D extends layers.Layer {
     const deviation = Math.sqrt(2 / (kernelSize * kernelSize * channels));
     this.kernelWeight = this.addWeight(
       'kernel',
-      [kernelSize, kernelSize, channels, filters],
+      this.kernelShape(channels),
       'float32',
       initializers.randomNormal({ mean: 0, stddev: deviation, seed }),
     );
@@ -79,26 +93,43 @@ export class DecoupledConv2D extends layers.Layer {
     this.built = true;
   }
 
-  override call(
-    inputs: tf.Tensor | tf.Tensor[],
-    kwargs: { training?: boolean; onProjection?: (projection: tf.Tensor) => void },
-  ): tf.Tensor {
-    const { kernelSize, strides, padding, operator } = this.options;
+  /** Whether the layer's output is h·g, so that `product` can do to it what the next layer does. */
+  get hasBareProduct(): boolean {
+    return hasBareProduct(this.options.operator);
+  }
+
+  /** @param kwargs with `product`, where {@link hasBareProduct}, which computes h·g and the next layer's part */
+  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: DecoupledCall): tf.Tensor {
+    const { strides, padding, operator } = this.options;
     return tf.tidy(() => {
       const x = onlyTensor(inputs) as tf.Tensor4D;
-      const { onProjection } = kwargs;
-      const shared = { ...operator, stride: strides, padding, k: this.k(), onProjection };
-      const kernel = this.kernel as tf.Tensor as tf.Tensor4D;
+      const { onProjection, product, training } = kwargs;
       const rho = this.rho();
+      const shared = { ...operator, stride: strides, padding, rho, k: this.k(), onProjection, product };
+      const kernel = this.filters4D(x.shape[3]);
       if (rho === undefined || !this.isAdaptive)
         return decoupledConv2d(x, kernel, { ...shared, radius: rho });
-      const norms = patchNorms(x, { kernel: kernelSize, stride: strides, padding }, normEpsilon);
-      const mean = kwargs.training === true ? this.batchMean(norms) : this.meanPatchNorm;
-      return decoupledConv2d(x, kernel, { ...shared, norms, radius: tf.mul<tf.Tensor1D>(rho, mean) });
+      const radius = (norms: tf.Tensor4D): tf.Tensor1D =>
+        tf.mul<tf.Tensor1D>(rho, training === true ? this.batchMean(norms) : this.meanPatchNorm);
+      return decoupledConv2d(x, kernel, { ...shared, radius });
     });
   }
 
-  /** [K, K, Cin, F]. */
+  /** [K, K, Cin, F] as a weight of the layer has its filters. */
+  protected kernelShape(channels: number): number[] {
+    const { kernelSize, filters } = this.options;
+    return [kernelSize, kernelSize, channels, filters];
+  }
+
+  private filters4D(channels: number): tf.Tensor4D {
+    const { kernelSize, filters } = this.options;
+    const kernel = this.kernel as tf.Tensor;
+    return kernel.rank === 4
+      ? (kernel as tf.Tensor4D)
+      : tf.reshape(kernel, [kernelSize, kernelSize, channels, filters]);
+  }
+
+  /** [K, K, Cin, F], or as {@link kernelShape} says. */
   get kernel(): tf.Variable {
     if (this.kernelWeight === undefined) throw new Error(`${this.name} is not built yet.`);
     return variableOf(this.kernelWeight);
@@ -114,6 +145,17 @@ export class DecoupledConv2D extends layers.Layer {
   rho(): tf.Tensor1D | undefined {
     if (this.rhoWeight === undefined) return undefined;
     return tf.add<tf.Tensor1D>(tf.square(this.rhoWeight.read()), rhoFloor);
+  }
+
+  /**
+   * R in use at test time in the unit of ‖x‖, [F] or [1]: ρ or ρ·E‖x‖, and over ‖w‖ for the joint weighting;
+   * `undefined` where the operator has no radius.
+   */
+  radiusInUse(): tf.Tensor1D | undefined {
+    const rho = this.rho();
+    if (rho === undefined) return undefined;
+    const radius = this.isAdaptive ? tf.mul<tf.Tensor1D>(rho, this.meanPatchNorm) : rho;
+    return radiusInUse(this.options.operator.weighting, radius, this.kernel);
   }
 
   /** k [F] or [1]; `undefined` where the activation has none. */

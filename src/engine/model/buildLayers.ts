@@ -1,16 +1,30 @@
 import { initializers, layers as stock } from '@tensorflow/tfjs-layers';
-import type { NetworkLayer } from '../../core/config/network.js';
+import type { NetworkLayer, Shape } from '../../core/config/network.js';
 import { DebiasedBatchNormalization } from '../layers/batchNormalization.js';
 import { DecoupledConv2D } from '../layers/decoupledConv2dLayer.js';
+import { DecoupledDense } from '../layers/decoupledDenseLayer.js';
 
 type StockLayer = InstanceType<typeof stock.Layer>;
 
-/** The tf.layers that make up one layer of a network. */
+/** One tf.layer of a network's layer. */
+export interface LayerPart {
+  /** What its tensors are called in a checkpoint, before the last slash: `conv1`, `conv1/batch_norm`. */
+  readonly name: string;
+  readonly layer: StockLayer;
+  /** Of one image's input. */
+  readonly inputShape: Shape;
+  /** Whether weight decay applies to its weights. */
+  readonly decay: boolean;
+}
+
+/** The tf.layers that make up one layer of a network, in the order of their tensors in a checkpoint. */
 export interface LayerParts {
-  /** The operator itself: its output is what inspection calls raw. */
-  readonly operator: StockLayer;
-  /** Batch normalisation (with its ReLU) or an activation. */
-  readonly after: StockLayer | undefined;
+  /** The operator itself: its output is what inspection calls raw. An addition has none. */
+  readonly operator: LayerPart | undefined;
+  /** What an addition does to the earlier layer's response: the projection and its batch normalisation. */
+  readonly shortcut: readonly LayerPart[];
+  /** Batch normalisation (with its ReLU) and the activation. */
+  readonly after: readonly LayerPart[];
 }
 
 export interface BuildOptions {
@@ -18,60 +32,107 @@ export interface BuildOptions {
   readonly averageDecay: number;
 }
 
-/** The tf.layers of one network layer; unbuilt. `first` names the input's shape. */
-export function buildLayer(layer: NetworkLayer, first: boolean, options: BuildOptions): LayerParts {
-  const shared = {
-    name: layer.name,
-    ...(first ? { batchInputShape: [null, ...layer.inputShape] } : {}),
+/** PReLU's slope at the start (He et al. 2015, section 2.1). */
+const initialSlope = 0.25;
+
+/** The tf.layers of one network layer; unbuilt. */
+export function buildLayer(layer: NetworkLayer, options: BuildOptions): LayerParts {
+  const operator = buildOperator(layer, options);
+  const { name, inputShape } = layer;
+  const decay = !(operator instanceof DecoupledConv2D);
+  return {
+    operator: operator && { name, layer: operator, inputShape, decay },
+    shortcut: layer.type === 'add' ? buildShortcut(layer, options) : [],
+    after: 'activation' in layer ? buildAfter(layer, options) : [],
   };
-  const seed = seedOf(options.seed, layer.name);
+}
+
+function buildOperator(layer: NetworkLayer, options: BuildOptions): StockLayer | undefined {
+  const { name } = layer;
+  const seed = seedOf(options.seed, name);
   switch (layer.type) {
     case 'conv': {
       const { filters, kernel, stride, padding, operator } = layer;
       const shape = { filters, kernelSize: kernel, strides: stride, padding };
-      if (operator !== undefined) {
-        const args = { ...shared, ...shape, operator, averageDecay: options.averageDecay, seed };
-        return { operator: new DecoupledConv2D(args), after: after(layer, options) };
-      }
+      if (operator !== undefined)
+        return new DecoupledConv2D({ name, ...shape, operator, averageDecay: options.averageDecay, seed });
       const inputs = kernel * kernel * (layer.inputShape.at(-1) ?? 1);
-      const plain = stock.conv2d({
-        ...shared,
-        ...shape,
-        useBias: false,
-        kernelInitializer: heNormal(inputs, seed),
-      });
-      return { operator: plain, after: after(layer, options) };
+      return stock.conv2d({ name, ...shape, useBias: false, kernelInitializer: heNormal(inputs, seed) });
     }
     case 'max-pool':
     case 'average-pool': {
-      const args = { ...shared, poolSize: layer.size, strides: layer.stride, padding: layer.padding };
-      const pool = layer.type === 'max-pool' ? stock.maxPooling2d(args) : stock.averagePooling2d(args);
-      return { operator: pool, after: undefined };
+      const args = { name, poolSize: layer.size, strides: layer.stride, padding: layer.padding };
+      return layer.type === 'max-pool' ? stock.maxPooling2d(args) : stock.averagePooling2d(args);
     }
     case 'global-average-pool':
-      return { operator: stock.globalAveragePooling2d(shared), after: undefined };
+      return stock.globalAveragePooling2d({ name });
     case 'flatten':
-      return { operator: stock.flatten(shared), after: undefined };
+      return stock.flatten({ name });
     case 'dense': {
-      const dense = stock.dense({
-        ...shared,
-        units: layer.units,
-        useBias: false,
-        kernelInitializer: heNormal(layer.inputShape.at(-1) ?? 1, seed),
-      });
-      return { operator: dense, after: after(layer, options) };
+      if (layer.operator !== undefined) {
+        const { units, operator } = layer;
+        return new DecoupledDense({ name, units, operator, averageDecay: options.averageDecay, seed });
+      }
+      const kernelInitializer = heNormal(layer.inputShape.at(-1) ?? 1, seed);
+      return stock.dense({ name, units: layer.units, useBias: false, kernelInitializer });
     }
+    case 'add':
+      return undefined;
   }
 }
 
-function after(
-  layer: NetworkLayer & { readonly batchNorm: boolean; readonly activation: 'relu' | 'none' },
+/** A plain 1×1 convolution, and its batch normalisation. */
+function buildShortcut(
+  { name, fromShape, outputShape, projection }: Extract<NetworkLayer, { readonly type: 'add' }>,
+  { seed, averageDecay }: BuildOptions,
+): LayerPart[] {
+  if (projection === undefined) return [];
+  const own = `${name}/projection`;
+  const convolution = stock.conv2d({
+    name: `${name}_projection`,
+    filters: outputShape.at(-1)!,
+    kernelSize: 1,
+    strides: projection.stride,
+    padding: 'same',
+    useBias: false,
+    kernelInitializer: heNormal(fromShape.at(-1)!, seedOf(seed, own)),
+  });
+  const parts = [{ name: own, layer: convolution, inputShape: fromShape, decay: true }];
+  if (!projection.batchNorm) return parts;
+  const args = { name: `${name}_projection_batch_norm`, activation: 'none', averageDecay } as const;
+  const batchNorm = new DebiasedBatchNormalization(args);
+  return [...parts, { name: `${own}/batch_norm`, layer: batchNorm, inputShape: outputShape, decay: true }];
+}
+
+function buildAfter(
+  layer: Extract<NetworkLayer, { readonly activation: string }>,
   { averageDecay }: BuildOptions,
-): StockLayer | undefined {
-  const { activation } = layer;
-  if (layer.batchNorm)
-    return new DebiasedBatchNormalization({ name: `${layer.name}_batch_norm`, activation, averageDecay });
-  return activation === 'relu' ? stock.reLU({ name: `${layer.name}_relu` }) : undefined;
+): LayerPart[] {
+  const { name, activation, outputShape: inputShape } = layer;
+  const parts: LayerPart[] = [];
+  const fused = layer.type !== 'add' && layer.batchNorm;
+  if (fused) {
+    const relu = activation === 'relu' ? activation : 'none';
+    const args = { name: `${name}_batch_norm`, activation: relu, averageDecay } as const;
+    const batchNorm = new DebiasedBatchNormalization(args);
+    parts.push({ name: `${name}/batch_norm`, layer: batchNorm, inputShape, decay: true });
+  }
+  if (activation === 'relu' && !fused)
+    parts.push({
+      name: `${name}/relu`,
+      layer: stock.reLU({ name: `${name}_relu` }),
+      inputShape,
+      decay: false,
+    });
+  if (activation === 'prelu') {
+    const prelu = stock.prelu({
+      name: `${name}_prelu`,
+      alphaInitializer: initializers.constant({ value: initialSlope }),
+      sharedAxes: inputShape.length === 3 ? [1, 2] : [], // one slope a channel: [1, 1, C] or [units]
+    });
+    parts.push({ name: `${name}/prelu`, layer: prelu, inputShape, decay: false });
+  }
+  return parts;
 }
 
 /** He's normal initialisation, standard deviation √(2 / inputs of a filter). */

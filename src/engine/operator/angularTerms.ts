@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { AngularName } from '../../core/config/schema.js';
+import { type AngularName, squareExponent } from '../../core/config/operatorSchema.js';
 
 /** Cosines are clamped to ±this before an arccos: float32 cosines exceed 1, and the slope at ±1 is infinite. */
 const cosineLimit = 1 - 1e-7;
@@ -19,14 +19,23 @@ export interface AngularTerms {
  * (2/π)·arcsin c and the sigmoid tanh(arcsin(c)/2k)/tanh(π/4k).
  * @param cosine c [N, H′, W′, F]
  * @param k [1] or [F]; needed by the sigmoid only
+ * @param exponent B of the square cosine
  */
-export function angularTerms(name: AngularName, cosine: tf.Tensor, k: tf.Tensor | undefined): AngularTerms {
+export function angularTerms(
+  name: AngularName,
+  cosine: tf.Tensor,
+  k: tf.Tensor | undefined,
+  exponent: number = squareExponent,
+): AngularTerms {
   switch (name) {
     case 'cosine':
       return { value: cosine, slope: tf.onesLike(cosine), byK: undefined };
     case 'square-cosine': {
       const size = tf.abs(cosine);
-      return { value: tf.mul(size, cosine), slope: tf.mul(size, 2), byK: undefined };
+      if (exponent === squareExponent)
+        return { value: tf.mul(size, cosine), slope: tf.mul(size, 2), byK: undefined };
+      const power = tf.pow(size, exponent - 1); // |c|^(B − 1)
+      return { value: tf.mul(power, cosine), slope: tf.mul(power, exponent), byK: undefined };
     }
     case 'linear': {
       const clamped = tf.clipByValue(cosine, -cosineLimit, cosineLimit);

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { hasFused, runFused } from './fusedKernels.js';
 
 /** ε inside the root of the variance, as in the authors' code. */
-const batchNormEpsilon = 1e-3;
+export const batchNormEpsilon = 1e-3;
 
 export interface BatchStatistics {
   /** [C]. */
@@ -89,8 +89,7 @@ export function normalizeWith(
   relu: boolean,
   statistics: BatchStatistics,
 ): tf.Tensor {
-  const slope = tf.mul(gamma, tf.rsqrt(tf.add(statistics.variance, batchNormEpsilon)));
-  const shift = tf.sub(beta, tf.mul(statistics.mean, slope));
+  const { slope, shift } = testAffine(gamma, beta, statistics);
   const operation = tf.customGrad((input, save) => {
     const y = channelAffine(input as tf.Tensor, slope, shift, relu);
     (save as tf.GradSaveFunc)(relu ? [slope, y] : [slope]);
@@ -101,6 +100,16 @@ export function normalizeWith(
     };
   });
   return operation(x);
+}
+
+/** Normalisation by given statistics as x·slope + shift, [C] each. */
+export function testAffine(
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  { mean, variance }: BatchStatistics,
+): { readonly slope: tf.Tensor1D; readonly shift: tf.Tensor1D } {
+  const slope = tf.mul<tf.Tensor1D>(gamma, tf.rsqrt(tf.add(variance, batchNormEpsilon)));
+  return { slope, shift: tf.sub(beta, tf.mul(mean, slope)) };
 }
 
 function channelAffine(x: tf.Tensor, slope: tf.Tensor, shift: tf.Tensor, relu: boolean): tf.Tensor {

@@ -1,29 +1,41 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { WeightingName } from '../../core/config/operatorSchema.js';
 import { usesRadius } from '../../core/operator/operator.js';
-import { decoupledProduct, type OperatorFunctions } from './decoupledProduct.js';
+import { decoupledProduct, type OperatorFunctions, type ProductInputs } from './decoupledProduct.js';
 import { normalizeFilters } from './filterNorms.js';
 import { fusedConvolution } from './fusedConvolution.js';
 import { hasFused } from './fusedKernels.js';
 import { normEpsilon, patchNorms } from './patchNorms.js';
+import { projectionAndNorms } from './projection.js';
+import { filterFactors, radiusInUse } from './weighting.js';
 
 export interface DecoupledConv2dOptions extends OperatorFunctions {
   readonly stride: number;
   readonly padding: 'same' | 'valid';
-  /** R in use, in the unit of ‖x‖: [1] or [F]. Needed by ball, tanh and seg; gradients flow to it. */
-  readonly radius?: tf.Tensor1D | undefined;
+  /**
+   * R in use, in the unit of ‖x‖: [1] or [F], or how it follows from ‖x‖ [N, H′, W′, 1]. Needed by ball, tanh and seg;
+   * gradients flow to it.
+   */
+  readonly radius?: tf.Tensor1D | ((norms: tf.Tensor4D) => tf.Tensor1D) | undefined;
+  /** How ‖w‖ enters h; left out: not at all. */
+  readonly weighting?: WeightingName | undefined;
+  /** ρ [1] or [F], for the separate weighting: R is ρ, or that in mean patch norms; gradients flow to it. */
+  readonly rho?: tf.Tensor1D | undefined;
   /** k of the sigmoid: [1] or [F]; gradients flow to it. */
   readonly k?: tf.Tensor1D | undefined;
-  /** ‖x‖ [N, H′, W′, 1] where the caller has it already (from {@link patchNorms} with `normEpsilon`). */
-  readonly norms?: tf.Tensor4D | undefined;
+  /**
+   * Computes h·g, and what else is done to it, where {@link hasBareProduct} holds; left out: {@link decoupledProduct}.
+   */
+  readonly product?: typeof decoupledProduct | undefined;
   /** Gets the convolution before h and g are applied; the tensor lives no longer than the output's other parts. */
   readonly onProjection?: ((projection: tf.Tensor4D) => void) | undefined;
 }
 
 /**
- * Decoupled convolution h(‖x‖)·g(θ) of every patch with every filter (Decoupled Networks, equation 3), zero padding
+ * Decoupled convolution h(‖w‖, ‖x‖)·g(θ) of every patch with every filter (Decoupled Networks, equation 3), zero padding
  * included in the patch. ‖w‖ and ‖x‖ carry ε = 1e-4 inside the root, as in the authors' code.
  *
- * Gradients flow to x, w, the radius and k.
+ * Gradients flow to x, w, the radius, ρ and k.
  * @param x [N, H, W, Cin]
  * @param w [K, K, Cin, F]
  * @returns [N, H′, W′, F]
@@ -33,8 +45,32 @@ export function decoupledConv2d(
   w: tf.Tensor4D,
   options: DecoupledConv2dOptions,
 ): tf.Tensor4D {
-  const { stride, padding, magnitude, angular, alpha } = options;
-  const radius = usesRadius(magnitude) ? options.radius : undefined;
+  const { weighting = 'none' } = options;
+  const factors = filterFactors(weighting, w, options.rho); // [F]
+  const y = unweighted(x, w, options);
+  return factors === undefined ? y : tf.mul<tf.Tensor4D>(y, factors);
+}
+
+/** Whether the last thing that a decoupled convolution does is h·g of its projection. */
+export function hasBareProduct({
+  magnitude,
+  angular,
+  weighting = 'none',
+}: Pick<DecoupledConv2dOptions, 'magnitude' | 'angular' | 'weighting'>): boolean {
+  return (
+    (weighting === 'none' || weighting === 'joint-tanh') && !(magnitude === 'linear' && angular === 'cosine')
+  );
+}
+
+/** h(‖x‖)·g(θ), with the radius in the unit of ‖x‖. */
+function unweighted(x: tf.Tensor4D, w: tf.Tensor4D, options: DecoupledConv2dOptions): tf.Tensor4D {
+  const { stride, padding, magnitude, angular, alpha, exponent } = options;
+  const window = { kernel: w.shape[0], stride, padding };
+  const { radius: given, weighting = 'none' } = options;
+  const radiusFor = (norms: () => tf.Tensor4D): tf.Tensor1D | undefined => {
+    if (!usesRadius(magnitude) || given === undefined) return undefined;
+    return radiusInUse(weighting, typeof given === 'function' ? given(norms()) : given, w);
+  };
   const k = angular === 'sigmoid' ? options.k : undefined;
   // The kernels give their projection to their gradient only.
   if (hasFused('DecoupledConvolution') && options.onProjection === undefined) {
@@ -43,11 +79,13 @@ export function decoupledConv2d(
       angular,
       alpha,
       beta: options.beta,
+      exponent,
       stride,
       padding,
       epsilon: normEpsilon,
     };
-    return fusedConvolution({ x, w, norms: options.norms, radius, k }, attributes);
+    const norms = typeof given === 'function' ? patchNorms(x, window, normEpsilon) : undefined;
+    return fusedConvolution({ x, w, norms, radius: radiusFor(() => norms!), k }, attributes);
   }
   const unit = normalizeFilters(w, normEpsilon); // [K, K, Cin, F]
   if (magnitude === 'linear' && angular === 'cosine') {
@@ -56,8 +94,9 @@ export function decoupledConv2d(
     options.onProjection?.(scaled);
     return scaled;
   }
-  const norms = options.norms ?? patchNorms(x, { kernel: w.shape[0], stride, padding }, normEpsilon);
-  const projection = tf.conv2d(x, unit, stride, padding); // [N, H′, W′, F]
+  const { projection, norms } = projectionAndNorms(x, unit, window);
   options.onProjection?.(projection);
-  return decoupledProduct({ projection, norms, radius, k }, options);
+  const inputs: ProductInputs = { projection, norms, radius: radiusFor(() => norms), k };
+  const { product = decoupledProduct } = options;
+  return product(inputs, { magnitude, angular, alpha, beta: options.beta, exponent });
 }

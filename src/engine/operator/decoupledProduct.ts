@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { AngularName, MagnitudeName } from '../../core/config/schema.js';
+import type { AngularName, MagnitudeName } from '../../core/config/operatorSchema.js';
 import { angularTerms } from './angularTerms.js';
 import { hasFused, runFused } from './fusedKernels.js';
 import { magnitudeRatio, magnitudeTerms } from './magnitudeTerms.js';
@@ -10,6 +10,8 @@ export interface OperatorFunctions {
   readonly angular: AngularName;
   readonly alpha: number;
   readonly beta: number;
+  /** B of the square cosine; 2 where it is left out. */
+  readonly exponent?: number | undefined;
 }
 
 /** What the operator is applied to, after the convolution. */
@@ -58,10 +60,10 @@ function forward(inputs: ProductInputs, functions: OperatorFunctions): tf.Tensor
   if (hasFused('DecoupledProduct'))
     return runFused('DecoupledProduct', { ...inputs }, functions)[0] as tf.Tensor;
   const { projection, norms, radius, k } = inputs;
-  const { magnitude, angular, alpha, beta } = functions;
+  const { magnitude, angular, alpha, beta, exponent } = functions;
   const ratio = magnitudeRatio(magnitude, norms, radius, alpha, beta);
   if (angular === 'cosine') return tf.mul(projection, ratio);
-  return tf.mul(tf.mul(ratio, norms), angularTerms(angular, cosines(projection, norms), k).value);
+  return tf.mul(tf.mul(ratio, norms), angularTerms(angular, cosines(projection, norms), k, exponent).value);
 }
 
 /** To u, n and, where there are any, R and k. */
@@ -69,10 +71,10 @@ function gradients(inputs: ProductInputs, dy: tf.Tensor, functions: OperatorFunc
   if (hasFused('DecoupledProductGradient'))
     return runFused('DecoupledProductGradient', { ...inputs, dy }, functions);
   const { projection, norms, radius, k } = inputs;
-  const { magnitude, angular, alpha, beta } = functions;
+  const { magnitude, angular, alpha, beta, exponent } = functions;
   const h = magnitudeTerms(magnitude, norms, radius, alpha, beta);
   const c = cosines(projection, norms);
-  const g = angularTerms(angular, c, k);
+  const g = angularTerms(angular, c, k, exponent);
   const byProjection = tf.mul(dy, tf.mul(h.ratio, g.slope)); // [N, H′, W′, F]
   const byValue = tf.mul(dy, g.value); // [N, H′, W′, F]
   const byNorms = tf.sum(tf.sub(tf.mul(byValue, h.slope), tf.mul(byProjection, c)), 3, true); // [N, H′, W′, 1]

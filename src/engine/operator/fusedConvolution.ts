@@ -25,8 +25,9 @@ export interface FusedConvolutionInputs {
 }
 
 /**
- * A decoupled convolution on a backend whose kernels do the whole of it at once: `DecoupledConvolution` gives y, the
- * projection, the patch norms and the filter norms, and `DecoupledConvolutionGradient` takes the last three back.
+ * A decoupled convolution on a backend whose kernels do the whole of it at once: `DecoupledConvolution` gives y and,
+ * where a gradient is recorded, the filter norms and the patch norms that were not given; `DecoupledConvolutionGradient`
+ * takes all of them back.
  * @returns [N, H′, W′, F]
  */
 export function fusedConvolution(
@@ -38,19 +39,26 @@ export function fusedConvolution(
   );
   const named = (tensors: readonly tf.Tensor[]): Record<string, tf.Tensor> =>
     Object.fromEntries(given.map(([name], index) => [name, tensors[index]!]));
+  // Nothing but y is written where nobody will ask for a gradient.
+  if (!tf.engine().isTapeOn())
+    return runFused(
+      'DecoupledConvolution',
+      { ...inputs },
+      {
+        ...attributes,
+        traced: false,
+      },
+    )[0] as tf.Tensor4D;
   const operation = tf.customGrad((...parameters) => {
     const save = parameters.pop() as tf.GradSaveFunc;
     const tensors = parameters as tf.Tensor[];
-    const [y, ...trace] = runFused('DecoupledConvolution', named(tensors), attributes) as [
-      tf.Tensor,
-      ...tf.Tensor[],
-    ];
-    save([...tensors, ...trace]);
+    const outputs = runFused('DecoupledConvolution', named(tensors), { ...attributes, traced: true });
+    save([...tensors, ...outputs]);
     return {
-      value: y,
+      value: outputs[0]!,
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [projection, patchNorms, filterNorms] = saved.slice(given.length);
-        const trace = { projection, patchNorms, filterNorms };
+        const [y, filterNorms, patchNorms] = saved.slice(given.length);
+        const trace = { y, filterNorms, patchNorms };
         return runFused('DecoupledConvolutionGradient', { ...named(saved), ...trace, dy }, attributes);
       },
     };

@@ -6,11 +6,18 @@ export type FusedKernel =
   | 'DecoupledConvolutionGradient'
   | 'DecoupledProduct'
   | 'DecoupledProductGradient'
+  | 'AffineProduct'
+  | 'NormalizedProduct'
+  | 'NormalizedProductGradient'
+  | 'NormalizeFilters'
+  | 'NormalizeFiltersGradient'
+  | 'ProjectionAndNorms'
   | 'PatchNorms'
   | 'PatchNormsGradient'
   | 'BatchNormalization'
   | 'BatchNormalizationGradient'
   | 'ChannelAffine'
+  | 'AdamStep'
   | 'CountPairs'
   | 'SumResponses';
 

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { MagnitudeName } from '../../core/config/schema.js';
+import type { MagnitudeName } from '../../core/config/operatorSchema.js';
 
 /** Below this ‖x‖/R the series of tanh is exact to float32. */
 const seriesLimit = 0.1;

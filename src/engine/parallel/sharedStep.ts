@@ -1,6 +1,9 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Network } from '../../core/config/network.js';
+import type { AdversarialConfig } from '../../core/config/trainingSchema.js';
+import type { Labels } from '../data/split.js';
 import type { DcnetModel } from '../model/model.js';
+import type { PassOptions } from '../training/step.js';
 import type { RendezvousMemory } from './rendezvous.js';
 
 /** What a worker is started with. */
@@ -10,7 +13,8 @@ export interface WorkerSetup {
   readonly network: Network;
   readonly seed: number;
   readonly averageDecay: number;
-  readonly labelSmoothing: number;
+  readonly adversarial: AdversarialConfig | undefined;
+  readonly pass: PassOptions;
   readonly rendezvous: RendezvousMemory;
   /** All tensors of the model, one after another in its order; the first worker writes the running averages back. */
   readonly weights: Float32Array;
@@ -18,18 +22,34 @@ export interface WorkerSetup {
   readonly results: Float32Array;
 }
 
-/** One share of a batch. */
-export interface Share {
-  /** [N, H, W, C], 0 to 255. */
-  readonly images: Uint8Array;
-  /** [N]. */
-  readonly labels: Uint8Array;
-  /** N over the batch's images. */
-  readonly part: number;
+/** Images of a batch, by their positions in it. */
+export interface Piece {
+  readonly from: number;
+  /** Behind the last. */
+  readonly to: number;
 }
 
+/** One share of a batch. */
+export interface Share {
+  /** [N, H, W, C], 0 to 255: piece after piece. */
+  readonly images: Uint8Array;
+  /** [N]. */
+  readonly labels: Labels;
+  /** What is computed one after another: of each part of the batch, some images. */
+  readonly pieces: readonly Piece[];
+  /** Images of the whole batch. */
+  readonly batch: number;
+  /** Finished steps of the training. */
+  readonly step: number;
+}
+
+/** What a worker is asked for: a share's loss and gradients, or its scores. */
+export type Task = Share & { readonly type: 'pass' | 'predict' };
+
 export type Answer =
-  | { readonly type: 'ready' | 'done' }
+  | { readonly type: 'ready' | 'passed' }
+  /** Scores of the share's images, [N, classes]. */
+  | { readonly type: 'predicted'; readonly logits: Float32Array<ArrayBuffer> }
   | { readonly type: 'failed'; readonly message: string };
 
 /** Copy tensors' values to `to`, one after another. */
@@ -37,6 +57,16 @@ export function gather(tensors: Iterable<tf.Tensor>, to: Float32Array): void {
   let at = 0;
   for (const tensor of tensors) {
     to.set(tensor.dataSync<'float32'>(), at);
+    at += tensor.size;
+  }
+}
+
+/** Add tensors' values, one after another, to what is in `to`. */
+export function addTo(to: Float32Array, tensors: Iterable<tf.Tensor>): void {
+  let at = 0;
+  for (const tensor of tensors) {
+    const values = tensor.dataSync<'float32'>();
+    for (let i = 0; i < values.length; i++) to[at + i]! += values[i]!;
     at += tensor.size;
   }
 }

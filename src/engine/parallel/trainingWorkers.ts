@@ -7,12 +7,20 @@ import { multiplyAdds } from '../../core/config/multiplyAdds.js';
 import type { Network } from '../../core/config/network.js';
 import type { Config } from '../../core/config/schema.js';
 import { DcnetError } from '../../core/errors.js';
-import type { Split } from '../data/dataSet.js';
+import { type ImageBatch, labelsOf } from '../data/split.js';
 import type { DcnetModel } from '../model/model.js';
 import { isOutOfMemory } from '../training/outOfMemory.js';
-import { addDecay, type PassResult } from '../training/step.js';
+import { addDecay, type PassOptions, type PassResult } from '../training/step.js';
 import { breakUp, type RendezvousMemory, rendezvousMemory } from './rendezvous.js';
-import { type Answer, gather, placesOf, type Share, type WorkerSetup } from './sharedStep.js';
+import {
+  type Answer,
+  gather,
+  type Piece,
+  placesOf,
+  type Share,
+  type Task,
+  type WorkerSetup,
+} from './sharedStep.js';
 
 /** A smaller share is not worth a worker's trouble. */
 const fewestImages = 16;
@@ -32,13 +40,26 @@ export function defaultWorkers(batch: number, network: Network): number {
   return Math.max(1, Math.min(os.availableParallelism(), mostWorkers, byImages, byWork));
 }
 
+/**
+ * Multiply-adds of a worker's share of an evaluation below which starting it, some half a second, costs what it saves.
+ */
+const fewestMultiplyAddsOfEvaluation = 10e9;
+
+/** How many workers share the evaluation of so many images where nobody asks for a number. */
+export function defaultEvaluationWorkers(images: number, network: Network): number {
+  const byWork = Math.floor((images * multiplyAdds(network)) / fewestMultiplyAddsOfEvaluation);
+  return Math.max(1, Math.min(os.availableParallelism(), mostWorkers, images, byWork));
+}
+
 interface Member {
   readonly thread: Worker;
   readonly results: Float32Array;
+  /** Of the newest prediction. */
+  logits: Float32Array;
 }
 
 /**
- * Threads that share each batch, each with a backend and a replica of the network of its own. Batch statistics (batch
+ * Threads that share each batch of a training or an evaluation, each with a backend and a replica of the network of its own. Batch statistics (batch
  * normalisation, adaptive radius) are those of the whole batch: what comes out is what one thread would compute but for
  * rounding, and the same to the last bit for the same number of workers.
  */
@@ -49,7 +70,7 @@ export class TrainingWorkers {
   readonly #ready: Promise<void>;
   #failure: Error | undefined;
   #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
-  #answers = 0;
+  #missing = 0;
   #disposed = false;
 
   /** @param workers from 2, and no more than the smallest batch has images */
@@ -57,15 +78,17 @@ export class TrainingWorkers {
     workers: number,
     private readonly model: DcnetModel,
     network: Network,
-    private readonly config: Pick<Config, 'seed' | 'averageDecay' | 'labelSmoothing' | 'weightDecay'>,
+    private readonly config: Pick<Config, 'seed' | 'averageDecay' | 'adversarial'> & PassOptions,
   ) {
-    const { seed, averageDecay, labelSmoothing } = config;
+    const { seed, averageDecay, labelSmoothing, loss, adversarial } = config;
     const size = placesOf(model).at(-1)!.to;
     // A sum and another of each channel, which the kernels fill up to a multiple of four.
     const channels = 4 + Math.max(...network.layers.map(({ outputShape }) => outputShape.at(-1) ?? 1));
     this.#rendezvous = rendezvousMemory(workers, 1 + 2 * channels);
     this.#weights = sharedFloats(size);
-    const shared = { network, seed, averageDecay, labelSmoothing };
+    // The decay is added once, to the sum of the shares' gradients.
+    const pass = { labelSmoothing, loss, weightDecay: 0 };
+    const shared = { network, seed, averageDecay, adversarial, pass };
     this.#members = Array.from({ length: workers }, (_, worker) => {
       const results = sharedFloats(2 + model.parameterCount);
       const workerData: WorkerSetup = {
@@ -76,12 +99,12 @@ export class TrainingWorkers {
         weights: this.#weights,
       };
       const thread = new Worker(bundledWorker(), { workerData });
-      thread.on('message', (answer: Answer) => this.#answered(answer));
+      thread.on('message', (answer: Answer) => this.#answered(worker, answer));
       thread.on('error', (error) => this.#fail(error.message));
       thread.on('exit', () => this.#fail('it ended'));
-      return { thread, results };
+      return { thread, results, logits: new Float32Array() };
     });
-    this.#ready = this.#allAnswer();
+    this.#ready = this.#answersOf(this.#members);
     this.#ready.catch(() => {}); // whoever asks for the first pass is told
   }
 
@@ -89,31 +112,81 @@ export class TrainingWorkers {
     return this.#members.map(({ thread }) => thread);
   }
 
+  /** How many they are. */
+  get count(): number {
+    return this.#members.length;
+  }
+
   /**
    * Loss and gradients of a batch, as {@link pass} gives them, and the running averages take a step.
    * @throws DcnetError `engine` when a worker failed or ended; what the runtime said where there was no memory left
    */
-  async pass(split: Split, batch: Uint32Array): Promise<PassResult> {
+  async pass(
+    batch: ImageBatch,
+    {
+      step = 0,
+      parts = 1,
+    }: {
+      /** Finished steps of the training. */
+      readonly step?: number;
+      /** In which the batch is computed, one after another, each shared by all; each has an image for each. */
+      readonly parts?: number;
+    } = {},
+  ): Promise<PassResult> {
     await this.#ready;
     gather(this.model.tensors.values(), this.#weights);
-    const done = this.#allAnswer();
-    const { length } = this.#members;
-    for (const [i, { thread }] of this.#members.entries()) {
-      const from = Math.floor((i * batch.length) / length);
-      const to = Math.floor(((i + 1) * batch.length) / length);
-      thread.postMessage(shareOf(split, batch.subarray(from, to), (to - from) / batch.length));
-    }
-    await done;
+    await this.#ask('pass', batch, { parts, step });
     for (const { variable, from, to } of placesOf(this.model))
       if (!variable.trainable)
         tf.tidy(() => variable.assign(tf.tensor(this.#weights.slice(from, to), variable.shape)));
     return this.#summed();
   }
 
+  /**
+   * Scores of images by the network as it is used at test time: each image's are what one thread computes.
+   * @returns [N, classes]
+   * @throws DcnetError as {@link pass}
+   */
+  async predict(batch: ImageBatch): Promise<Float32Array> {
+    await this.#ready;
+    gather(this.model.tensors.values(), this.#weights);
+    const asked = await this.#ask('predict', batch, { parts: 1, step: 0 });
+    const logits = new Float32Array(asked.reduce((sum, member) => sum + member.logits.length, 0));
+    let at = 0;
+    for (const member of asked) {
+      logits.set(member.logits, at);
+      at += member.logits.length;
+    }
+    return logits;
+  }
+
   async dispose(): Promise<void> {
     this.#disposed = true;
     breakUp(this.#rendezvous);
     await Promise.all(this.#members.map(({ thread }) => thread.terminate()));
+  }
+
+  /** Have a batch worked on by all that get an image of it; who they were, in the images' order. */
+  async #ask(
+    type: Task['type'],
+    batch: ImageBatch,
+    { parts, step }: { readonly parts: number; readonly step: number },
+  ): Promise<readonly Member[]> {
+    const everywhere = { from: 0, to: batch.labels.length };
+    const shares = this.#members
+      .map((member, i) => ({
+        member,
+        pieces: Array.from({ length: parts }, (_, part) =>
+          portion(portion(everywhere, part, parts), i, this.#members.length),
+        ).filter(({ from, to }) => from < to),
+      }))
+      .filter(({ pieces }) => pieces.length > 0);
+    const asked = shares.map(({ member }) => member);
+    const done = this.#answersOf(asked);
+    for (const { member, pieces } of shares)
+      member.thread.postMessage({ type, ...shareOf(batch, pieces), step } satisfies Task);
+    await done;
+    return asked;
   }
 
   #summed(): PassResult {
@@ -131,17 +204,22 @@ export class TrainingWorkers {
     });
   }
 
-  #allAnswer(): Promise<void> {
-    this.#answers = 0;
+  #answersOf(members: readonly Member[]): Promise<void> {
+    this.#missing = members.length;
     return new Promise((resolve, reject) => {
       if (this.#failure === undefined) this.#waiting = { resolve, reject };
       else reject(this.#failure);
     });
   }
 
-  #answered(answer: Answer): void {
-    if (answer.type === 'failed') this.#fail(answer.message);
-    else if (++this.#answers === this.#members.length) this.#waiting?.resolve();
+  #answered(worker: number, answer: Answer): void {
+    if (answer.type === 'failed') {
+      this.#fail(answer.message);
+      return;
+    }
+    if (answer.type === 'predicted') this.#members[worker]!.logits = answer.logits;
+    this.#missing--;
+    if (this.#missing === 0) this.#waiting?.resolve();
   }
 
   #fail(reason: string): void {
@@ -164,12 +242,27 @@ function sharedFloats(length: number): Float32Array {
   return new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
 }
 
-function shareOf({ images, labels }: Split, indices: Uint32Array, part: number): Share {
-  const size = images.length / labels.length;
-  const own = new Uint8Array(indices.length * size);
-  for (const [i, index] of indices.entries())
-    own.set(images.subarray(index * size, (index + 1) * size), i * size);
-  return { images: own, labels: Uint8Array.from(indices, (index) => labels[index]!), part };
+/** Pieces of a batch, one after another; copies, for a view would carry the whole batch along. */
+function shareOf(batch: ImageBatch, pieces: readonly Piece[]): Omit<Share, 'step'> {
+  const size = batch.images.length / batch.labels.length;
+  const images = new Uint8Array(size * pieces.reduce((sum, { from, to }) => sum + to - from, 0));
+  let at = 0;
+  for (const { from, to } of pieces) {
+    images.set(batch.images.subarray(from * size, to * size), at);
+    at += (to - from) * size;
+  }
+  return {
+    images,
+    labels: labelsOf(pieces.flatMap(({ from, to }) => [...batch.labels.subarray(from, to)])),
+    pieces,
+    batch: batch.labels.length,
+  };
+}
+
+/** The part of this number, from 0, of so many of about equal size. */
+function portion({ from, to }: Piece, part: number, parts: number): Piece {
+  const at = (number: number): number => from + Math.floor((number * (to - from)) / parts);
+  return { from: at(part), to: at(part + 1) };
 }
 
 /** The thread's program: beside the bundled engine; from source, in the build's output. */

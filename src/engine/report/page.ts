@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type Report, reportElementId } from '../../protocol/report.js';
+import type { RobustnessReport } from '../../protocol/robustness.js';
 
 /** What a report's page is made of: text of its script and style sheet, and the font the style sheet names. */
 export interface PageParts {
@@ -8,11 +9,33 @@ export interface PageParts {
   readonly font: { readonly name: string; readonly content: Buffer };
 }
 
+/** The inspection's report as a page. */
+export function reportPage(report: Report, parts: PageParts): string {
+  const { run, checkpoint } = report.inspection;
+  const name = [run, checkpoint.split(/[\\/]/).at(-1)].filter(Boolean).join(', ');
+  return selfContainedPage({ title: `DCNet report: ${name}`, panel: 'report', data: report }, parts);
+}
+
+/** A robustness report as a page. */
+export function robustnessPage(report: RobustnessReport, parts: PageParts): string {
+  const { run, checkpoint } = report.measurement;
+  const name = [run, checkpoint.split(/[\\/]/).at(-1)].filter(Boolean).join(', ');
+  return selfContainedPage({ title: `DCNet robustness: ${name}`, panel: 'robustness', data: report }, parts);
+}
+
+interface Page {
+  readonly title: string;
+  /** Name of the panel whose script and style sheet the parts are. */
+  readonly panel: string;
+  /** What the script shows, as JSON. */
+  readonly data: unknown;
+}
+
 /**
- * A report as one HTML file that needs no other and no network. Its policy lets in this script and this style sheet by
- * their hashes and nothing from elsewhere; the report itself is data, which no browser executes.
+ * One HTML file that needs no other and no network. Its policy lets in this script and this style sheet by their hashes
+ * and nothing from elsewhere; what it shows is data, which no browser executes.
  */
-export function reportPage(report: Report, { script: built, style, font }: PageParts): string {
+function selfContainedPage({ title, panel, data }: Page, { script: built, style, font }: PageParts): string {
   // Only strings hold it (esbuild writes no such operators): it would change how the page's reader looks for the end.
   const script = built.replaceAll('<!--', '\\x3c!--');
   requireEmbeddable(script, 'script');
@@ -34,8 +57,6 @@ export function reportPage(report: Report, { script: built, style, font }: PageP
     `base-uri 'none'`,
     `form-action 'none'`,
   ].join('; ');
-  const { run, checkpoint } = report.inspection;
-  const name = [run, checkpoint.split(/[\\/]/).at(-1)].filter(Boolean).join(', ');
   return `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -44,12 +65,12 @@ export function reportPage(report: Report, { script: built, style, font }: PageP
 <meta property="csp-nonce" content="${nonce}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${escapeText(`DCNet report: ${name}`)}</title>
+<title>${escapeText(title)}</title>
 <style>${styled}</style>
 </head>
-<body data-panel="report">
+<body data-panel="${panel}">
 <noscript>This report draws its charts with a script of its own: allow it, or read the numbers in the file’s data.</noscript>
-<script type="application/json" id="${reportElementId}">${embedJson(report)}</script>
+<script type="application/json" id="${reportElementId}">${embedJson(data)}</script>
 <script>${script}</script>
 </body>
 </html>

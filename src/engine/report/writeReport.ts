@@ -1,20 +1,16 @@
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { version as dcnetVersion } from '../../../package.json';
 import { parameterCount } from '../../core/config/parameters.js';
-import { DcnetError } from '../../core/errors.js';
 import type { Inspection } from '../../core/statistics/inspection.js';
 import type { Report } from '../../protocol/report.js';
-import { replaceFile } from '../checkpoint/atomicFile.js';
 import { openCheckpoint } from '../checkpoint/openCheckpoint.js';
 import { anglesBetween, filtersOf } from '../inspection/filterGeometry.js';
 import { RunFolder } from '../training/runFolder.js';
 import { errorsFile, readErrors } from '../verdict/store.js';
-import { type PageParts, reportPage } from './page.js';
+import { reportPage } from './page.js';
+import { readParts, writePage } from './writePage.js';
 
 /** Angles between filters weigh 8/3 bytes a pair, base64: of so many pairs, some 1 MB, a page holds at most. */
 const mostPairs = 400_000;
-const fontName = 'codicon.ttf';
 
 /**
  * Write an inspection and what belongs to it as one self-contained HTML file, whole or not at all.
@@ -28,22 +24,8 @@ export async function writeReport(
   file: string,
   webviewDirectory: string,
 ): Promise<number> {
-  const [report, parts] = await Promise.all([gather(inspection), readParts(webviewDirectory)]);
-  const page = Buffer.from(reportPage(report, parts), 'utf8');
-  try {
-    await replaceFile(file, page);
-  } catch (thrown) {
-    throw new DcnetError(
-      {
-        code: 'io',
-        message: `The report cannot be written (${(thrown as Error).message}).`,
-        remedy: 'Check that its folder exists, has room and may be written to.',
-        file,
-      },
-      { cause: thrown },
-    );
-  }
-  return page.length;
+  const [report, parts] = await Promise.all([gather(inspection), readParts('report', webviewDirectory)]);
+  return writePage(file, reportPage(report, parts));
 }
 
 async function gather(inspection: Inspection): Promise<Report> {
@@ -88,29 +70,4 @@ function layersWithAngles({ layers }: Inspection): readonly string[] {
       return pairs <= mostPairs;
     })
     .map(({ name }) => name);
-}
-
-async function readParts(directory: string): Promise<PageParts> {
-  const read = async (name: string): Promise<Buffer> => {
-    const file = path.join(directory, name);
-    try {
-      return await readFile(file);
-    } catch (thrown) {
-      throw new DcnetError(
-        {
-          code: 'io',
-          message: `A part of the report’s page is missing (${(thrown as Error).message}).`,
-          remedy: 'Install DCNet Inspector again; in its sources, run npm run build.',
-          file,
-        },
-        { cause: thrown },
-      );
-    }
-  };
-  const [script, style, content] = await Promise.all(['report.js', 'report.css', fontName].map(read));
-  return {
-    script: script!.toString('utf8'),
-    style: style!.toString('utf8'),
-    font: { name: fontName, content: content! },
-  };
 }

@@ -11,7 +11,12 @@ export function tensorflowRuntimeFolder(): string {
   return process.env.DCNET_RUNTIME ?? path.join(userDataFolder(), 'tensorflow');
 }
 
-/** Where a user's own install of Dawn is looked for. */
+/** Where Dawn lies that `setUpWebgpu` installs. `DCNET_WEBGPU` overrides it. */
 export function webgpuRuntimeFolder(): string {
-  return path.join(userDataFolder(), 'webgpu');
+  return process.env.DCNET_WEBGPU ?? path.join(userDataFolder(), 'webgpu');
+}
+
+/** Which variants of WebGPU kernels are fastest on the GPUs of this user. */
+export function tunedKernelsFile(): string {
+  return path.join(userDataFolder(), 'webgpu-kernels.json');
 }

@@ -26,11 +26,19 @@ async function firstOf(
   return { name, command: '', available: false, reason };
 }
 
+export function findNpm(): Promise<Tool> {
+  return firstOf(
+    'npm',
+    [['npm', '--version']],
+    'npm is not on the PATH: install Node.js 20 or newer with npm.',
+  );
+}
+
 /** npm, a C++ compiler and Python with pip: what building TensorFlow's binding from PyPI's wheel needs. */
 export async function findBuildTools(): Promise<readonly Tool[]> {
   const windows = process.platform === 'win32';
   return Promise.all([
-    firstOf('npm', [['npm', '--version']], 'npm is not on the PATH: install Node.js 20 or newer with npm.'),
+    findNpm(),
     firstOf(
       'C++ compiler',
       [

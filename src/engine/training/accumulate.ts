@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { DcnetModel } from '../model/model.js';
-import { type PassResult, pass } from './step.js';
+import { type PassOptions, type PassResult, pass } from './step.js';
 
 /**
  * As {@link pass}, with the batch in parts one after another, so that only one part's activations are in memory at a
@@ -16,7 +16,7 @@ export function accumulate(
   x: tf.Tensor4D,
   labels: tf.Tensor1D,
   classes: number,
-  options: Parameters<typeof pass>[4],
+  options: PassOptions,
   parts: number,
 ): PassResult {
   if (parts === 1) return pass(model, x, labels, classes, options);

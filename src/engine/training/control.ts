@@ -2,10 +2,16 @@
 export class TrainingControl {
   #request: 'go' | 'hold' | 'stop' = 'go';
   #wake: (() => void) | undefined;
+  readonly #stopping = new AbortController();
 
   /** What it is asked to do now. */
   asked(): 'go' | 'hold' | 'stop' {
     return this.#request;
+  }
+
+  /** Aborted by {@link stop}, for what comes before the first step. */
+  get signal(): AbortSignal {
+    return this.#stopping.signal;
   }
 
   hold(): void {
@@ -20,6 +26,7 @@ export class TrainingControl {
   /** For good: nothing takes it back. */
   stop(): void {
     this.#request = 'stop';
+    this.#stopping.abort();
     this.#wake?.();
   }
 

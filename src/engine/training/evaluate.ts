@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
-import { DcnetError } from '../../core/errors.js';
+import { throwIfCancelled } from '../cancelled.js';
 import type { DataSet } from '../data/dataSet.js';
 import { imageTensor, inOrder } from '../data/images.js';
+import { batchFrom, type ImageBatch, type Split } from '../data/split.js';
 import type { DcnetModel } from '../model/model.js';
 
 export interface SplitResult {
@@ -15,6 +16,13 @@ export interface SplitResult {
 }
 
 export const evaluationBatch = 200;
+
+/** Threads that share what is evaluated. */
+export interface EvaluationWorkers {
+  readonly count: number;
+  /** Scores of images, [N, classes]. */
+  predict(batch: ImageBatch): Promise<Float32Array>;
+}
 
 /**
  * Run a split through the network as it is used at test time.
@@ -30,6 +38,8 @@ export async function evaluateSplit(
     readonly onProgress?: (done: number) => void;
     /** At most so many images at a time. */
     readonly batch?: number | undefined;
+    /** Who computes; this thread where there are none. Each image's scores are the same. */
+    readonly workers?: EvaluationWorkers | undefined;
   } = {},
 ): Promise<SplitResult> {
   const split = data[splitName];
@@ -39,13 +49,13 @@ export async function evaluateSplit(
   let loss = 0;
   let correct = 0;
   let done = 0;
-  for (const indices of inOrder(split, Math.min(evaluationBatch, options.batch ?? evaluationBatch))) {
+  const most = evaluationBatch * (options.workers?.count ?? 1);
+  for (const indices of inOrder(split, Math.min(most, options.batch ?? most))) {
     throwIfCancelled(options.signal);
-    const output = tf.tidy(() => model.predict(imageTensor(split.images, shape, indices))); // [N, classes]
-    const logits = await output.data();
-    output.dispose();
+    const logits = await (options.workers?.predict(batchFrom(split, indices)) ??
+      scoresOf(model, split, shape, indices));
     for (let i = 0; i < indices.length; i++) {
-      const row = logits.subarray(i * classes, (i + 1) * classes) as Float32Array;
+      const row = logits.subarray(i * classes, (i + 1) * classes);
       const label = split.labels[indices[i]!]!;
       loss += logSumExp(row) - row[label]!;
       imagesOfClass[label]!++;
@@ -61,14 +71,17 @@ export async function evaluateSplit(
   return { sampleSize: done, loss: loss / done, accuracy: correct / done, imagesOfClass, correctOfClass };
 }
 
-/** @throws DcnetError `cancelled` */
-export function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted)
-    throw new DcnetError({
-      code: 'cancelled',
-      message: 'It was cancelled.',
-      remedy: 'Start it again when you like.',
-    });
+/** [N, classes]. */
+async function scoresOf(
+  model: DcnetModel,
+  split: Split,
+  shape: DataSet['info']['shape'],
+  indices: Uint32Array,
+): Promise<Float32Array> {
+  const output = tf.tidy(() => model.predict(imageTensor(split.images, shape, indices, model.normalization))); // [N, classes]
+  const logits = await output.data<'float32'>();
+  output.dispose();
+  return logits;
 }
 
 /** The first of the largest values; a row of NaN has its first. */

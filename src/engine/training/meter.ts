@@ -1,11 +1,12 @@
 import type * as tf from '@tensorflow/tfjs-core';
+import type { Batch } from './batches.js';
 
 /** Steps are reported this often at most. */
 const reportIntervalMs = 250;
 
 interface Unread {
   readonly step: number;
-  readonly batch: Uint32Array;
+  readonly batch: Batch;
   /** [loss, images classified rightly]. */
   readonly outcome: tf.Tensor1D;
 }
@@ -35,7 +36,7 @@ export class Meter {
    */
   constructor(
     private readonly readEvery: number,
-    private readonly check: (loss: number, step: number, batch: Uint32Array) => void,
+    private readonly check: (loss: number, step: number, batch: Batch) => void,
   ) {}
 
   get isDue(): boolean {
@@ -47,10 +48,10 @@ export class Meter {
   }
 
   /** Takes over `outcome`, which is disposed once it is read. */
-  add(outcome: tf.Tensor1D, step: number, batch: Uint32Array): void {
+  add(outcome: tf.Tensor1D, step: number, batch: Batch): void {
     this.#unread.push({ outcome, step, batch });
-    this.#window.images += batch.length;
-    this.images += batch.length;
+    this.#window.images += batch.labels.length;
+    this.images += batch.labels.length;
     if (this.#unread.length >= this.readEvery) this.#read();
   }
 

@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { OptimizerConfig } from '../../core/config/schema.js';
+import type { OptimizerConfig } from '../../core/config/trainingSchema.js';
 import type { Checkpoint, StoredTensor } from '../checkpoint/checkpoint.js';
 import { optimizerPrefix, requireTensor, toTensor } from '../checkpoint/modelState.js';
+import { hasFused } from '../operator/fusedKernels.js';
+import { adamStep } from './adamStep.js';
 
 /** A weight that is trained. */
 export interface TrainedWeight {
@@ -37,10 +39,6 @@ interface MomentumState {
   accumulations: Slot[];
 }
 
-const beta1 = 0.9;
-const beta2 = 0.999;
-const adamEpsilon = 1e-7;
-
 export function createOptimizer(config: OptimizerConfig, weights: readonly TrainedWeight[]): TrainOptimizer {
   return config.type === 'adam' ? createAdam(config, weights) : createMomentum(config, weights);
 }
@@ -49,13 +47,30 @@ function createAdam(
   config: Extract<OptimizerConfig, { type: 'adam' }>,
   weights: readonly TrainedWeight[],
 ): TrainOptimizer {
-  const optimizer = tf.train.adam(config.learningRate, beta1, beta2, adamEpsilon);
+  const { beta1, beta2, epsilon } = config;
+  const optimizer = tf.train.adam(config.learningRate, beta1, beta2, epsilon);
   const state = optimizer as unknown as AdamState;
   const powers = { beta1Power: state.accBeta1, beta2Power: state.accBeta2 };
   return {
     apply(gradients, learningRate) {
       state.learningRate = learningRate;
-      optimizer.applyGradients(named(weights, gradients));
+      if (!hasFused('AdamStep')) return optimizer.applyGradients(named(weights, gradients));
+      if (state.accumulatedFirstMoment.length === 0) {
+        state.accumulatedFirstMoment = emptySlots('m', weights);
+        state.accumulatedSecondMoment = emptySlots('v', weights);
+      }
+      const variables = (slots: readonly Slot[]) => slots.map(({ variable }) => variable);
+      adamStep(
+        {
+          ...{ power1: state.accBeta1, power2: state.accBeta2 },
+          values: weights.map(({ variable }) => variable),
+          firsts: variables(state.accumulatedFirstMoment),
+          seconds: variables(state.accumulatedSecondMoment),
+        },
+        gradients,
+        learningRate,
+        { beta1, beta2, epsilon },
+      );
     },
     state: () =>
       state.accumulatedFirstMoment.length === 0
@@ -83,9 +98,10 @@ function createMomentum(
   config: Extract<OptimizerConfig, { type: 'sgd' }>,
   weights: readonly TrainedWeight[],
 ): TrainOptimizer {
-  const optimizer = tf.train.momentum(config.learningRate, config.momentum) as tf.MomentumOptimizer;
+  const { learningRate: initialRate, momentum, nesterov } = config;
+  const optimizer = tf.train.momentum(initialRate, momentum, nesterov) as tf.MomentumOptimizer;
   const state = optimizer as unknown as MomentumState & { readonly c: tf.Tensor };
-  let rate = config.learningRate;
+  let rate = initialRate;
   return {
     apply(gradients, learningRate) {
       if (learningRate !== rate) optimizer.setLearningRate(learningRate);
@@ -131,6 +147,13 @@ function requireSlots(
   return weights.map((weight) =>
     requireTensor(checkpoint, slotName(slot, weight), weight.variable.shape, 'float32'),
   );
+}
+
+function emptySlots(slot: string, weights: readonly TrainedWeight[]): Slot[] {
+  return weights.map((weight) => ({
+    originalName: slotName(slot, weight),
+    variable: tf.tidy(() => tf.variable(tf.zerosLike(weight.variable), false)),
+  }));
 }
 
 function makeSlots(slot: string, weights: readonly TrainedWeight[], stored: readonly StoredTensor[]): Slot[] {

@@ -11,9 +11,10 @@ import { requireSameData } from '../checkpoint/openCheckpoint.js';
 import type { DataSet } from '../data/dataSet.js';
 import type { DataStore } from '../data/dataStore.js';
 import { locateData } from '../data/location.js';
+import type { Reading } from '../data/reading.js';
 import { buildModel, type DcnetModel } from '../model/model.js';
 import { defaultWorkers, TrainingWorkers } from '../parallel/trainingWorkers.js';
-import { stepsPerEpoch } from './batches.js';
+import { type TrainingLength, trainingLength } from './batches.js';
 import { describeEnvironment } from './environment.js';
 import { createOptimizer, type TrainOptimizer } from './optimizer.js';
 import type { RunFolder } from './runFolder.js';
@@ -43,8 +44,7 @@ export interface Prepared {
   readonly optimizer: TrainOptimizer;
   /** Who computes the batches; this thread alone where there are none. */
   readonly workers: TrainingWorkers | undefined;
-  /** Steps of an epoch. */
-  readonly steps: number;
+  readonly length: TrainingLength;
   /** The checkpoint it goes on from, and what that says; nothing and 0 at the start. */
   readonly checkpointFile: string | undefined;
   readonly metrics: CheckpointMetadata['metrics'];
@@ -55,25 +55,26 @@ export interface Prepared {
 
 /**
  * Load a run's data, make its network and, where it goes on, restore its newest checkpoint.
- * @throws DcnetError `config`, `data`, `checkpoint` or `io`; no tensor is left then
+ * @throws DcnetError `config`, `data`, `checkpoint`, `io` or `cancelled`; no tensor is left then
  */
-export async function prepareRun(plan: RunPlan, folder: RunFolder): Promise<Prepared> {
+export async function prepareRun(plan: RunPlan, folder: RunFolder, reading: Reading): Promise<Prepared> {
   const { config: unchecked } = requireConfig(plan.configText, plan.configFile);
   const location = locateData(unchecked.data, path.dirname(plan.configFile), plan.mediaDirectory);
-  const data = await plan.dataStore.load(location);
+  const data = await plan.dataStore.load(location, reading);
   const { config, network } = requireConfig(plan.configText, plan.configFile, data.info);
   if (network === undefined) throw new Error('A config without errors gave no network.');
-  const steps = stepsPerEpoch(data.train.count, config.batch);
+  const length = trainingLength(config, data.train.count);
+  const { stepsPerEpoch } = length;
   await folder.makeCheckpointsDirectory();
   const environment = await folder.readEnvironment();
-  const fewestImages = Math.floor(data.train.count / steps);
+  const fewestImages = Math.floor(data.train.count / stepsPerEpoch);
   const workers = workersOf(plan, environment?.workers, config, network, fewestImages);
   if (environment === undefined)
     await folder.writeEnvironment(
       await describeEnvironment(plan.runtime, data, workers, config.seed, plan.configFile),
     );
 
-  const checkpointFile = plan.resume ? await folder.newestCheckpoint(steps) : undefined;
+  const checkpointFile = plan.resume ? await folder.newestCheckpoint(stepsPerEpoch) : undefined;
   const checkpoint = checkpointFile === undefined ? undefined : await readCheckpoint(checkpointFile);
   if (checkpoint !== undefined) requireSameData(checkpoint, data);
   const finishedSteps = checkpoint?.metadata.step ?? 0;
@@ -99,7 +100,7 @@ export async function prepareRun(plan: RunPlan, folder: RunFolder): Promise<Prep
     model,
     optimizer,
     workers: workers === 1 ? undefined : new TrainingWorkers(workers, model, network, config),
-    steps,
+    length,
     checkpointFile,
     metrics,
     finishedSteps,
@@ -107,7 +108,7 @@ export async function prepareRun(plan: RunPlan, folder: RunFolder): Promise<Prep
   };
 }
 
-/** How many threads share each batch, of which the smallest has so many images. */
+/** How many threads share each batch, or each part of it; the smallest batch has so many images. */
 function workersOf(
   { runtime, workers: asked, parts }: RunPlan,
   before: number | undefined,
@@ -116,8 +117,8 @@ function workersOf(
   fewestImages: number,
 ): number {
   if (runtime.name !== 'wasm') return 1; // the others have threads of their own, or are the reference
-  if (parts > 1) return 1; // one part after another, for there was no room for more
-  return Math.min(before ?? asked ?? defaultWorkers(batch, network), fewestImages);
+  const fewestOfPart = Math.max(1, Math.floor(fewestImages / parts));
+  return Math.min(before ?? asked ?? defaultWorkers(batch, network), fewestOfPart);
 }
 
 /** Seconds of training until a step, as the log has them. */

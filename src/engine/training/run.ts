@@ -1,4 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
+import { describeAdversarial } from '../../core/config/trainingSchema.js';
 import { asDcnetError, DcnetError } from '../../core/errors.js';
 import { type BatchParts, describeParts } from '../../core/run/batchParts.js';
 import { epochCheckpointName, stepCheckpointName } from '../../core/run/names.js';
@@ -76,7 +77,8 @@ class Run {
       runtime: recordOf(plan.runtime),
       error: undefined,
     });
-    const prepared = await prepareRun(plan, folder);
+    const prepared = await this.#prepare();
+    if (prepared === undefined) return { status: 'stopped', result: undefined };
     this.#prepared = prepared;
     this.#metrics = prepared.metrics;
     this.#checkpoint = prepared.checkpointFile && folder.relative(prepared.checkpointFile);
@@ -87,11 +89,12 @@ class Run {
     await this.#event(plan.resume ? 'resumed' : 'started', firstStep, await this.#whereItRuns());
     await tracker.update({
       status: 'running',
+      reading: undefined,
       step: firstStep,
-      totalSteps: prepared.steps * prepared.config.epochs,
-      epoch: Math.min(prepared.config.epochs, Math.floor(firstStep / prepared.steps) + 1),
-      epochs: prepared.config.epochs,
+      ...prepared.length,
+      epoch: Math.min(prepared.length.epochs, Math.floor(firstStep / prepared.length.stepsPerEpoch) + 1),
       batch: this.#batch,
+      adversarial: prepared.config.adversarial && describeAdversarial(prepared.config.adversarial),
     });
     this.#clock.start();
     const result = await train({
@@ -103,9 +106,25 @@ class Run {
       clock: this.#clock,
     });
     this.#clock.stop();
-    if (result.step % prepared.steps !== 0 && result.step > firstStep)
+    const { totalSteps, stepsPerEpoch } = prepared.length;
+    const saved = result.step === totalSteps || result.step % stepsPerEpoch === 0;
+    if (!saved && result.step > firstStep)
       await this.#save(prepared, result.step, stepCheckpointName(result.step));
     return { status: result.outcome, result };
+  }
+
+  /** @returns undefined where the run was stopped while its images were read */
+  async #prepare(): Promise<Prepared | undefined> {
+    const { plan, tracker, control } = this;
+    try {
+      return await prepareRun(plan, tracker.folder, {
+        signal: control.signal,
+        onProgress: async (done, total) => void (await tracker.update({ reading: { done, total } })),
+      });
+    } catch (thrown) {
+      if (control.asked() === 'stop' && asDcnetError(thrown).details.code === 'cancelled') return undefined;
+      throw thrown;
+    }
   }
 
   /** What made the training fail. */
@@ -118,11 +137,17 @@ class Run {
   /** Another backend rounds differently: a run that changes it is not the one that would have run through. */
   async #whereItRuns(): Promise<string> {
     const { name, device } = this.plan.runtime;
-    const before = (await this.tracker.folder.readEnvironment())?.backend;
+    const environment = await this.tracker.folder.readEnvironment();
+    const before = environment?.backend;
     const changed = before === undefined || before === name ? '' : `; it was started on ${before}`;
     const batch = this.#batch;
     const parts = batch === undefined || batch.parts === 1 ? '' : `; each batch in ${describeParts(batch)}`;
-    return `${name}, ${device}${changed}${parts}`;
+    const config = this.#prepared?.config.adversarial;
+    const attacked = config === undefined ? '' : `; adversarial training: ${describeAdversarial(config)}`;
+    // Fewer than it was started with, where a part has no image for each.
+    const count = this.#prepared?.workers?.count ?? 1;
+    const fewer = name === 'wasm' && count < (environment?.workers ?? 1) ? `; threads: ${count}` : '';
+    return `${name}, ${device}${changed}${parts}${attacked}${fewer}`;
   }
 
   #observer(prepared: Prepared): TrainingObserver {
@@ -158,7 +183,10 @@ class Run {
       testAccuracy: test.accuracy,
       ...(isBest ? { bestTestAccuracy: test.accuracy, bestEpoch: epoch } : {}),
     };
-    const checkpoint = await this.#save(prepared, step, epochCheckpointName(epoch), isBest);
+    const isWhole = step === epoch * prepared.length.stepsPerEpoch;
+    // A file named after an epoch holds all of its steps: that is how the newest is told.
+    const name = isWhole ? epochCheckpointName(epoch) : stepCheckpointName(step);
+    const checkpoint = await this.#save(prepared, step, name, isBest);
     await tracker.folder.appendMetrics({
       type: 'epoch',
       step,
@@ -171,7 +199,7 @@ class Run {
     });
     await tracker.update({
       step,
-      epoch: Math.min(prepared.config.epochs, epoch + 1),
+      epoch: Math.min(prepared.length.epochs, epoch + 1),
       testAccuracy: test.accuracy,
       bestTestAccuracy: this.#metrics.bestTestAccuracy,
     });
@@ -180,12 +208,12 @@ class Run {
   /** Write a checkpoint; its path in the run's folder. */
   async #save(prepared: Prepared, step: number, name: string, isBest = false): Promise<string> {
     const { folder } = this.tracker;
-    const { config, network, data, model, optimizer, steps } = prepared;
+    const { config, network, data, model, optimizer, length } = prepared;
     const metadata: CheckpointMetadata = {
       configText: this.plan.configText,
       config,
       step,
-      epoch: Math.floor(step / steps),
+      epoch: Math.floor(step / length.stepsPerEpoch),
       metrics: this.#metrics,
       data: {
         name: data.info.name,
@@ -218,7 +246,7 @@ class Run {
       name: folder.name,
       status: outcome.status,
       steps: step,
-      epochs: Math.floor(step / (this.#prepared?.steps ?? Number.POSITIVE_INFINITY)),
+      epochs: Math.floor(step / (this.#prepared?.length.stepsPerEpoch ?? Number.POSITIVE_INFINITY)),
       testAccuracy,
       testLoss,
       bestTestAccuracy,
@@ -238,6 +266,7 @@ class Run {
     await folder.writeSummary(summary);
     await tracker.update({
       status: outcome.status,
+      reading: undefined,
       step,
       pid: undefined,
       queuePosition: undefined,

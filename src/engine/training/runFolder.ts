@@ -14,6 +14,7 @@ import {
   runFiles,
   runStateSchema,
   type Summary,
+  summarySchema,
 } from '../../core/run/run.js';
 import { replaceFile } from '../checkpoint/atomicFile.js';
 
@@ -140,6 +141,11 @@ export class RunFolder {
 
   readState(): Promise<RunState | undefined> {
     return this.#readJson(runFiles.state, runStateSchema);
+  }
+
+  /** `undefined` before the run was over for the first time. */
+  readSummary(): Promise<Summary | undefined> {
+    return this.#readJson(runFiles.summary, summarySchema);
   }
 
   /** The records so far, in order of step. */

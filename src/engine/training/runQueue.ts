@@ -8,7 +8,7 @@ import type { Runtime } from '../backend/backend.js';
 import { describeData } from '../data/dataSet.js';
 import type { DataStore } from '../data/dataStore.js';
 import { locateData } from '../data/location.js';
-import { stepsPerEpoch } from './batches.js';
+import { trainingLength } from './batches.js';
 import { TrainingControl } from './control.js';
 import { isProcessAlive } from './processes.js';
 import { carryOut } from './run.js';
@@ -107,7 +107,10 @@ export class RunQueue {
     if (state !== undefined && !isOver(state.status))
       refuse(`This run is under way in the process ${state.pid}.`, 'Stop it there first.');
     if (state?.status === 'completed')
-      refuse('This run is complete.', 'Start a new run, with more epochs in the config if you like.');
+      refuse(
+        'This run is complete.',
+        'Start a new run, with more epochs or steps in the config if you like.',
+      );
     const configText = await folder.readConfig();
     const configFile = state?.configFile ?? folder.path(runFiles.config);
     const size = await this.#check(configText, configFile);
@@ -171,16 +174,13 @@ export class RunQueue {
     const { mediaDirectory } = this.options;
     const info = await describeData(locateData(config.data, path.dirname(configFile), mediaDirectory));
     requireConfig(configText, configFile, info);
-    return {
-      totalSteps: stepsPerEpoch(info.trainImages, config.batch) * config.epochs,
-      epochs: config.epochs,
-    };
+    return trainingLength(config, info.trainImages);
   }
 
   async #enqueue(
     folder: RunFolder,
     plan: Pick<QueuedRun, 'configText' | 'configFile' | 'resume' | 'parts'>,
-    known: Pick<RunState, 'step' | 'totalSteps' | 'epoch' | 'epochs'> & Partial<RunState>,
+    known: Pick<RunState, 'step' | 'totalSteps' | 'stepsPerEpoch' | 'epoch' | 'epochs'> & Partial<RunState>,
   ): Promise<{ readonly runDirectory: string; readonly state: RunState }> {
     const { directory } = folder;
     const tracker = new RunTracker(

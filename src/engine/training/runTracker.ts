@@ -42,6 +42,7 @@ export class RunTracker {
     this.folder.writeStateNow({
       ...this.#state,
       status: 'failed',
+      reading: undefined,
       pid: undefined,
       queuePosition: undefined,
       secondsLeft: undefined,

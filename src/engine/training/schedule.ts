@@ -1,4 +1,4 @@
-import type { ScheduleConfig } from '../../core/config/schema.js';
+import type { ScheduleConfig } from '../../core/config/trainingSchema.js';
 
 /**
  * The learning rate of a step.
@@ -12,15 +12,17 @@ export function learningRateAt(
   step: number,
   totalSteps: number,
 ): number {
+  const { warmupSteps } = schedule;
+  const warmth = step < warmupSteps ? (step + 1) / warmupSteps : 1;
   switch (schedule.type) {
     case 'constant':
-      return rate;
+      return rate * warmth;
     case 'step':
-      return rate * schedule.factor ** schedule.at.filter((at) => step >= at).length;
+      return rate * schedule.factor ** schedule.at.filter((at) => step >= at).length * warmth;
     case 'cosine': {
-      if (step < schedule.warmupSteps) return (rate * (step + 1)) / schedule.warmupSteps;
-      const rest = Math.max(1, totalSteps - schedule.warmupSteps);
-      return (rate / 2) * (1 + Math.cos((Math.PI * (step - schedule.warmupSteps)) / rest));
+      if (step < warmupSteps) return (rate * (step + 1)) / warmupSteps;
+      const rest = Math.max(1, totalSteps - warmupSteps);
+      return (rate / 2) * (1 + Math.cos((Math.PI * (step - warmupSteps)) / rest));
     }
   }
 }

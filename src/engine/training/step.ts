@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { Config } from '../../core/config/schema.js';
 import type { DcnetModel } from '../model/model.js';
+import { type LossOptions, trainingLoss } from './loss.js';
 
 /** What one forward and backward pass gives. The caller disposes both. */
 export interface PassResult {
@@ -9,8 +11,11 @@ export interface PassResult {
   readonly gradients: readonly tf.Tensor[];
 }
 
+/** What a pass depends on, beside the model and the batch. */
+export type PassOptions = LossOptions & Pick<Config, 'weightDecay'>;
+
 /**
- * Loss and gradients of one batch: softmax cross entropy with label smoothing, mean over the batch. The decay
+ * Loss and gradients of one batch: {@link trainingLoss}, mean over the batch. The decay
  * λ‖w‖²/2 enters the gradients of the weights that have it, not the loss that is reported.
  * @param x [N, H, W, C], normalised
  * @param labels [N], int32
@@ -21,7 +26,7 @@ export function pass(
   x: tf.Tensor4D,
   labels: tf.Tensor1D,
   classes: number,
-  { labelSmoothing, weightDecay }: { readonly labelSmoothing: number; readonly weightDecay: number },
+  options: PassOptions,
   part = 1,
 ): PassResult {
   return tf.tidy(() => {
@@ -34,12 +39,7 @@ export function pass(
             const logits = model.train(x); // [N, classes]
             // Kept beyond the tape's scope, which ends with the loss.
             correct = tf.keep(tf.sum<tf.Scalar>(tf.cast(tf.equal(tf.argMax(logits, 1), labels), 'float32')));
-            const loss = tf.losses.softmaxCrossEntropy(
-              targets,
-              logits,
-              undefined,
-              labelSmoothing,
-            ) as tf.Scalar;
+            const loss = trainingLoss(targets, logits, options);
             return part === 1 ? loss : tf.mul<tf.Scalar>(loss, part);
           },
           model.trainable.map(({ variable }) => variable),
@@ -49,7 +49,7 @@ export function pass(
     const outcome = tf.stack([value, correct!]) as tf.Tensor1D;
     correct!.dispose();
     const gradients = model.trainable.map(({ variable }) => grads[variable.name] ?? tf.zerosLike(variable));
-    return { outcome, gradients: addDecay(model, gradients, weightDecay) };
+    return { outcome, gradients: addDecay(model, gradients, options.weightDecay) };
   });
 }
 
@@ -70,7 +70,7 @@ interface Tape {
  * Compute gradients; where that fails (a device is out of memory), give back what tfjs had kept for them, which belongs
  * to no scope.
  */
-function orForget<T>(compute: () => T, forget: () => void): T {
+export function orForget<T>(compute: () => T, forget: () => void): T {
   try {
     return compute();
   } catch (thrown) {

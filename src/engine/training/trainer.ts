@@ -9,11 +9,13 @@ import { imageTensor, labelTensor } from '../data/images.js';
 import type { DcnetModel } from '../model/model.js';
 import type { TrainingWorkers } from '../parallel/trainingWorkers.js';
 import { accumulate } from './accumulate.js';
-import { batchOf, epochOrder, stepsPerEpoch } from './batches.js';
+import { adversarialBatch } from './adversarialBatch.js';
+import { type Batch, Batches, trainingLength } from './batches.js';
 import type { Stopwatch } from './clock.js';
 import type { TrainingControl } from './control.js';
 import { divergedError, isDiverged } from './diverged.js';
 import { evaluateSplit, type SplitResult } from './evaluate.js';
+import { withFilterTerms } from './filterTerms.js';
 import { type LayerHealth, measureLayers } from './layerHealth.js';
 import { Meter } from './meter.js';
 import type { TrainOptimizer } from './optimizer.js';
@@ -81,20 +83,21 @@ export interface TrainingResult {
 }
 
 /**
- * Train to the last epoch, or until it is asked to stop. Between two steps the event loop has its turn, so that
+ * Train to the last step, or until it is asked to stop. Between two steps the event loop has its turn, so that
  * requests are answered. What is computed depends on the config, the data, the finished steps and the backend alone.
  * @throws DcnetError `diverged`
  */
 export async function train(setup: TrainingSetup): Promise<TrainingResult> {
   const { model, config, data, control, observer, clock } = setup;
   const { shape, classes } = data.info;
-  const steps = stepsPerEpoch(data.train.count, config.batch);
-  const totalSteps = steps * config.epochs;
+  const length = trainingLength(config, data.train.count);
+  const { stepsPerEpoch: steps, totalSteps } = length;
+  const batches = new Batches({ split: data.train, shape }, config, length);
   const meter = new Meter(
     setup.runtime.name === 'tensorflow' ? stepsPerDeviceRead : 1,
     (loss, failedStep, failedBatch) => {
       if (!isDiverged(loss, classes)) return;
-      const x = imageTensor(data.train.images, shape, failedBatch);
+      const x = inputOf(setup, failedBatch);
       try {
         throw divergedError(model, setup.network, config, failedStep, loss, x);
       } finally {
@@ -106,37 +109,40 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
 
   while (step < totalSteps) {
     const epoch = Math.floor(step / steps);
-    const order = epochOrder(data.train.count, config.seed, epoch);
-    let batch = batchOf(order, 0, steps);
+    const lastStep = Math.min((epoch + 1) * steps, totalSteps);
+    let batch = await batches.take(step);
 
-    for (let inEpoch = step % steps; inEpoch < steps; inEpoch++) {
+    while (step < lastStep) {
       if (!(await mayGoOn(control, observer, clock, step)))
         return { outcome: 'stopped', step, images: meter.images, stepSeconds: meter.seconds };
       meter.begin();
       const learningRate = learningRateAt(config.schedule, config.optimizer.learningRate, step, totalSteps);
-      batch = batchOf(order, inEpoch, steps);
-      const { outcome, gradients } = await passOf(setup, batch);
+      batch = await batches.take(step);
+      const passing = passOf(setup, batch, step);
+      batches.prepare(step + 1); // while a device or the workers compute
+      const { outcome, gradients } = await passing;
       try {
         tf.tidy(() => {
           // Before the weights change: a step that diverged is looked into as it was.
           meter.add(outcome, step + 1, batch);
-          setup.optimizer.apply(gradients, learningRate);
+          setup.optimizer.apply(withFilterTerms(model, gradients, config), learningRate);
         });
       } finally {
         tf.dispose([...gradients]);
       }
       step++;
-      if (config.projection !== undefined && step % config.projection.every === 0) model.project();
+      if (config.projection !== undefined && step % config.projection.every === 0)
+        model.project(config.projection.scale);
       meter.end();
-      if (meter.isDue || inEpoch === steps - 1)
+      if (meter.isDue || step === lastStep)
         await observer.stepped({ step, epoch: epoch + 1, learningRate, ...meter.take() });
       await setImmediate();
     }
 
     // What follows the epoch takes no more images at a time than its steps did, where that was too many.
     const most = setup.parts === 1 ? undefined : imagesAtATime({ images: config.batch, parts: setup.parts });
-    const test = await evaluateSplit(model, data, 'test', { batch: most });
-    const x = imageTensor(data.train.images, shape, batch.subarray(0, most));
+    const test = await evaluateSplit(model, data, 'test', { batch: most, workers: setup.workers });
+    const x = inputOf(setup, batch, most);
     try {
       if (isDiverged(test.loss, classes))
         throw divergedError(model, setup.network, config, step, test.loss, x);
@@ -148,19 +154,36 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
   return { outcome: 'completed', step, images: meter.images, stepSeconds: meter.seconds };
 }
 
+/** The first images of a batch, normalised: [B, H, W, C]. */
+function inputOf(
+  { model, data }: TrainingSetup,
+  { images, labels }: Batch,
+  most = labels.length,
+): tf.Tensor4D {
+  return imageTensor(images, data.info.shape, everyOf(Math.min(most, labels.length)), model.normalization);
+}
+
+function everyOf(count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => i);
+}
+
 /** Loss and gradients of a batch, by the workers or here. */
-async function passOf(
-  { workers, model, config, data, parts }: TrainingSetup,
-  batch: Uint32Array,
-): Promise<PassResult> {
-  if (workers !== undefined) return workers.pass(data.train, batch);
-  const { shape, classes } = data.info;
-  const x = imageTensor(data.train.images, shape, batch); // [B, H, W, C]
-  const labels = labelTensor(data.train.labels, batch); // [B]
+async function passOf(setup: TrainingSetup, batch: Batch, step: number): Promise<PassResult> {
+  const { workers, model, config, data, parts } = setup;
+  if (workers !== undefined) return workers.pass(batch, { step, parts });
+  const x = inputOf(setup, batch); // [B, H, W, C]
+  const labels = labelTensor(batch.labels, everyOf(batch.labels.length)); // [B]
+  let attacked: tf.Tensor4D | undefined;
   try {
-    return accumulate(model, x, labels, classes, config, parts);
+    if (config.adversarial !== undefined) {
+      const place = { step, from: 0, seed: config.seed };
+      const most = imagesAtATime({ images: batch.labels.length, parts });
+      attacked = await adversarialBatch(model, x, labels, config.adversarial, place, most);
+    }
+    return accumulate(model, attacked ?? x, labels, data.info.classes, config, parts);
   } finally {
     tf.dispose([x, labels]);
+    attacked?.dispose();
   }
 }
 

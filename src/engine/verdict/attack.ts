@@ -1,46 +1,52 @@
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
+import { type AttackName, defaultSteps } from '../../core/attack/attack.js';
 import type { Network } from '../../core/config/network.js';
+import type { Normalization } from '../../core/config/normalizationSchema.js';
 import type { Attack } from '../../core/verdict/analysis.js';
+import { attackImages } from '../attack/attack.js';
+import { pixelScale } from '../attack/pixelScale.js';
+import { throwIfCancelled } from '../cancelled.js';
 import type { DataSet } from '../data/dataSet.js';
-import { imageTensor, inOrder, labelTensor, normalise } from '../data/images.js';
+import { denormalise, imageTensor, inOrder, labelTensor } from '../data/images.js';
 import { batchSize } from '../model/batchSize.js';
 import type { DcnetModel } from '../model/model.js';
-import { argMax, throwIfCancelled } from '../training/evaluate.js';
+import { argMax } from '../training/evaluate.js';
 import { rounded } from './evidence.js';
 import { type ExplainOptions, layersOf } from './explain.js';
 import { type FactorLayer, factorsOf } from './factors.js';
 
+/** Which attack, and how large. */
+export interface ErrorAttack {
+  readonly attack: AttackName;
+  /** Largest change of a pixel, in pixel values of 0 to 255. */
+  readonly epsilon: number;
+}
+
 /**
- * Images moved by the fast gradient sign method, x + ε·sign(∂L/∂x), L the softmax cross entropy, clipped to the range
- * of pixels (Goodfellow, Shlens and Szegedy 2015, section 4). White box, and at test time: batch normalisation and
- * adaptive radii take their running averages.
+ * Images under attack, in ℓ∞ and white box; the iterative ones with their default steps and one start.
  * @param x [N, H, W, C], normalised
  * @param labels [N], int32
- * @param epsilon largest change, in pixel values of 0 to 255
- * @returns [N, H, W, C], normalised
+ * @param indices of the images in their split
+ * @returns [N, H, W, C], normalised; the caller disposes it
+ * @throws DcnetError `cancelled`
  */
-export function fastGradientSign(
+export async function underAttack(
   model: DcnetModel,
   x: tf.Tensor4D,
   labels: tf.Tensor1D,
-  classes: number,
-  epsilon: number,
-): tf.Tensor4D {
-  return tf.tidy(() => {
-    const targets = tf.oneHot(labels, classes); // [N, classes]
-    const loss = (input: tf.Tensor): tf.Scalar =>
-      // The sum, so that an image's gradient does not depend on the others of its batch.
-      tf.losses.softmaxCrossEntropy(
-        targets,
-        model.predict(input as tf.Tensor4D),
-        undefined,
-        0,
-        tf.Reduction.SUM,
-      ) as tf.Scalar;
-    const step = tf.mul(tf.sign(tf.grad(loss)(x)), normalise(epsilon) - normalise(0));
-    return tf.clipByValue(tf.add(x, step), normalise(0), normalise(255)) as tf.Tensor4D;
-  });
+  indices: ArrayLike<number>,
+  { attack, epsilon }: ErrorAttack,
+  signal?: AbortSignal,
+): Promise<tf.Tensor4D> {
+  const { adversarial } = await attackImages(
+    model,
+    { x, goal: { kind: 'away', labels }, keys: indices },
+    { attack, epsilon, norm: 'linf', steps: defaultSteps, restarts: 1, seed: 1 },
+    pixelScale(model.normalization),
+    signal,
+  );
+  return adversarial;
 }
 
 /**
@@ -52,7 +58,7 @@ export async function attackSplit(
   network: Network,
   data: DataSet,
   splitName: 'train' | 'test',
-  epsilon: number,
+  chosen: ErrorAttack,
   { signal, onProgress }: ExplainOptions = {},
 ): Promise<Omit<Attack, 'checkpoint'>> {
   const split = data[splitName];
@@ -65,9 +71,15 @@ export async function attackSplit(
   onProgress?.({ activity: 'Attacking', done: 0, total: split.count });
   for (const indices of inOrder(split, Math.max(1, batchSize(network) >> 1))) {
     throwIfCancelled(signal);
-    const before = imageTensor(split.images, shape, indices);
+    const before = imageTensor(split.images, shape, indices, model.normalization);
     const labels = labelTensor(split.labels, indices);
-    const after = fastGradientSign(model, before, labels, classes, epsilon);
+    let after: tf.Tensor4D;
+    try {
+      after = await underAttack(model, before, labels, indices, chosen, signal);
+    } catch (thrown) {
+      tf.dispose([before, labels]);
+      throw thrown;
+    }
     const pairs = tf.concat([before, after]) as tf.Tensor4D; // [2N, H, W, C]
     const scores = model.walk(pairs, (layer, input) => {
       const sums = moved.get(layer.name);
@@ -91,7 +103,7 @@ export async function attackSplit(
   return {
     split: splitName,
     sampleSize: split.count,
-    epsilon,
+    ...chosen,
     accuracy: right / split.count,
     accuracyUnderAttack: rightUnderAttack / split.count,
     predicted,
@@ -111,8 +123,9 @@ function relativeChange(values: tf.Tensor): number {
 }
 
 /** Normalised images as bytes [N, H, W, C]: what an attacked image looks like. */
-export function pixelsOf(x: tf.Tensor4D): Uint8Array {
-  return Uint8Array.from(x.dataSync(), (value) =>
-    Math.round(Math.max(0, Math.min(255, value * 128 + 127.5))),
+export function pixelsOf(x: tf.Tensor4D, normalization: Normalization): Uint8Array {
+  const channels = normalization.mean.length;
+  return Uint8Array.from(x.dataSync(), (value, i) =>
+    Math.round(Math.max(0, Math.min(255, denormalise(value, normalization, i % channels)))),
   );
 }

@@ -9,9 +9,10 @@ import { dataOf, type OpenedCheckpoint, openCheckpoint } from '../checkpoint/ope
 import type { DataSet } from '../data/dataSet.js';
 import type { DataStore } from '../data/dataStore.js';
 import { dataImage, imageTensor, labelTensor } from '../data/images.js';
+import { type Reading, readingFor } from '../data/reading.js';
 import { writeStored } from '../inspection/store.js';
 import { RunFolder } from '../training/runFolder.js';
-import { attackSplit, fastGradientSign, pixelsOf } from './attack.js';
+import { attackSplit, type ErrorAttack, pixelsOf, underAttack } from './attack.js';
 import { explainErrors } from './explain.js';
 import { errorsFile, readErrors } from './store.js';
 
@@ -52,7 +53,7 @@ export class ErrorDesk {
         message: `Image ${index} of the ${request.split} split is classified rightly.`,
         remedy: 'Choose one of the errors.',
       });
-    const data = await this.#dataOf(request.checkpoint);
+    const data = await this.#dataOf(request.checkpoint, readingFor(context));
     const training = (at: number): DataImage => dataImage(data.train, data.info.shape, at);
     return {
       evidence: found,
@@ -75,32 +76,44 @@ export class ErrorDesk {
 
   /** @throws DcnetError `checkpoint`, `data` or `cancelled` */
   attack(
-    { checkpoint, split, epsilon }: OfSplit & { readonly epsilon: number },
+    { checkpoint, split, ...chosen }: OfSplit & ErrorAttack,
     { signal, report }: Context<WorkProgress>,
   ): Promise<Attack> {
-    return this.#withModel(checkpoint, async ({ model, network }, data) => ({
+    return this.#withModel(
       checkpoint,
-      ...(await attackSplit(model, network, data, split, epsilon, { signal, onProgress: report })),
-    }));
+      async ({ model, network }, data) => ({
+        checkpoint,
+        ...(await attackSplit(model, network, data, split, chosen, { signal, onProgress: report })),
+      }),
+      readingFor({ signal, report }),
+    );
   }
 
   /** @throws DcnetError `checkpoint`, `data`, or `usage` where there is no such image */
   attackedImages({
     checkpoint,
     split,
-    epsilon,
     indices,
-  }: OfSplit & { readonly epsilon: number; readonly indices: readonly number[] }): Promise<AttackedImage[]> {
+    ...chosen
+  }: OfSplit & ErrorAttack & { readonly indices: readonly number[] }): Promise<AttackedImage[]> {
     return this.#withModel(checkpoint, async ({ model }, data) => {
       requireIndices(data, split, indices);
-      const { shape, classes } = data.info;
+      const { shape } = data.info;
       const { images, labels } = data[split];
       let pixels: Uint8Array = new Uint8Array();
-      if (indices.length > 0)
-        tf.tidy(() => {
-          const x = imageTensor(images, shape, indices);
-          pixels = pixelsOf(fastGradientSign(model, x, labelTensor(labels, indices), classes, epsilon));
-        });
+      if (indices.length > 0) {
+        const [x, answers] = [
+          imageTensor(images, shape, indices, model.normalization),
+          labelTensor(labels, indices),
+        ];
+        try {
+          const attacked = await underAttack(model, x, answers, indices, chosen);
+          pixels = pixelsOf(attacked, model.normalization);
+          attacked.dispose();
+        } finally {
+          tf.dispose([x, answers]);
+        }
+      }
       const size = shape[0] * shape[1] * shape[2];
       return indices.map((index, i) => {
         const before = dataImage(data[split], shape, index);
@@ -121,25 +134,29 @@ export class ErrorDesk {
     const storedFile = folder === undefined ? undefined : errorsFile(folder, file, split);
     let stored = storedFile === undefined ? undefined : await readErrors(storedFile, sha256);
     if (stored === undefined) {
-      stored = await this.#withModel(file, async ({ checkpoint, model, network }, data) => {
-        const { explained, evidence } = await explainErrors(model, network, data, split, {
-          signal,
-          onProgress: report,
-        });
-        const analysis: ErrorAnalysis = {
-          version: 1,
-          checkpoint: file,
-          checkpointSha256: checkpoint.sha256,
-          epoch: checkpoint.metadata.epoch,
-          step: checkpoint.metadata.step,
-          data: data.info.name,
-          split,
-          backend: this.options.backend,
-          classNames: [...data.info.classNames],
-          ...explained,
-        };
-        return { analysis, evidence };
-      });
+      stored = await this.#withModel(
+        file,
+        async ({ checkpoint, model, network }, data) => {
+          const { explained, evidence } = await explainErrors(model, network, data, split, {
+            signal,
+            onProgress: report,
+          });
+          const analysis: ErrorAnalysis = {
+            version: 1,
+            checkpoint: file,
+            checkpointSha256: checkpoint.sha256,
+            epoch: checkpoint.metadata.epoch,
+            step: checkpoint.metadata.step,
+            data: data.info.name,
+            split,
+            backend: this.options.backend,
+            classNames: [...data.info.classNames],
+            ...explained,
+          };
+          return { analysis, evidence };
+        },
+        readingFor({ signal, report }),
+      );
       if (storedFile !== undefined) await writeStored(storedFile, stored);
     }
     // The folder may have been renamed since.
@@ -148,19 +165,21 @@ export class ErrorDesk {
     return stored;
   }
 
-  async #dataOf(file: string): Promise<DataSet> {
+  async #dataOf(file: string, reading: Reading = {}): Promise<DataSet> {
     const { mediaDirectory, dataStore } = this.options;
-    return dataOf({ file, metadata: await readCheckpointMetadata(file) }, mediaDirectory, dataStore);
+    const metadata = await readCheckpointMetadata(file);
+    return dataOf({ file, metadata }, mediaDirectory, dataStore, reading);
   }
 
   async #withModel<T>(
     file: string,
     use: (opened: OpenedCheckpoint, data: DataSet) => Promise<T>,
+    reading: Reading = {},
   ): Promise<T> {
     const opened = await openCheckpoint(file);
     try {
       const { mediaDirectory, dataStore } = this.options;
-      return await use(opened, await dataOf(opened.checkpoint, mediaDirectory, dataStore));
+      return await use(opened, await dataOf(opened.checkpoint, mediaDirectory, dataStore, reading));
     } finally {
       opened.model.dispose();
     }

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Evidence } from '../../core/verdict/analysis.js';
 import type { DataSet } from '../data/dataSet.js';
 import { imageTensor } from '../data/images.js';
+import type { Labels } from '../data/split.js';
 import type { DcnetModel } from '../model/model.js';
 import { argMax } from '../training/evaluate.js';
 import type { Neighbours } from './neighbours.js';
@@ -19,7 +20,7 @@ export interface ClassStatistics {
 
 export function classStatistics(
   { predicted, featureNorms, meanH, meanG }: SplitReading,
-  labels: Uint8Array,
+  labels: Labels,
   classes: number,
 ): ClassStatistics[] {
   return Array.from({ length: classes }, (_, label) => {
@@ -56,8 +57,8 @@ export function gatherEvidence(
     tf.tidy(() => {
       outcomes = transplant(
         model,
-        imageTensor(split.images, shape, images),
-        imageTensor(data.train.images, shape, donors),
+        imageTensor(split.images, shape, images, model.normalization),
+        imageTensor(data.train.images, shape, donors, model.normalization),
         new Set(hidden.map(({ name }) => name)),
         (layer, factors) => traces.set(layer.name, factorMeans(factors)),
       );

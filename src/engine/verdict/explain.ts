@@ -9,10 +9,11 @@ import {
   percentileOf,
 } from '../../core/verdict/verdict.js';
 import type { WorkProgress } from '../../protocol/engine.js';
+import { throwIfCancelled } from '../cancelled.js';
 import type { DataSet } from '../data/dataSet.js';
 import { batchSize } from '../model/batchSize.js';
 import type { DcnetModel } from '../model/model.js';
-import { argMax, throwIfCancelled } from '../training/evaluate.js';
+import { argMax } from '../training/evaluate.js';
 import { type ClassStatistics, classStatistics, gatherEvidence, missing, rounded } from './evidence.js';
 import type { FactorLayer } from './factors.js';
 import { findNeighbours } from './neighbours.js';

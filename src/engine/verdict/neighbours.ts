@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
+import { throwIfCancelled } from '../cancelled.js';
 import type { DataSet } from '../data/dataSet.js';
 import { imageTensor, inOrder } from '../data/images.js';
 import type { DcnetModel } from '../model/model.js';
-import { argMax, throwIfCancelled } from '../training/evaluate.js';
+import { argMax } from '../training/evaluate.js';
 import type { PassOptions } from './readSplit.js';
 
 export interface Neighbour {
@@ -55,11 +56,14 @@ export async function findNeighbours(
       throwIfCancelled(signal);
       const [logits, cosines] = tf.tidy(() => {
         let cosines = new Float32Array();
-        const scores = model.walk(imageTensor(train.images, info.shape, indices), (layer, input) => {
-          if (layer.name !== scoreLayer) return;
-          const unit = unitRows(input as tf.Tensor2D); // [N, features]
-          cosines = tf.matMul(wanted, unit, false, true).dataSync<'float32'>().slice(); // [E, N]
-        });
+        const scores = model.walk(
+          imageTensor(train.images, info.shape, indices, model.normalization),
+          (layer, input) => {
+            if (layer.name !== scoreLayer) return;
+            const unit = unitRows(input as tf.Tensor2D); // [N, features]
+            cosines = tf.matMul(wanted, unit, false, true).dataSync<'float32'>().slice(); // [E, N]
+          },
+        );
         return [scores.dataSync<'float32'>(), cosines] as const;
       });
       for (const [i, index] of indices.entries()) {

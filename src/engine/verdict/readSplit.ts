@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
+import { throwIfCancelled } from '../cancelled.js';
 import type { DataSet } from '../data/dataSet.js';
 import { imageTensor, inOrder } from '../data/images.js';
 import type { DcnetModel } from '../model/model.js';
-import { argMax, throwIfCancelled } from '../training/evaluate.js';
+import { argMax } from '../training/evaluate.js';
 import { type FactorLayer, type Factors, factorsOf } from './factors.js';
 
 /** The layers that are looked at: those with filters, the score layer apart. */
@@ -67,22 +68,25 @@ export async function readSplit(
       const from = indices[0]!;
       let features = new Float32Array();
       tf.tidy(() => {
-        const logits = model.walk(imageTensor(split.images, shape, indices), (layer, input) => {
-          if (layer.name === score.name) {
-            features = input.dataSync<'float32'>().slice();
-            const norms = tf.norm(input, 2, 1, true); // [N, 1]
-            reading.featureNorms.set(norms.dataSync<'float32'>(), from);
-            const unit = tf.div(input, tf.maximum(norms, 1e-30));
-            const cosines = tf.matMul(unit as tf.Tensor2D, units); // [N, classes]
-            reading.cosines.set(cosines.dataSync<'float32'>(), from * classes);
-          }
-          const at = layers.get(layer.name);
-          if (at === undefined) return;
-          const factors = factorsOf(model, layer as FactorLayer, input);
-          const { h, g } = factorMeans(factors);
-          reading.meanH[at]!.set(h, from);
-          reading.meanG[at]!.set(g, from);
-        });
+        const logits = model.walk(
+          imageTensor(split.images, shape, indices, model.normalization),
+          (layer, input) => {
+            if (layer.name === score.name) {
+              features = input.dataSync<'float32'>().slice();
+              const norms = tf.norm(input, 2, 1, true); // [N, 1]
+              reading.featureNorms.set(norms.dataSync<'float32'>(), from);
+              const unit = tf.div(input, tf.maximum(norms, 1e-30));
+              const cosines = tf.matMul(unit as tf.Tensor2D, units); // [N, classes]
+              reading.cosines.set(cosines.dataSync<'float32'>(), from * classes);
+            }
+            const at = layers.get(layer.name);
+            if (at === undefined) return;
+            const factors = factorsOf(model, layer as FactorLayer, input);
+            const { h, g } = factorMeans(factors);
+            reading.meanH[at]!.set(h, from);
+            reading.meanG[at]!.set(g, from);
+          },
+        );
         reading.logits.set(logits.dataSync<'float32'>(), from * classes);
       });
       const width = features.length / indices.length;

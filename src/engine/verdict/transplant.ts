@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { DcnetModel } from '../model/model.js';
+import type { DcnetModel, EarlierResponses } from '../model/model.js';
 import { type FactorLayer, type Factors, factorsOf } from './factors.js';
 
 /** What two transplants at one layer make of a batch of images. */
@@ -14,7 +14,7 @@ export interface Transplants {
 /**
  * Exchange one factor of each layer with that of a donor, and run on from there. Magnitudes go over patch by patch in
  * order of ‖x‖: a patch gets the magnitude of the donor's patch of the same rank. So where an image is strong stays
- * its own, or the places would tell the donor's shape.
+ * its own, or the places would tell the donor's shape. What residual connections carry past the layer is the image's.
  * @param images [N, H, W, C]
  * @param donors [N, H, W, C], one for each image
  * @param layers those that get transplants
@@ -30,7 +30,7 @@ export function transplant(
   const count = images.shape[0];
   const outcomes: Transplants[] = [];
   tf.tidy(() => {
-    model.walk(tf.concat([images, donors]), (layer, input) => {
+    model.walk(tf.concat([images, donors]), (layer, input, _output, { earlier }) => {
       if ((layer.type !== 'conv' && layer.type !== 'dense') || !layers.has(layer.name)) return;
       const factors = factorsOf(model, layer, input);
       onFactors(layer, factors);
@@ -38,12 +38,25 @@ export function transplant(
       const [gImage, gDonor] = tf.split(factors.g, 2) as [tf.Tensor, tf.Tensor];
       const { toImage, toDonor } = rankPairs(factors.norms.dataSync<'float32'>(), count);
       const raw = tf.concat([tf.mul(pick(hDonor, toImage), gImage), tf.mul(pick(hImage, toDonor), gDonor)]);
-      const logits = model.runOn(layer.name, raw).dataSync<'float32'>();
+      const logits = model.runOn(layer.name, raw, ofImages(earlier)).dataSync<'float32'>();
       const half = logits.length / 2;
       outcomes.push({ layer, norm: logits.slice(0, half), angle: logits.slice(half) });
     });
   });
   return outcomes;
+}
+
+/**
+ * What residual connections carry past a transplant: both of an image's are its own, and nothing of the donor's.
+ * @param earlier of N images and their N donors, [2N, ...]
+ */
+function ofImages(earlier: EarlierResponses): EarlierResponses {
+  return new Map(
+    [...earlier].map(([name, responses]) => {
+      const [image] = tf.split(responses, 2) as [tf.Tensor, tf.Tensor];
+      return [name, tf.concat([image, image])];
+    }),
+  );
 }
 
 /**

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import type { AngularName, MagnitudeName } from '../../core/config/schema.js';
-import { magnitudeNames } from '../../core/config/schema.js';
+import type { AngularName, MagnitudeName } from '../../core/config/operatorSchema.js';
+import { magnitudeNames } from '../../core/config/operatorSchema.js';
 import { isBounded, operatorName, resolveOperator, usesRadius } from '../../core/operator/operator.js';
 import { operatorPicture, type PicturedOperator } from '../../core/operator/picture.js';
 import {

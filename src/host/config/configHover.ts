@@ -2,15 +2,20 @@ import { getLocation } from 'jsonc-parser';
 import * as vscode from 'vscode';
 import { operatorWords } from '../../core/config/layerWords.js';
 import { layerOperator } from '../../core/config/network.js';
+import { layersOf, presetOf } from '../../core/config/presets/layersOf.js';
 import type { Config } from '../../core/config/schema.js';
 import { angularValue } from '../../core/operator/angular.js';
 import { magnitudeValue } from '../../core/operator/magnitude.js';
-import { type Operator, resolveOperator, usesRadius } from '../../core/operator/operator.js';
+import { parameterOf as mean, measuredCurves } from '../../core/operator/measured.js';
+import { isBcos, type Operator, resolveOperator, usesRadius } from '../../core/operator/operator.js';
+import { radiusFor, weightedParameters } from '../../core/operator/weighting.js';
 import {
-  angularFormulas,
+  angularFormula,
   angularMeanings,
-  magnitudeFormulas,
+  magnitudeFormula,
   magnitudeMeanings,
+  operatorTitle,
+  weightingMeanings,
 } from '../../core/operator/words.js';
 import type { LayerInspection } from '../../core/statistics/inspection.js';
 import { varianceShares } from '../../core/statistics/outputs.js';
@@ -57,17 +62,23 @@ interface Place {
 /** The operator that stands at an offset: in an `operator`, or at the `type` of a layer that has one. */
 function operatorAt(config: Config, text: string, offset: number): Place | undefined {
   const [first, index, field] = getLocation(text, offset).path;
-  if (first === 'operator') return { index: undefined, operator: resolveOperator(config.operator) };
-  if (first !== 'layers' || typeof index !== 'number') return undefined;
+  if (first === 'operator') {
+    const { operator } = config;
+    return {
+      index: undefined,
+      operator: operator === 'inner-product' ? undefined : resolveOperator(operator),
+    };
+  }
+  if (first !== 'layers' || presetOf(config) !== undefined || typeof index !== 'number') return undefined;
   if (field !== 'operator' && field !== 'type') return undefined;
-  const layer = config.layers[index];
+  const layer = layersOf(config)[index];
   if (layer?.type !== 'conv' && layer?.type !== 'dense') return undefined;
-  return { index, operator: layer.type === 'dense' ? undefined : layerOperator(config, layer) };
+  return { index, operator: layerOperator(config, layer) };
 }
 
 function isOf({ operator, patches }: LayerInspection, now: Operator | undefined): boolean {
   const then = operator === 'inner-product' ? undefined : operator;
-  return patches > 0 && then?.magnitude === now?.magnitude && then?.angular === now?.angular;
+  return patches > 0 && (then && operatorTitle(then)) === (now && operatorTitle(now));
 }
 
 interface Measured {
@@ -89,6 +100,7 @@ function describe(
     picture(shown, layer),
     operator === undefined ? plainWords(weightNorm) : magnitudeWords(operator),
     angularWords(shown, layer),
+    operator && weightingWords(operator, layer),
     operator && radiusWords(operator, layer),
     layer && varianceWords(shown, layer),
   ];
@@ -112,10 +124,21 @@ function commandLink(target: RunTarget): string {
   return `command:dcnet.inspectLayers?${encoded}`;
 }
 
-function picture({ magnitude, angular, alpha, beta, ...given }: Operator, layer?: LayerInspection): string {
+/** The numbers that h and g are drawn with: as measured, or as training starts, with ‖w‖ = 1 and E‖x‖ = 1. */
+function drawnCurves(operator: Operator, layer: LayerInspection | undefined) {
+  if (layer !== undefined) {
+    const { parameters, k } = measuredCurves(operator, layer);
+    return { parameters, k: k ?? operator.k };
+  }
+  const { alpha, beta, rho, weighting, k } = operator;
+  const radius = radiusFor(weighting, rho, 1);
+  return { parameters: weightedParameters({ alpha, beta, radius }, weighting, 1, rho), k };
+}
+
+function picture(operator: Operator, layer?: LayerInspection): string {
   const curves = 'h over the norm and g over the angle';
-  const parameters = { alpha, beta, radius: mean(layer?.radius) ?? given.rho };
-  const drawn = { magnitude, angular, parameters, k: mean(layer?.k) ?? given.k };
+  const { magnitude, angular, exponent } = operator;
+  const drawn = { magnitude, angular, exponent, ...drawnCurves(operator, layer) };
   if (layer === undefined) return pictureMarkdown(drawn, curves);
   const { norm, angle } = layer;
   const ranges = `90 % of the norms lie in ${short(norm.p05)} to ${short(norm.p95)}, of the angles in ${short(angle.p05)}° to ${short(angle.p95)}°`;
@@ -128,47 +151,58 @@ function plainWords(weightNorm: number | undefined): string {
   return `h = ‖w‖‖x‖ (unbounded${mean})  \nA plain layer, read in decoupled form: strength is the product of both lengths.`;
 }
 
-function magnitudeWords({ magnitude, alpha, beta }: Operator): string {
+function magnitudeWords({ magnitude, alpha, beta, weighting }: Operator): string {
   const usesBeta = magnitude === 'seg' || magnitude === 'mix';
   const values = [`α = ${short(alpha)}`, ...(usesBeta ? [`β = ${short(beta)}`] : [])].join(', ');
-  return `${magnitudeFormulas[magnitude]} (${boundWords(magnitude)}; ${values})  \n${magnitudeMeanings[magnitude]}`;
+  return `${magnitudeFormula(magnitude, weighting)} (${weighting === 'linear' ? 'unbounded in ‖w‖' : boundWords(magnitude)}; ${values})  \n${magnitudeMeanings[magnitude]}`;
 }
 
-function angularWords({ angular, k }: Operator, layer?: LayerInspection): string {
+/** How ‖w‖ counts, and which ‖w‖ is drawn. */
+function weightingWords({ weighting }: Operator, layer?: LayerInspection): string | undefined {
+  const meaning = weightingMeanings[weighting];
+  if (meaning === undefined) return undefined;
+  const norm = mean(layer?.weightNorms);
+  const drawn =
+    norm === undefined
+      ? 'Drawn for ‖w‖ = 1, until a run is measured.'
+      : `Drawn for the mean ‖w‖ = ${short(norm)}.`;
+  return `${meaning} ${drawn}`;
+}
+
+function angularWords(operator: Operator, layer?: LayerInspection): string {
+  const { angular, k, exponent } = operator;
+  const network = isBcos(operator) ? ` It makes a B-cos network, with B = ${exponent}.` : '';
   const value = angular === 'sigmoid' ? ` (k = ${short(mean(layer?.k) ?? k)})` : '';
-  return `${angularFormulas[angular]}${value}  \n${angularMeanings[angular]}`;
+  return `${angularFormula(angular, exponent)}${value}  \n${angularMeanings[angular]}${network}`;
 }
 
 /** Which radius is drawn, ρ or R. */
-function radiusWords({ magnitude, radius, rho }: Operator, layer?: LayerInspection): string | undefined {
+function radiusWords(
+  { magnitude, radius, rho, weighting }: Operator,
+  layer?: LayerInspection,
+): string | undefined {
   if (!usesRadius(magnitude)) return undefined;
   const inUse = mean(layer?.radius);
+  const overNorm = weighting === 'joint-tanh' ? '/‖w‖' : '';
   if (layer === undefined || inUse === undefined)
     return radius === 'fixed'
-      ? `R = ρ, which starts at ${short(rho)}.`
-      : `R = ρ·E‖x‖, and ρ starts at ${short(rho)}. Drawn for E‖x‖ = 1, until a run is measured.`;
+      ? `R = ρ${overNorm === '' ? ', which' : `${overNorm}, and ρ`} starts at ${short(rho)}.`
+      : `R = ρ·E‖x‖${overNorm}, and ρ starts at ${short(rho)}. Drawn for E‖x‖ = 1, until a run is measured.`;
   const of = layer.filters === 1 ? '' : `, the mean of ${layer.filters.toLocaleString('en')} filters`;
   const shares = (layer.regimes ?? []).map(({ name, share }) => `${percent(share)} ${name}`).join(', ');
-  return `R = ${radius === 'adaptive' ? 'ρ·E‖x‖' : 'ρ'} = ${short(inUse)}${of}: ${shares}.`;
+  return `R = ${radius === 'adaptive' ? 'ρ·E‖x‖' : 'ρ'}${overNorm} = ${short(inUse)}${of}: ${shares}.`;
 }
 
 /** What each factor carries of what comes out (first-order Sobol indices over the measured joint density). */
-function varianceWords(
-  { magnitude, angular, ...given }: Operator,
-  layer: LayerInspection,
-): string | undefined {
-  const parameters = { ...given, radius: mean(layer.radius) ?? given.rho };
-  const k = mean(layer.k) ?? given.k;
+function varianceWords(operator: Operator, layer: LayerInspection): string | undefined {
+  const { magnitude, angular, exponent } = operator;
+  const { parameters, k } = drawnCurves(operator, layer);
   const shares = varianceShares(
     layer.joint,
     (norm, degrees) =>
-      magnitudeValue(magnitude, norm, parameters) * angularValue(angular, (degrees * Math.PI) / 180, k),
+      magnitudeValue(magnitude, norm, parameters) *
+      angularValue(angular, (degrees * Math.PI) / 180, k, exponent),
   );
   if (shares === undefined) return undefined;
   return `Of the output’s variance ‖x‖ alone carries ${percent(shares.norm)}, θ alone ${percent(shares.angle)}.`;
-}
-
-function mean(values: readonly number[] | undefined): number | undefined {
-  if (values === undefined || values.length === 0) return undefined;
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

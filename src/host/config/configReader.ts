@@ -1,8 +1,8 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
+import type { DataConfig } from '../../core/config/dataSchema.js';
 import type { ImageShape } from '../../core/config/network.js';
 import { type ParsedConfig, parseConfig } from '../../core/config/parse.js';
-import type { DataConfig } from '../../core/config/schema.js';
 import { bundledData } from '../../core/data/bundled.js';
 import { asDcnetError, type ErrorDetails } from '../../core/errors.js';
 import type { DataInfo } from '../../protocol/engine.js';

@@ -82,7 +82,10 @@ function dataDiagnostic(
   document: vscode.TextDocument,
   { message, remedy, file }: ErrorDetails,
 ): vscode.Diagnostic {
-  const field = /"(?:idx|dataset)"\s*:\s*"(?:[^"\\]|\\.)*"/.exec(document.getText());
+  const field =
+    /"(?:idx|dataset|cifar10|cifar100|images|npz|npy)"\s*:\s*(?:"(?:[^"\\]|\\.)*"|\{[^}]*\})/.exec(
+      document.getText(),
+    );
   const where = file === undefined ? '' : `${file}: `;
   return diagnostic(
     rangeOf(document, field?.index ?? 0, field?.[0].length ?? 1),

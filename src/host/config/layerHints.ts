@@ -1,8 +1,13 @@
 import * as vscode from 'vscode';
+import type { LayerConfig } from '../../core/config/layerSchema.js';
 import { layerWords, operatorWords } from '../../core/config/layerWords.js';
+import { layerMultiplyAdds } from '../../core/config/multiplyAdds.js';
 import { layerOperator, type Network } from '../../core/config/network.js';
 import { parameterCount } from '../../core/config/parameters.js';
-import type { Config, LayerConfig } from '../../core/config/schema.js';
+import type { LayerRange } from '../../core/config/parse.js';
+import { layersOf } from '../../core/config/presets/layersOf.js';
+import type { Config } from '../../core/config/schema.js';
+import { networkSummary, totalsWords } from '../../core/config/summary.js';
 import { Owner } from '../lifecycle.js';
 import type { ConfigReader } from './configReader.js';
 import { isConfig } from './isConfig.js';
@@ -28,7 +33,11 @@ export class LayerHints extends Owner implements vscode.InlayHintsProvider {
     const { config, network, layerRanges } = await this.reader.check(document);
     if (network === undefined) this.#incomplete.add(document.uri.toString());
     else this.#incomplete.delete(document.uri.toString());
-    const words = network?.layers.map(layerWords) ?? config?.layers.map((layer) => operatorOf(config, layer));
+    const words =
+      network?.layers.map(layerWords) ??
+      (config && layersOf(config).map((layer) => operatorOf(config, layer)));
+    const preset = layerRanges.find(({ inPreset }) => inPreset);
+    if (preset !== undefined) return network === undefined ? [] : [presetHint(document, preset, network)];
     const lines = layerRanges.map(({ lastLine }) => lastLine - 1);
     return (words ?? []).flatMap((label, i) => {
       const range = layerRanges[i];
@@ -47,6 +56,15 @@ export class LayerHints extends Owner implements vscode.InlayHintsProvider {
   }
 }
 
+/** Behind a preset: what the network comes to, its layers in the tooltip. */
+function presetHint(document: vscode.TextDocument, range: LayerRange, network: Network): vscode.InlayHint {
+  const line = document.lineAt(range.lastLine - 1).range.end;
+  const hint = new vscode.InlayHint(line, totalsWords(networkSummary(network)));
+  hint.paddingLeft = true;
+  hint.tooltip = network.layers.map((layer) => `${layer.name} ${layerWords(layer)}`).join('\n');
+  return hint;
+}
+
 /** What is known of a layer without its data: its operator. */
 function operatorOf(config: Config, layer: LayerConfig): string | undefined {
   return layer.type === 'conv' ? operatorWords(layerOperator(config, layer)) : undefined;
@@ -56,5 +74,6 @@ function tooltip({ layers }: Network, index: number): string {
   const counts = layers.map(parameterCount);
   const total = counts.reduce((a, b) => a + b, 0);
   const own = counts[index]!.toLocaleString('en');
-  return `${layers[index]!.name} has ${own} of the network’s ${total.toLocaleString('en')} trained parameters.`;
+  const work = layerMultiplyAdds(layers[index]!).toLocaleString('en');
+  return `${layers[index]!.name} has ${own} of the network’s ${total.toLocaleString('en')} trained parameters, and takes ${work} multiply-adds an image.`;
 }

@@ -34,13 +34,21 @@ export class LayerLenses extends Owner implements vscode.CodeLensProvider {
     const measured = await this.measured.of(document.uri);
     if (measured === undefined) return [];
     const { layerRanges, network } = await this.reader.check(document);
-    return layerRanges.flatMap((range) => {
-      const layer = measured.inspection.layers.find(({ name }) => name === range.name);
-      if (layer === undefined || layer.type !== range.type) return [];
-      const line = new vscode.Range(range.firstLine - 1, 0, range.firstLine - 1, 0);
-      const command = lensCommand(measured, layer, isLast(range, layerRanges), network?.layers[range.index]);
-      return new vscode.CodeLens(line, command);
-    });
+    // A preset has one lens for all its layers: the last one's, which says how good the network is.
+    return layerRanges
+      .filter((range) => !range.inPreset || isLast(range, layerRanges))
+      .flatMap((range) => {
+        const layer = measured.inspection.layers.find(({ name }) => name === range.name);
+        if (layer === undefined || layer.type !== range.type) return [];
+        const line = new vscode.Range(range.firstLine - 1, 0, range.firstLine - 1, 0);
+        const command = lensCommand(
+          measured,
+          layer,
+          isLast(range, layerRanges),
+          network?.layers[range.index],
+        );
+        return new vscode.CodeLens(line, command);
+      });
   }
 }
 
@@ -84,7 +92,7 @@ function measuredWords({ patches, regimes = [], norm, angle }: LayerInspection):
 /** Whether a layer is another by now than the one that was measured. */
 function differs(now: NetworkLayer, { operator, inputShape, outputShape }: LayerInspection): boolean {
   const measuredOperator = operator === 'inner-product' ? undefined : operator;
-  const present = now.type === 'conv' ? now.operator : undefined;
+  const present = now.type === 'conv' || now.type === 'dense' ? now.operator : undefined;
   const parameters = ({ alpha, beta, radius }: NonNullable<typeof measuredOperator>): string =>
     [alpha, beta, radius].join();
   return (

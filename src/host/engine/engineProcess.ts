@@ -6,7 +6,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { generateRandomPipeName } from 'vscode-jsonrpc/node';
 import { DcnetError } from '../../core/errors.js';
-import type { BackendChoice } from '../../protocol/engine.js';
+import type { BackendChoice, Precision } from '../../protocol/engine.js';
 import type { EngineFiles } from './engineFiles.js';
 import type { NodeProgram } from './nodeProgram.js';
 import { isAlive, readPresence, removePresence } from './presence.js';
@@ -22,8 +22,11 @@ export interface EngineProgram {
   /** The engine's bundle. */
   readonly script: string;
   readonly backend: BackendChoice;
+  readonly precision: Precision;
   /** One more folder to look for TensorFlow in; empty for none. */
   readonly tensorflowFolder: string;
+  /** Threads that share each batch on wasm; 0 for as many as serve. */
+  readonly workers: number;
 }
 
 /** An engine that this window started. */
@@ -75,7 +78,9 @@ export async function launchEngine(
         ...['--socket', socket],
         ...['--presence', presenceFile],
         ...['--backend', program.backend],
+        ...['--precision', program.precision],
         ...['--tensorflow', program.tensorflowFolder],
+        ...['--workers', String(program.workers)],
       ],
       {
         detached: true,

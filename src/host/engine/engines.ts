@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Handlers } from '../../protocol/channel.js';
-import { backendSchema, type EngineEventsContract } from '../../protocol/engine.js';
+import { backendSchema, type EngineEventsContract, precisionSchema } from '../../protocol/engine.js';
 import { Owner } from '../lifecycle.js';
 import { EngineClient, type EngineDeath } from './engineClient.js';
 import { analysisFiles, trainingFiles } from './engineFiles.js';
@@ -60,12 +60,20 @@ export class Engines extends Owner {
 async function program(context: vscode.ExtensionContext): Promise<EngineProgram> {
   const settings = vscode.workspace.getConfiguration('dcnet');
   const backend = backendSchema.safeParse(settings.get('backend'));
+  const precision = precisionSchema.safeParse(settings.get('precision'));
   return {
     node: await configuredNode(),
     script: context.asAbsolutePath('dist/engine.js'),
     backend: backend.success ? backend.data : 'auto',
+    precision: precision.success ? precision.data : 'fp32',
     tensorflowFolder: settings.get<string>('tensorflowFolder', '').trim(),
+    workers: workersOf(settings.get('workers')),
   };
+}
+
+/** A number of threads from 1; what is no such number, which VS Code underlines in the settings, is 0: as many as serve. */
+function workersOf(setting: unknown): number {
+  return typeof setting === 'number' && Number.isInteger(setting) && setting > 0 ? setting : 0;
 }
 
 /** The Node.js that engines run in. @throws DcnetError `engine` where `dcnet.nodePath` is wrong */

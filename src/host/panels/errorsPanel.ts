@@ -112,16 +112,16 @@ export class ErrorsPanel extends Owner {
         void this.#explain();
         return done;
       },
-      attack: ({ epsilon }, { signal, report }) =>
+      attack: (chosen, { signal, report }) =>
         services.engine(
           'attack',
-          { checkpoint: this.#checkpoint('first'), split, epsilon },
+          { checkpoint: this.#checkpoint('first'), split, ...chosen },
           { signal, onProgress: report },
         ),
-      attackedImages: ({ epsilon, indices }, { signal }) =>
+      attackedImages: (chosen, { signal }) =>
         services.engine(
           'attackedImages',
-          { checkpoint: this.#checkpoint('first'), split, epsilon, indices },
+          { checkpoint: this.#checkpoint('first'), split, ...chosen },
           { signal },
         ),
       act: async ({ action }) => {

@@ -38,7 +38,9 @@ export class LayerCursor extends Owner {
     if (range === undefined) return;
     const start = editor.document.positionAt(range.offset);
     const end = editor.document.positionAt(range.offset + range.length);
-    if (this.#layerAt(editor) !== layer) editor.selection = new vscode.Selection(start, start);
+    const cursor = editor.selection.active;
+    const isThere = range.inPreset && new vscode.Range(start, end).contains(cursor);
+    if (!isThere && this.#layerAt(editor) !== layer) editor.selection = new vscode.Selection(start, start);
     editor.revealRange(new vscode.Range(start, end), vscode.TextEditorRevealType.InCenterIfOutsideViewport);
   }
 
@@ -61,7 +63,8 @@ export class LayerCursor extends Owner {
 
   #layerAt({ document, selection }: vscode.TextEditor): string | undefined {
     const line = selection.active.line + 1;
-    const ranges = this.reader.parse(document).layerRanges;
+    // In a preset all layers are at one place, and the cursor tells none of them.
+    const ranges = this.reader.parse(document).layerRanges.filter(({ inPreset }) => !inPreset);
     const offset = document.offsetAt(selection.active);
     const exact = ranges.find((range) => range.offset <= offset && offset <= range.offset + range.length);
     return (exact ?? ranges.find(({ firstLine, lastLine }) => firstLine <= line && line <= lastLine))?.name;

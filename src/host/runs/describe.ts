@@ -43,7 +43,9 @@ export function describeRun({ state }: RunSnapshot): string {
     case 'queued':
       return state.queuePosition === undefined ? 'queued' : `queued, place ${state.queuePosition}`;
     case 'preparing':
-      return 'preparing';
+      return state.reading === undefined
+        ? 'preparing'
+        : `reading images, ${percent(state.reading.done / state.reading.total)}`;
     case 'running':
       return [epoch, ...accuracy].join(' · ');
     case 'completed':

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { errorDetailsSchema } from '../../core/errors.js';
 import { attackSchema, errorAnalysisSchema } from '../../core/verdict/analysis.js';
 import { type Contract, method } from '../channel.js';
-import { attackedImageSchema, errorEvidenceSchema, workProgressSchema } from '../engine.js';
+import { attackedImageSchema, errorAttack, errorEvidenceSchema, workProgressSchema } from '../engine.js';
 import { dataImageSchema } from '../images.js';
 import { act, empty, saveFile } from './shared.js';
 
@@ -43,7 +43,6 @@ export type ErrorsView = z.infer<typeof errorsViewSchema>;
 const of = z.enum(['first', 'second']);
 export type Which = z.infer<typeof of>;
 const indices = z.array(z.number().int().nonnegative()).max(100);
-const epsilon = z.number().min(0).max(255);
 
 /** What the host answers to an errors panel. */
 export const errorsHostContract = {
@@ -61,8 +60,8 @@ export const errorsHostContract = {
     /** Let the user pick a checkpoint to compare with; nothing happens when they pick none. */
     compare: method(empty, empty),
     stopComparing: method(empty, empty),
-    attack: method(z.object({ epsilon }), attackSchema, workProgressSchema),
-    attackedImages: method(z.object({ epsilon, indices }), z.array(attackedImageSchema)),
+    attack: method(z.object(errorAttack), attackSchema, workProgressSchema),
+    attackedImages: method(z.object({ ...errorAttack, indices }), z.array(attackedImageSchema)),
     act,
     saveFile,
   },

@@ -10,7 +10,7 @@ import { runProgram, StepError } from '../system.mjs';
 import { startBrowser } from './browser.mjs';
 import { startServer, workbenchUrl } from './server.mjs';
 
-const defaultLimitSeconds = 600;
+const defaultLimitSeconds = 900;
 
 /** The extension host's console arrives mixed with the workbench's own lines; those are of no use in a test's output. */
 const ownLines =

@@ -1,9 +1,9 @@
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { DcnetError } from '../../../src/core/errors.js';
 import { probeRuntimes, startBackend } from '../../../src/engine/backend/backend.js';
-import { tryDawn } from '../../../src/engine/backend/dawn.js';
+import { openDawn, tryDawn } from '../../../src/engine/backend/dawn.js';
 import {
   loadTensorflow,
   type Tensorflow,
@@ -18,6 +18,16 @@ const notFound = Object.assign(new Error("Cannot find module '@tensorflow/tfjs-n
 });
 
 describe('startBackend', () => {
+  test.each(['wasm', 'cpu', 'tensorflow'] as const)('%s refuses fp16, and says what has it', async (name) => {
+    await expect(startBackend(name, 'fp16')).rejects.toThrow(`The ${name} backend computes in fp32 only.`);
+  });
+
+  test('webgpu refuses fp16 where the driver has none', async ({ skip }) => {
+    const dawn = await openDawn();
+    if (!dawn.available || dawn.adapter.features.has('shader-f16')) skip('no GPU without 16-bit floats here');
+    await expect(startRuntime('auto', 'fp16')).rejects.toThrow('shader-f16');
+  });
+
   test('wasm: sets the backend and says what it runs on', async () => {
     const runtime = await startBackend('wasm');
     expect(runtime).toEqual({
@@ -49,6 +59,24 @@ describe('startBackend', () => {
     expect(remedy).toContain('wasm');
     expect((await startRuntime('auto')).name).toBe('wasm');
   });
+});
+
+test('a binding that brings its own cpu kernels takes no place of ours, and nothing is warned of', () => {
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  const ours = tf.getKernel('Abs', 'cpu');
+  const count = tf.getKernelsForBackend('cpu').length;
+  tryTensorflow([
+    (name) => {
+      if (name.endsWith('json')) return { version: '4.22.0' };
+      for (const kernelName of ['Abs', 'OfItsOwn'])
+        tf.registerKernel({ kernelName, backendName: 'cpu', kernelFunc: () => [] });
+      throw new Error('It goes no further.');
+    },
+  ]);
+  expect(tf.getKernel('Abs', 'cpu')).toBe(ours);
+  expect(tf.getKernelsForBackend('cpu').length).toBe(count);
+  expect(warn).not.toHaveBeenCalled();
+  warn.mockRestore();
 });
 
 describe('probeRuntimes', () => {
@@ -155,7 +183,9 @@ describe('loading Dawn', () => {
   test('absent: says how to install it', async () => {
     expect(await tryDawn([absent, absent])).toEqual({
       available: false,
-      reason: expect.stringMatching(/not installed: run npm install --prefix ".+" webgpu@0\.6\.2\.$/),
+      reason: expect.stringMatching(
+        /not installed: run DCNet: Set Up WebGPU Runtime \(dcnet setup webgpu\)\.$/,
+      ),
     });
   });
 

@@ -1,12 +1,19 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { angularNames, magnitudeNames } from '../../../src/core/config/schema.js';
+import { angularNames, magnitudeNames } from '../../../src/core/config/operatorSchema.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
-import { batchNormalize } from '../../../src/engine/operator/batchNorm.js';
+import { batchNormalize, normalizeWith } from '../../../src/engine/operator/batchNorm.js';
 import { decoupledProduct } from '../../../src/engine/operator/decoupledProduct.js';
+import { normalizeFilters } from '../../../src/engine/operator/filterNorms.js';
 import { type FusedKernel, hasFused } from '../../../src/engine/operator/fusedKernels.js';
+import {
+  batchNormalizeProduct,
+  canNormalizeProduct,
+  normalizeProductWith,
+} from '../../../src/engine/operator/normalizedProduct.js';
 import { normEpsilon, patchNorms } from '../../../src/engine/operator/patchNorms.js';
-import { testBackend } from '../backends.js';
+import { projectionAndNorms } from '../../../src/engine/operator/projection.js';
+import { describeOn, testBackend } from '../backends.js';
 import { expectClose, randomValues, sizeOf, tensorOf } from '../tensors.js';
 
 /** An input: its values and shape. */
@@ -154,5 +161,124 @@ describe(`kernels of our own on ${testBackend}`, () => {
     const first = await results(testBackend, operation, given);
     for (let again = 0; again < 5; again++)
       expect(await results(testBackend, operation, given)).toEqual(first);
+  });
+});
+
+const normalizedProducts = [
+  { magnitude: 'tanh', angular: 'cosine', relu: true },
+  { magnitude: 'seg', angular: 'sigmoid', relu: false },
+  { magnitude: 'log', angular: 'square-cosine', relu: true },
+] as const;
+const productShape = [2, 31, 29, 19];
+/** Projection, norms, R, k, γ and β. */
+const productOperands: readonly Given[] = [
+  [randomValues(1, sizeOf(productShape)), productShape],
+  [randomValues(2, sizeOf([2, 31, 29, 1]), 1, 3), [2, 31, 29, 1]],
+  [randomValues(3, 19, 0.5, 2), [19]],
+  [randomValues(4, 19, 0.2, 0.8), [19]],
+  [randomValues(5, 19, 0.5, 1.5), [19]],
+  [randomValues(6, 19), [19]],
+];
+
+/** What a product and its normalisation are given, with R and k where its operator has them. */
+function normalizedProduct(
+  { magnitude, angular, relu }: (typeof normalizedProducts)[number],
+  tensors: readonly tf.Tensor[],
+) {
+  const [projection, norms, radius, k, gamma, beta] = tensors as [tf.Tensor4D, tf.Tensor4D, ...tf.Tensor1D[]];
+  return {
+    inputs: {
+      projection,
+      norms,
+      radius: magnitude === 'log' ? undefined : radius,
+      k: angular === 'sigmoid' ? k : undefined,
+    },
+    functions: { magnitude, angular, alpha: 1.3, beta: 0.4 },
+    scale: { gamma: gamma!, beta: beta!, relu },
+  };
+}
+
+describe(`a product normalised at test time on ${testBackend}`, () => {
+  test.each(normalizedProducts)(
+    '$magnitude · $angular, relu $relu: as its parts, to the last bit',
+    async (plan) => {
+      await startBackend(testBackend);
+      tf.tidy(() => {
+        const tensors = productOperands.map(([values, of]) => tensorOf(values, of));
+        const { inputs, functions, scale } = normalizedProduct(plan, tensors);
+        const { gamma, beta, relu } = scale;
+        const averages = {
+          mean: tensorOf<tf.Rank.R1>(randomValues(7, 19), [19]),
+          variance: tensorOf<tf.Rank.R1>(randomValues(8, 19, 0.5, 2), [19]),
+        };
+        expect(canNormalizeProduct(false)).toBe(true);
+        const product = decoupledProduct(inputs, functions);
+        const wanted = normalizeWith(product, gamma, beta, relu, averages).dataSync();
+        expect(normalizeProductWith(inputs, functions, scale, averages).dataSync()).toEqual(wanted);
+      });
+    },
+  );
+
+  test('a tape finds it in parts, which have a gradient', async () => {
+    await startBackend(testBackend);
+    tf.grad((x) => {
+      expect(canNormalizeProduct(false)).toBe(false);
+      return tf.mul(x, 2);
+    })(tf.scalar(1)).dispose();
+  });
+});
+
+describeOn('tensorflow', 'what is one operation there does the same as its parts', () => {
+  test.each(normalizedProducts)(
+    '$magnitude · $angular with batch normalisation, relu $relu: to the last bit',
+    async (plan) => {
+      const statistics: number[][] = [];
+      const keep = ({ mean, variance }: Record<'mean' | 'variance', tf.Tensor>): void =>
+        void statistics.push([...mean.dataSync(), ...variance.dataSync()]);
+      // R and k stand in the sum, so that each has a gradient whether the operator has it or not.
+      const andUnused = (y: tf.Tensor, tensors: readonly tf.Tensor[]): tf.Tensor =>
+        tf.add(y, tf.mul(tf.add(tensors[2]!, tensors[3]!), 0));
+      const inParts: Operation = (...tensors) => {
+        const { inputs, functions, scale } = normalizedProduct(plan, tensors);
+        const product = decoupledProduct(inputs, functions);
+        return andUnused(batchNormalize(product, scale.gamma, scale.beta, scale.relu, keep), tensors);
+      };
+      const asOne: Operation = (...tensors) => {
+        const { inputs, functions, scale } = normalizedProduct(plan, tensors);
+        expect(canNormalizeProduct(true)).toBe(true);
+        return andUnused(batchNormalizeProduct(inputs, functions, scale, keep), tensors);
+      };
+      const expected = await results(testBackend, inParts, productOperands);
+      const actual = await results(testBackend, asOne, productOperands);
+      expect(statistics[2]).toEqual(statistics[0]);
+      expect(actual).toEqual(expected);
+    },
+  );
+
+  test.each([
+    { kernel: 3, stride: 1, padding: 'same' },
+    { kernel: 2, stride: 3, padding: 'valid' },
+  ] as const)('projection and norms: kernel $kernel, stride $stride, $padding', async (window) => {
+    const { kernel } = window;
+    await expectAgreement(
+      (x, unit) => {
+        const { projection, norms } = projectionAndNorms(x as tf.Tensor4D, unit as tf.Tensor4D, window);
+        return tf.mul(projection, norms);
+      },
+      [
+        [randomValues(1, sizeOf([2, 9, 7, 5])), [2, 9, 7, 5]],
+        [randomValues(2, sizeOf([kernel, kernel, 5, 6])), [kernel, kernel, 5, 6]],
+      ],
+      1e-5,
+    );
+  });
+
+  test('normalised filters, whose values fill more than one sum', async () => {
+    const filters = [3, 3, 17, 5];
+    await expectAgreement(
+      (w) => normalizeFilters(w!, normEpsilon),
+      [[randomValues(3, sizeOf(filters)), filters]],
+      1e-5,
+    );
   });
 });

@@ -1,12 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { startBackend } from '../../../src/engine/backend/backend.js';
+import type { DawnBackend } from '../../../src/engine/backend/dawnBackend.js';
+import type { TrafficCount } from '../../../src/engine/backend/traffic.js';
+import { Tuner } from '../../../src/engine/backend/tuning.js';
 import { batchNormalize } from '../../../src/engine/operator/batchNorm.js';
 import {
   type DecoupledConv2dOptions,
   decoupledConv2d,
 } from '../../../src/engine/operator/decoupledConv2d.js';
-import { testBackend } from '../backends.js';
+import { describeOn } from '../backends.js';
 import { expectClose, randomValues, sizeOf, tensorOf } from '../tensors.js';
 
 /** A function of tensors with its gradients, each as values. */
@@ -53,7 +56,7 @@ async function checkParity(
 const both = (shape: readonly number[]): Input => ({ shape, low: -1, high: 1 });
 
 /** Shapes of more than one tile, share and workgroup in each direction, none of them filled. */
-describe.skipIf(testBackend !== 'webgpu')('kernels of our own on webgpu, beyond one workgroup', () => {
+describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () => {
   beforeAll(async () => {
     await startBackend('webgpu');
   });
@@ -92,29 +95,153 @@ describe.skipIf(testBackend !== 'webgpu')('kernels of our own on webgpu, beyond 
     );
   });
 
+  /** Tensors of a decoupled layer, and the layer as a function of them. */
+  const layerOf = (
+    shape: readonly [batch: number, side: number, channels: number, filters: number],
+    functions: Pick<DecoupledConv2dOptions, 'magnitude' | 'angular'>,
+  ) => {
+    const [batch, side, channels, filters] = shape;
+    const shapes = [[batch, side, side, channels], [3, 3, channels, filters], [filters], [filters]];
+    const ranges = [
+      [-1, 1],
+      [-1, 1],
+      [2, 5],
+      [0.3, 0.8],
+    ] as const;
+    const [x, w, radius, k] = shapes.map((of, index) =>
+      tensorOf(randomValues(index + 1, sizeOf(of), ...ranges[index]!), of),
+    ) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor1D, tf.Tensor1D];
+    const inputs = [
+      ...[x, w],
+      ...(functions.magnitude === 'tanh' ? [radius] : []),
+      ...(functions.angular === 'sigmoid' ? [k] : []),
+    ];
+    const apply = (...given: tf.Tensor[]): tf.Tensor =>
+      decoupledConv2d(given[0] as tf.Tensor4D, given[1] as tf.Tensor4D, {
+        ...{ ...functions, alpha: 1, beta: 1, stride: 1, padding: 'same' },
+        radius: given[2] as tf.Tensor1D | undefined,
+        k: given[3] as tf.Tensor1D | undefined,
+      });
+    return { inputs, apply, dy: tf.ones([batch, side, side, filters]) };
+  };
+  /** y and all gradients. */
+  const resultsOf = ({ inputs, apply, dy }: ReturnType<typeof layerOf>): Float64Array[] => {
+    const tensors = tf.tidy(() => [apply(...inputs), ...tf.grads(apply)(inputs, dy)]);
+    const values = tensors.map((tensor) => Float64Array.from(tensor.dataSync<'float32'>()));
+    tf.dispose(tensors);
+    return values;
+  };
+  const backend = (): DawnBackend => tf.backend() as DawnBackend;
+  const bytes = ({ readBytes, writtenBytes }: TrafficCount): number => readBytes + writtenBytes;
+
   test.each([
-    { magnitude: 'sphere', back: 4 },
-    { magnitude: 'tanh', back: 5 }, // R's sums are added up by themselves
-  ] as const)('$magnitude × cosine: one dispatch forward, $back back', async ({ magnitude, back }) => {
+    [[2, 9, 3, 6], 'sphere', 'cosine'],
+    [[2, 9, 3, 6], 'tanh', 'cosine'],
+    [[2, 12, 32, 32], 'tanh', 'sigmoid'],
+    [[2, 12, 16, 64], 'linear', 'square-cosine'],
+  ] as const)(
+    '%j, %s × %s: one dispatch forward, four back, hardly more bytes than a plain convolution',
+    async (shape, magnitude, angular) => {
+      await startBackend('webgpu');
+      tf.tidy(() => {
+        const { inputs, apply, dy } = layerOf(shape, { magnitude, angular });
+        const { traffic } = backend();
+        const [batch, side, channels, filters] = shape;
+        // What no convolution can do without: x and w are read, y is written.
+        const least = 4 * (batch * side * side * (channels + filters) + 9 * channels * filters);
+        traffic.take();
+        apply(...inputs);
+        const inference = traffic.take();
+        expect(inference.dispatches).toBe(1);
+        expect(bytes(inference) / least).toBeLessThan(1.1);
+        tf.grads(apply)(inputs, dy);
+        const training = traffic.take();
+        expect(training.dispatches).toBe(1 + 4);
+        tf.conv2d(inputs[0] as tf.Tensor4D, inputs[1] as tf.Tensor4D, 1, 'same');
+        expect(bytes(traffic.take())).toBeGreaterThanOrEqual(least);
+        tf.grads((...given) => {
+          traffic.take();
+          const y = apply(...given);
+          expect(bytes(traffic.take()) / least).toBeLessThan(1.3);
+          return y;
+        })(inputs, dy);
+      });
+    },
+  );
+
+  test('a smaller batch compiles nothing', async () => {
     await startBackend('webgpu');
-    const dispatched = vi.spyOn(GPUComputePassEncoder.prototype, 'dispatchWorkgroups');
-    const taken = (): number => dispatched.mock.calls.splice(0).length;
-    tf.tidy(() => {
-      const [x, w, radius, dy] = [[2, 9, 9, 3], [3, 3, 3, 6], [6], [2, 9, 9, 6]].map((shape, index) =>
-        tensorOf(randomValues(index + 1, sizeOf(shape), 1, 2), shape),
-      ) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor1D, tf.Tensor4D];
-      const apply = (...given: tf.Tensor[]): tf.Tensor =>
-        decoupledConv2d(given[0] as tf.Tensor4D, given[1] as tf.Tensor4D, {
-          ...{ magnitude, angular: 'cosine', alpha: 1, beta: 1, stride: 1, padding: 'same' },
-          radius: given[2] as tf.Tensor1D | undefined,
-        });
-      const inputs = magnitude === 'tanh' ? [x, w, radius] : [x, w];
-      apply(...inputs);
-      expect(taken()).toBe(1);
-      tf.grads(apply)(inputs, dy);
-      expect(taken()).toBe(1 + back);
+    const train = (batch: number): void =>
+      tf.tidy(() => {
+        const { inputs, apply, dy } = layerOf([batch, 7, 3, 5], { magnitude: 'tanh', angular: 'sigmoid' });
+        tf.grads((...given) => {
+          const [gamma, beta] = [tf.ones([5]), tf.zeros([5])] as tf.Tensor1D[];
+          return batchNormalize(apply(...given), gamma!, beta!, true, () => undefined);
+        })(inputs, dy);
+      });
+    train(19);
+    backend().traffic.take();
+    train(4);
+    expect(backend().traffic.take().pipelines).toBe(0);
+    train(1);
+    expect(backend().traffic.take().pipelines).toBe(0);
+  });
+
+  test.each([
+    ['tanh', 'cosine'],
+    ['tanh', 'sigmoid'],
+  ] as const)('%s × %s in 16 bits is close to 32', async (magnitude, angular) => {
+    await startBackend('webgpu');
+    const evaluated = (storage: DawnBackend['storage']): Float64Array[] => {
+      backend().storage = storage;
+      return resultsOf(layerOf([2, 9, 20, 24], { magnitude, angular }));
+    };
+    try {
+      const expected = evaluated('float32');
+      const actual = evaluated('float16-simulated');
+      let differs = false;
+      for (const [index, values] of actual.entries()) {
+        const scale = Math.max(...expected[index]!.map(Math.abs));
+        const off = Math.max(...values.map((value, i) => Math.abs(value - expected[index]![i]!))) / scale;
+        expect(off, `result ${index}`).toBeLessThan(5e-3);
+        differs ||= off > 1e-6;
+      }
+      expect(differs).toBe(true);
+    } finally {
+      backend().storage = 'float32';
+    }
+  });
+
+  test.each([
+    { rows: 8, columns: 2 },
+    { rows: 2, columns: 4 },
+  ])('tiles of $rows × $columns give the same as the usual ones', async (tile) => {
+    await startBackend('webgpu');
+    const shape = [3, 13, 9, 40] as const;
+    const functions = { magnitude: 'tanh', angular: 'cosine' } as const;
+    const expected = resultsOf(layerOf(shape, functions));
+    const choose = vi
+      .spyOn(backend(), 'choose')
+      .mockImplementation((_, [usual]) => Object.assign({}, usual, tile));
+    const actual = resultsOf(layerOf(shape, functions));
+    choose.mockRestore();
+    for (const [index, values] of actual.entries())
+      expectClose(tf.tensor1d(Float32Array.from(values)), expected[index]!, 2e-5, `result ${index}`);
+  });
+
+  test('what a tuner chooses by is seconds', async () => {
+    await startBackend('webgpu');
+    const taken: number[] = [];
+    const choose = vi.spyOn(Tuner.prototype, 'choose').mockImplementation((_, [usual], seconds) => {
+      taken.push(seconds(usual));
+      return usual;
     });
-    dispatched.mockRestore();
+    const { inputs, apply } = layerOf([2, 9, 3, 6], { magnitude: 'sphere', angular: 'cosine' });
+    tf.tidy(() => void apply(...inputs));
+    choose.mockRestore();
+    expect(taken).toHaveLength(1);
+    expect(taken[0]).toBeGreaterThan(0);
+    expect(taken[0]).toBeLessThan(60);
   });
 
   test.each([true, false])('batch normalisation of many rows, relu %s', async (relu) => {

@@ -2,9 +2,12 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { residentWhileTraining, slopeOf } from '../../../src/bench/endurance.js';
 import { markdownTable } from '../../../src/bench/markdown.js';
 import { spreadOf } from '../../../src/bench/measure.js';
-import { Pytorch } from '../../../src/bench/pytorch.js';
+import { cnn9, decoupled, resnet32, resolve } from '../../../src/bench/networks.js';
+import { benchLayers, Pytorch } from '../../../src/bench/pytorch.js';
+import { networkSummary } from '../../../src/core/config/summary.js';
 import { normals } from '../../../src/core/random.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { decoupledConv2d } from '../../../src/engine/operator/decoupledConv2d.js';
@@ -25,6 +28,21 @@ describe('the bench’s table', () => {
   });
 });
 
+describe('memory over many steps', () => {
+  it('grows by the slope of the line of least squares', () => {
+    expect(slopeOf([1, 3, 5, 7])).toBeCloseTo(2, 12);
+    expect(slopeOf([5, 5, 5])).toBe(0);
+    expect(slopeOf([0, 1, 0, 1])).toBeCloseTo(0.2, 12); // by numpy.polyfit
+  });
+
+  it('is sampled a hundred times, and all tensors are given back', async () => {
+    await startBackend('wasm');
+    const { numTensors } = tf.memory();
+    expect((await residentWhileTraining('wasm', 100)).length).toBe(100);
+    expect(tf.memory().numTensors).toBe(numTensors);
+  });
+});
+
 describe('PyTorch beside us', () => {
   it('is skipped with the reason where there is no Python', async () => {
     expect(await Pytorch.start('no-such-python')).toMatch(/^no-such-python cannot be run \(.*ENOENT/);
@@ -35,6 +53,30 @@ describe('PyTorch beside us', () => {
     const hasTorch = spawnSync(python, ['-c', 'import torch']).status === 0;
 
     beforeAll(() => startBackend('cpu'));
+
+    it.for([cnn9([3, 4, 5]), resnet32([3, 4, 5])])('builds our $name, and trains it', (plan, { skip }) => {
+      if (!hasTorch) skip(`${python} has no torch`);
+      const script = path.resolve('src/bench/pytorch.py');
+      const program = `
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("bench", ${JSON.stringify(script)})
+bench = importlib.util.module_from_spec(spec); spec.loader.exec_module(bench)
+network = bench.Network(json.loads(sys.argv[1]), [32, 32, 3])
+print(sum(parameter.numel() for parameter in network.parameters()))`;
+      const { network } = resolve(plan, decoupled('tanh', 'cosine'));
+      const layers = benchLayers(network);
+      const built = spawnSync(python, ['-c', program, JSON.stringify(layers)], { encoding: 'utf8' });
+      expect(built.stderr).toBe('');
+      expect(Number(built.stdout)).toBe(networkSummary(network).total.parameters);
+      const request = { key: 'a', layers, shape: plan.shape, batch: 4, steps: 1, evaluationBatch: 4 };
+      const input = ['training', 'inference'].map(
+        (activity) => `${JSON.stringify({ ...request, activity })}\n`,
+      );
+      const answers = spawnSync(python, [script], { encoding: 'utf8', input: input.join('') }).stdout;
+      expect(answers.trim().split('\n').slice(1)).toEqual(
+        Array(2).fill(expect.stringContaining('imagesPerSecond')),
+      );
+    });
 
     it.for(['tanh', 'linear'] as const)('computes our operator: %s · cosine', async (magnitude, { skip }) => {
       if (!hasTorch) skip(`${python} has no torch`);

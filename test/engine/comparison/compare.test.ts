@@ -220,6 +220,7 @@ describe('behaviour', () => {
               data.test.images,
               data.info.shape,
               Array.from({ length: 60 }, (_, i) => i),
+              model.normalization,
             ),
           )
           .arraySync(),
@@ -289,6 +290,7 @@ describe('behaviour', () => {
           data.test.images,
           data.info.shape,
           Array.from({ length: 60 }, (_, i) => i),
+          model.normalization,
         );
         model.walk(x, ({ type }, _, output) => {
           if (type === 'conv' || type === 'dense')

@@ -9,15 +9,15 @@ import { startBackend } from '../../../src/engine/backend/backend.js';
 import { describeData, loadData } from '../../../src/engine/data/dataSet.js';
 import { DataStore } from '../../../src/engine/data/dataStore.js';
 import { imageTensor, inOrder, labelTensor } from '../../../src/engine/data/images.js';
-import { type DataLocation, locateData } from '../../../src/engine/data/location.js';
+import { type LocatedAs, locateData } from '../../../src/engine/data/location.js';
 import { idxBytes, temporaryFolder, writeTinyData } from './tinyData.js';
 
 let folder: string;
-let location: DataLocation;
+let location: LocatedAs<'idx'>;
 
 beforeEach(async () => {
   folder = await temporaryFolder();
-  location = locateData({ idx: folder }, '/', 'media');
+  location = locateData({ idx: folder }, '/', 'media') as LocatedAs<'idx'>;
   await writeTinyData(folder);
 });
 
@@ -43,7 +43,7 @@ describe('a folder of IDX files', () => {
       testImages: 20,
     });
     const images = await readFile(file('train-images-idx3-ubyte'));
-    expect(Buffer.from(data.train.images).equals(images.subarray(16))).toBe(true);
+    expect(Buffer.from(data.train.images as Uint8Array).equals(images.subarray(16))).toBe(true);
     expect([...data.test.labels.subarray(0, 5)]).toEqual([0, 1, 2, 3, 0]);
   });
 
@@ -190,13 +190,25 @@ describe('tensors of images', () => {
   beforeAll(() => startBackend('cpu'));
 
   it('are normalised to (v − 127.5) / 128', () => {
-    const x = imageTensor(Uint8Array.from([0, 255, 127, 128, 10, 20, 30, 40]), [2, 2, 1], [1, 0]);
+    const images = Uint8Array.from([0, 255, 127, 128, 10, 20, 30, 40]);
+    const x = imageTensor(images, [2, 2, 1], [1, 0], { mean: [127.5], scale: [128] });
     expect(x.shape).toEqual([2, 2, 2, 1]);
     const expected = [10, 20, 30, 40, 0, 255, 127, 128].map((v) => Math.fround((v - 127.5) / 128));
     expect([...x.dataSync()]).toEqual(expected);
     const y = labelTensor(Uint8Array.from([3, 1, 2]), [2, 0]);
     expect([y.dtype, ...y.dataSync()]).toEqual(['int32', 2, 3]);
     tf.dispose([x, y]);
+  });
+
+  it('are normalised to (v − mean) / scale of their channel', () => {
+    const images = Uint8Array.from([0, 1, 2, 253, 254, 255]);
+    const x = imageTensor(images, [1, 2, 3], [0], { mean: [121.6, 116.6, 102.7], scale: [1, 2, 4] });
+    expect([...x.dataSync()]).toEqual(
+      [-121.6, (1 - 116.6) / 2, (2 - 102.7) / 4, 253 - 121.6, (254 - 116.6) / 2, (255 - 102.7) / 4].map(
+        Math.fround,
+      ),
+    );
+    x.dispose();
   });
 
   it('come in order, in batches, up to a limit', () => {

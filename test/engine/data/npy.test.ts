@@ -80,7 +80,7 @@ describe('an image file', () => {
     for (const name of ['a', 'b']) {
       const images = await readImageFile(path.join(folder, name));
       expect(images).toMatchObject({ count: 2, shape: [2, 2, 1] });
-      const x = imageFileTensor(images, 1, 2);
+      const x = imageFileTensor(images, 1, 2, { mean: [127.5], scale: [128] });
       expect([...x.dataSync()]).toEqual([1, 2, 3, 4].map((v) => Math.fround((v - 127.5) / 128)));
       x.dispose();
     }

@@ -168,7 +168,7 @@ describe('an inspection', () => {
 
     const x = tf.tidy(() =>
       tf.tensor4d(
-        Float32Array.from(data.test.images, (v) => (v - 127.5) / 128),
+        Float32Array.from(data.test.images as Uint8Array, (v) => (v - 127.5) / 128),
         [30, 9, 9, 1],
       ),
     );

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { models, type Sequential, sequential } from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { OperatorInput } from '../../../src/core/config/schema.js';
+import type { OperatorInput } from '../../../src/core/config/operatorSchema.js';
 import { resolveOperator } from '../../../src/core/operator/operator.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { DebiasedBatchNormalization } from '../../../src/engine/layers/batchNormalization.js';
@@ -180,6 +180,53 @@ describe('DebiasedBatchNormalization', () => {
       tf.dispose([value, grads]);
     });
     x.dispose();
+  });
+});
+
+describe('the authors’ averages (decay 0.999, zero-debiased) over 40 steps, in float64', () => {
+  const decay = 0.999;
+  /** Batches that drift, so that a bias towards the start or the end would show. */
+  const batches = Array.from({ length: 40 }, (_, t) =>
+    Array.from({ length: 8 }, (_, i) => Math.sin(3 * i + t) * (1 + t / 10) + t / 5),
+  );
+  /** (1 − d) Σ dᵗ⁻ⁱ vᵢ / (1 − dᵗ). */
+  const averaged = (values: readonly number[]): number => {
+    const n = values.length;
+    const sum = values.reduce((total, value, i) => total + decay ** (n - 1 - i) * value, 0);
+    return ((1 - decay) * sum) / (1 - decay ** n);
+  };
+  const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+  test('of batch normalisation, with ε 1e-3', () => {
+    const layer = new DebiasedBatchNormalization({ activation: 'none', averageDecay: decay });
+    layer.build([null, 1]);
+    tf.tidy(() => {
+      for (const batch of batches) layer.call(tf.tensor2d(batch, [8, 1]), { training: true });
+      const means = averaged(batches.map(mean));
+      const variances = averaged(batches.map((batch) => mean(batch.map((v) => (v - mean(batch)) ** 2))));
+      const expected = batches[0]!.map((v) => (v - means) / Math.sqrt(variances + 1e-3));
+      const tested = layer.call(tf.tensor2d(batches[0]!, [8, 1]), {}) as tf.Tensor;
+      expectClose(tested, Float64Array.from(expected), 1e-4, 'test');
+    });
+  });
+
+  test('of the mean patch norm, ε = 1e-4 inside the root', () => {
+    const operator = resolveOperator({ magnitude: 'tanh', angular: 'cosine' });
+    const layer = new DecoupledConv2D({
+      filters: 1,
+      kernelSize: 1,
+      strides: 1,
+      padding: 'same',
+      operator,
+      averageDecay: decay,
+      seed: 1,
+    });
+    layer.build([null, 2, 2, 1]);
+    tf.tidy(() => {
+      for (const batch of batches) layer.call(tf.tensor4d(batch, [2, 2, 2, 1]), { training: true });
+    });
+    const norms = batches.map((batch) => mean(batch.map((v) => Math.sqrt(v * v + 1e-4))));
+    expect(layer.meanPatchNorm.dataSync()[0]).toBeCloseTo(averaged(norms), 4);
   });
 });
 

@@ -1,6 +1,7 @@
 import type { Network } from '../../../src/core/config/network.js';
 import { resolveNetwork } from '../../../src/core/config/network.js';
-import { configSchema, type OperatorInput } from '../../../src/core/config/schema.js';
+import type { OperatorInput } from '../../../src/core/config/operatorSchema.js';
+import { configSchema } from '../../../src/core/config/schema.js';
 
 /** A network of a config's layers, with shapes. */
 export function networkOf(

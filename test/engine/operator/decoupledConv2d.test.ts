@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { angularNames, magnitudeNames } from '../../../src/core/config/schema.js';
+import { angularNames, magnitudeNames } from '../../../src/core/config/operatorSchema.js';
 import { usesRadius } from '../../../src/core/operator/operator.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { decoupledConv2d } from '../../../src/engine/operator/decoupledConv2d.js';
@@ -11,6 +11,20 @@ import { angle, decoupled, gradient, magnitude, outputShape, type Problem, type 
 
 const pairs = magnitudeNames.flatMap((magnitudeName) =>
   angularNames.map((angular) => ({ magnitude: magnitudeName, angular })),
+);
+/** Every operator linearly weighted, and tanh as equations 15 and 16 have it. */
+const weightedOperators = [
+  ...pairs.map((pair) => ({ ...pair, weighting: 'linear' as const })),
+  ...(['joint-tanh', 'separate-tanh'] as const).flatMap((weighting) =>
+    angularNames.map((angular) => ({ magnitude: 'tanh' as const, angular, weighting })),
+  ),
+];
+const exponents = magnitudeNames.flatMap((magnitudeName, i) =>
+  [1, 1.5, 3, 7.3].map((exponent) => ({
+    magnitude: magnitudeName,
+    exponent,
+    weighting: (['none', 'linear'] as const)[i % 2],
+  })),
 );
 const base: Problem = {
   xShape: [2, 6, 5, 3],
@@ -33,6 +47,7 @@ function valuesFor({ xShape, wShape }: Problem, seed: number, perFilter: boolean
     w: randomValues(seed + 1, sizeOf(wShape)),
     radius: randomValues(seed + 2, shared, 0.5 * typical, 1.3 * typical),
     k: randomValues(seed + 3, shared, 0.15, 0.9),
+    rho: randomValues(seed + 5, shared, 0.7, 1.6),
   };
 }
 
@@ -42,6 +57,7 @@ function tensorsOf(problem: Problem, values: Values) {
     w: tensorOf<tf.Rank.R4>(values.w, problem.wShape),
     radius: tensorOf<tf.Rank.R1>(values.radius, [values.radius.length]),
     k: tensorOf<tf.Rank.R1>(values.k, [values.k.length]),
+    rho: tensorOf<tf.Rank.R1>(values.rho!, [values.rho!.length]),
   };
 }
 
@@ -51,13 +67,14 @@ function checkAgainstOracle(problem: Problem, values: Values, seed: number): voi
   const inputs: (keyof Values)[] = ['x', 'w'];
   if (usesRadius(problem.magnitude)) inputs.push('radius');
   if (problem.angular === 'sigmoid') inputs.push('k');
+  if (problem.weighting === 'separate-tanh') inputs.push('rho');
   tf.tidy(() => {
     const tensors = tensorsOf(problem, values);
     const dy = tensorOf(upstream, outputShape(problem));
     const apply = (...given: tf.Tensor[]): tf.Tensor => {
       const named = { ...tensors, ...Object.fromEntries(inputs.map((name, index) => [name, given[index]])) };
-      const { x, w, radius, k } = named as typeof tensors;
-      return decoupledConv2d(x, w, { ...problem, radius, k });
+      const { x, w, radius, k, rho } = named as typeof tensors;
+      return decoupledConv2d(x, w, { ...problem, radius, k, rho });
     };
     const given = inputs.map((name) => tensors[name] as tf.Tensor);
     const y = apply(...given);
@@ -85,6 +102,68 @@ describe.each(testBackends)('decoupledConv2d on %s', (backend) => {
     const problem = { ...base, ...pair };
     checkAgainstOracle(problem, valuesFor(problem, 11, true), 21);
     checkAgainstOracle(problem, valuesFor(problem, 31, false), 41);
+  });
+
+  test.each(weightedOperators)(
+    '$magnitude × $angular, weighting $weighting: value and gradients agree with float64',
+    (operator) => {
+      const problem = { ...base, ...operator };
+      checkAgainstOracle(problem, valuesFor(problem, 51, true), 61);
+      checkAgainstOracle(problem, valuesFor(problem, 71, false), 81);
+    },
+  );
+
+  test.each(exponents)(
+    '$magnitude × |cos θ|^$exponent: value and gradients agree with float64',
+    (operator) => {
+      const problem: Problem = { ...base, ...operator, angular: 'square-cosine' };
+      checkAgainstOracle(problem, valuesFor(problem, 91, true), 101);
+    },
+  );
+
+  // Kernels that take the cosine back from y must invert this g, too.
+  test.each(
+    [1.5, 3].flatMap((exponent) =>
+      (['none', 'linear', 'joint-tanh', 'separate-tanh'] as const).map((weighting) => ({
+        exponent,
+        weighting,
+      })),
+    ),
+  )(
+    '|cos θ|^$exponent, weighting $weighting, more filters than a workgroup has: gradients agree with float64',
+    (operator) => {
+      const problem: Problem = {
+        ...{ ...base, xShape: [2, 5, 4, 2], wShape: [2, 2, 2, 18] },
+        ...{ ...operator, angular: 'square-cosine' },
+      };
+      checkAgainstOracle(problem, valuesFor(problem, 111, true), 121);
+    },
+  );
+
+  test.each([1.5, 2, 3])('|cos θ|^%d is flat where the cosine is 0', (exponent) => {
+    tf.tidy(() => {
+      const { w, radius } = tensorsOf(base, valuesFor(base, 5, true));
+      const apply = (image: tf.Tensor4D, filters: tf.Tensor4D): tf.Tensor4D =>
+        decoupledConv2d(image, filters, { ...base, angular: 'square-cosine', exponent, radius });
+      const dark = tf.zeros<tf.Rank.R4>([...base.xShape]);
+      for (const tensor of [
+        apply(dark, w),
+        ...tf.grads((image, filters) => apply(image as tf.Tensor4D, filters as tf.Tensor4D))([dark, w]),
+      ])
+        expect(new Set(tensor.dataSync().map(Math.abs))).toEqual(new Set([0]));
+    });
+  });
+
+  test('the exponents of cosine and square cosine agree with those', () => {
+    tf.tidy(() => {
+      const { x, w, radius } = tensorsOf(base, valuesFor(base, 5, true));
+      const apply = (angular: 'cosine' | 'square-cosine', exponent?: number): Float64Array =>
+        Float64Array.from(decoupledConv2d(x, w, { ...base, angular, exponent, radius }).dataSync());
+      const near = decoupledConv2d(x, w, { ...base, angular: 'square-cosine', exponent: 1, radius });
+      expectClose(near, apply('cosine'), 1e-6, 'B = 1');
+      const close = decoupledConv2d(x, w, { ...base, angular: 'square-cosine', exponent: 2.0001, radius });
+      expectClose(close, apply('square-cosine'), 1e-3, 'B just over 2');
+    });
   });
 
   test('any window: strides, paddings, even and odd kernels, any number of channels', () => {

@@ -1,4 +1,4 @@
-import type { AngularName, MagnitudeName } from '../../../src/core/config/schema.js';
+import type { AngularName, MagnitudeName, WeightingName } from '../../../src/core/config/operatorSchema.js';
 
 /**
  * The decoupled convolution in float64, loop by loop from the paper's formulas, with the authors' ε = 1e-4 inside
@@ -15,6 +15,9 @@ export interface Problem {
   readonly angular: AngularName;
   readonly alpha: number;
   readonly beta: number;
+  readonly weighting?: WeightingName | undefined;
+  /** B of the square cosine. */
+  readonly exponent?: number;
 }
 
 export interface Values {
@@ -23,6 +26,8 @@ export interface Values {
   /** One value, or one per filter. */
   readonly radius: Float64Array;
   readonly k: Float64Array;
+  /** ρ, one value or one per filter; for the separate weighting. */
+  readonly rho?: Float64Array;
 }
 
 const epsilon = 1e-4;
@@ -47,7 +52,22 @@ export function magnitude(problem: Problem, n: number, R: number): number {
   }
 }
 
-export function angle(name: AngularName, cosine: number, k: number): number {
+/** h(‖w‖, ‖x‖): linearly weighted, or the paper's equations 15 and 16 written out. */
+export function weighted(problem: Problem, n: number, w: number, R: number, rho = Number.NaN): number {
+  const tanh = (z: number): number => (Math.exp(z) - Math.exp(-z)) / (Math.exp(z) + Math.exp(-z));
+  switch (problem.weighting) {
+    case 'linear':
+      return w * magnitude(problem, n, R);
+    case 'joint-tanh':
+      return problem.alpha * tanh((n * w) / R);
+    case 'separate-tanh':
+      return problem.alpha * tanh(w / rho) * tanh(n / R);
+    default:
+      return magnitude(problem, n, R);
+  }
+}
+
+export function angle(name: AngularName, cosine: number, k: number, exponent = 2): number {
   const theta = Math.acos(Math.max(-1, Math.min(1, cosine)));
   switch (name) {
     case 'linear':
@@ -55,7 +75,7 @@ export function angle(name: AngularName, cosine: number, k: number): number {
     case 'cosine':
       return cosine;
     case 'square-cosine':
-      return cosine < 0 ? -(cosine ** 2) : cosine ** 2;
+      return cosine < 0 ? -((-cosine) ** exponent) : cosine ** exponent;
     case 'sigmoid': {
       // The paper's own form (SphereNet, equation 5).
       const edge = Math.exp(-Math.PI / (2 * k));
@@ -83,7 +103,7 @@ export function outputShape({ xShape, wShape, stride, padding }: Problem): [numb
 }
 
 /** y [N, H′, W′, F], flat. */
-export function decoupled(problem: Problem, { x, w, radius, k }: Values): Float64Array {
+export function decoupled(problem: Problem, { x, w, radius, k, rho }: Values): Float64Array {
   const { stride, padding } = problem;
   const [, height, width, channels] = problem.xShape;
   const [kernelHeight, kernelWidth, , filters] = problem.wShape;
@@ -116,8 +136,8 @@ export function decoupled(problem: Problem, { x, w, radius, k }: Values): Float6
           const n = Math.sqrt(patch);
           const R = radius[radius.length === 1 ? 0 : filter]!;
           const cosine = product / (n * Math.sqrt(weights));
-          y[at++] =
-            magnitude(problem, n, R) * angle(problem.angular, cosine, k[k.length === 1 ? 0 : filter]!);
+          const h = weighted(problem, n, Math.sqrt(weights), R, rho?.[rho.length === 1 ? 0 : filter]);
+          y[at++] = h * angle(problem.angular, cosine, k[k.length === 1 ? 0 : filter]!, problem.exponent);
         }
       }
     }
@@ -132,15 +152,16 @@ export function gradient(
   upstream: Float64Array,
   to: keyof Values,
 ): Float64Array {
+  const start = values[to]!;
   const loss = (moved: Float64Array): number =>
     decoupled(problem, { ...values, [to]: moved }).reduce(
       (sum, value, index) => sum + value * upstream[index]!,
       0,
     );
-  return values[to].map((value, index) => {
+  return start.map((value, index) => {
     const step = 1e-6 * Math.max(1, Math.abs(value));
     const moved = (by: number): Float64Array => {
-      const copy = values[to].slice();
+      const copy = start.slice();
       copy[index] = value + by;
       return copy;
     };

@@ -12,7 +12,6 @@ import { describeData, loadData } from '../../../src/engine/data/dataSet.js';
 import { readImageFile } from '../../../src/engine/data/imageFile.js';
 import { locateData } from '../../../src/engine/data/location.js';
 import { createOptimizer } from '../../../src/engine/training/optimizer.js';
-import { testBackend } from '../backends.js';
 import { temporaryFolder, writeTinyData } from '../data/tinyData.js';
 import { TinyProject } from '../training/support.js';
 import { jsonMutations, mutations } from './mutations.js';
@@ -161,7 +160,7 @@ describe('mutated checkpoints', () => {
   let file: string;
 
   beforeAll(async () => {
-    const project = await TinyProject.create(testBackend);
+    const project = await TinyProject.create('wasm');
     const { runDirectory, summary } = await project.train({ epochs: 1 });
     bytes = await readFile(path.join(runDirectory, summary.checkpoint!));
     file = path.join(await temporaryFolder(), 'a.dcnet.safetensors');

@@ -261,6 +261,15 @@ describe('the end of the engine process', () => {
     if (process.platform !== 'win32') expect(existsSync(engine.socket)).toBe(false);
   });
 
+  it('takes its word away before it lets its windows go, which may start a successor at once', async () => {
+    const engine = await launch();
+    const { remote } = await connect(engine.socket);
+    const left = remote.closed.then(() => existsSync(engine.presenceFile));
+    engine.child.kill('SIGTERM');
+    expect(await left).toBe(false);
+    expect(await engine.exited).toBe(0);
+  });
+
   it('waits for a window to come back to its run, then stops the run with a checkpoint', async () => {
     const engine = await launch({ idle: 200, orphan: 1500 });
     const first = await connect(engine.socket);

@@ -1,56 +1,58 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { OptimizerConfig } from '../../../src/core/config/schema.js';
+import type { OptimizerConfig } from '../../../src/core/config/trainingSchema.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import type { Checkpoint, StoredTensor } from '../../../src/engine/checkpoint/checkpoint.js';
 import { readTensors } from '../../../src/engine/checkpoint/modelState.js';
 import { createOptimizer } from '../../../src/engine/training/optimizer.js';
+import { testBackends } from '../backends.js';
 
-beforeAll(() => startBackend('cpu'));
-
-/** Gradients of four steps of a weight with two values. */
+/** Gradients of four steps of a weight with five values: more than a vector of the kernels holds. */
 const gradients = [
-  [0.5, -2],
-  [0.25, 1],
-  [-1, 0.125],
-  [3, -0.5],
+  [0.5, -2, 0.1, 4, -3],
+  [0.25, 1, -0.2, -4, 2],
+  [-1, 0.125, 0.3, 4, 1],
+  [3, -0.5, -0.4, -4, 0.001],
 ];
 const rates = [0.1, 0.1, 0.05, 0.025];
-const start = [1, -1];
+const start = [1, -1, 0.5, 2, -3];
+const zeros = start.map(() => 0);
+
+const adamConfig = { type: 'adam', learningRate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
 
 /** Adam (Kingma and Ba, algorithm 1) in float64. */
-function adam(): number[] {
+function adam(beta1: number, beta2: number, epsilon: number): number[] {
   const w = [...start];
-  const [m, v] = [
-    [0, 0],
-    [0, 0],
-  ];
+  const m = [...zeros];
+  const v = [...zeros];
   for (const [t, g] of gradients.entries())
-    for (const i of [0, 1]) {
-      m[i] = 0.9 * m[i]! + 0.1 * g[i]!;
-      v[i] = 0.999 * v[i]! + 0.001 * g[i]! ** 2;
-      const [mHat, vHat] = [m[i]! / (1 - 0.9 ** (t + 1)), v[i]! / (1 - 0.999 ** (t + 1))];
-      w[i]! -= (rates[t]! * mHat) / (Math.sqrt(vHat) + 1e-7);
+    for (const i of start.keys()) {
+      m[i] = beta1 * m[i]! + (1 - beta1) * g[i]!;
+      v[i] = beta2 * v[i]! + (1 - beta2) * g[i]! ** 2;
+      const [mHat, vHat] = [m[i]! / (1 - beta1 ** (t + 1)), v[i]! / (1 - beta2 ** (t + 1))];
+      w[i]! -= (rates[t]! * mHat) / (Math.sqrt(vHat) + epsilon);
     }
   return w;
 }
 
-/** Heavy-ball momentum in float64. */
-function momentum(decay: number): number[] {
+/** Heavy-ball momentum, or Nesterov's as Sutskever et al. (2013) rewrite it, in float64. */
+function momentum(decay: number, nesterov = false): number[] {
   const w = [...start];
-  const velocity = [0, 0];
+  const velocity = [...zeros];
   for (const [t, g] of gradients.entries())
-    for (const i of [0, 1]) {
+    for (const i of start.keys()) {
       velocity[i] = decay * velocity[i]! + g[i]!;
-      w[i]! -= rates[t]! * velocity[i]!;
+      w[i]! -= rates[t]! * (nesterov ? g[i]! + decay * velocity[i]! : velocity[i]!);
     }
   return w;
 }
 
 const configs: readonly [OptimizerConfig, number[]][] = [
-  [{ type: 'adam', learningRate: 0.1 }, adam()],
-  [{ type: 'sgd', learningRate: 0.1, momentum: 0.9 }, momentum(0.9)],
-  [{ type: 'sgd', learningRate: 0.1, momentum: 0 }, momentum(0)],
+  [adamConfig, adam(0.9, 0.999, 1e-7)],
+  [{ ...adamConfig, beta1: 0.5, beta2: 0.9, epsilon: 0.1 }, adam(0.5, 0.9, 0.1)],
+  [{ type: 'sgd', learningRate: 0.1, momentum: 0.9, nesterov: false }, momentum(0.9)],
+  [{ type: 'sgd', learningRate: 0.1, momentum: 0, nesterov: false }, momentum(0)],
+  [{ type: 'sgd', learningRate: 0.1, momentum: 0.9, nesterov: true }, momentum(0.9, true)],
 ];
 
 function run(config: OptimizerConfig, from: number, to: number, before?: Checkpoint) {
@@ -69,7 +71,13 @@ async function checkpointOf({ weight, optimizer }: ReturnType<typeof run>): Prom
   return { file: 'a', tensors } as unknown as Checkpoint;
 }
 
-describe.each(configs)('%j', (config, expected) => {
+const cases = testBackends.flatMap((backend) =>
+  configs.map(([config, expected]) => ({ backend, config, expected })),
+);
+
+describe.each(cases)('$config on $backend', ({ backend, config, expected }) => {
+  beforeAll(() => startBackend(backend));
+
   it('takes the steps of its formula', () => {
     const { weight, optimizer } = run(config, 0, 4);
     for (const [i, value] of weight.dataSync().entries()) expect(value).toBeCloseTo(expected[i]!, 5);

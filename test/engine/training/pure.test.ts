@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ScheduleConfig } from '../../../src/core/config/schema.js';
-import { batchOf, epochOrder, stepsPerEpoch } from '../../../src/engine/training/batches.js';
+import type { ScheduleConfig } from '../../../src/core/config/trainingSchema.js';
+import { batchOf, epochOrder, stepsPerEpoch, trainingLength } from '../../../src/engine/training/batches.js';
 import { isDiverged } from '../../../src/engine/training/diverged.js';
 import { learningRateAt } from '../../../src/engine/training/schedule.js';
 
@@ -31,13 +31,32 @@ describe('batches', () => {
   });
 });
 
+describe('the length of a training', () => {
+  it('is its epochs, ten by itself, or its steps, of which the last epoch may hold a part', () => {
+    const config = { batch: 10, epochs: undefined, steps: undefined };
+    expect(trainingLength(config, 95)).toEqual({ stepsPerEpoch: 10, totalSteps: 100, epochs: 10 });
+    expect(trainingLength({ ...config, epochs: 3 }, 95)).toMatchObject({ totalSteps: 30, epochs: 3 });
+    expect(trainingLength({ ...config, steps: 42 }, 95)).toMatchObject({ totalSteps: 42, epochs: 5 });
+    expect(trainingLength({ ...config, steps: 40 }, 95)).toMatchObject({ totalSteps: 40, epochs: 4 });
+    expect(trainingLength({ ...config, steps: 3 }, 95)).toMatchObject({ totalSteps: 3, epochs: 1 });
+  });
+});
+
 describe('the learning rate', () => {
   it('is constant, falls in steps, or follows a cosine after a warm-up', () => {
-    expect(learningRateAt({ type: 'constant' }, 0.1, 77, 100)).toBe(0.1);
-    const step: ScheduleConfig = { type: 'step', at: [10, 20], factor: 0.1 };
+    expect(learningRateAt({ type: 'constant', warmupSteps: 0 }, 0.1, 77, 100)).toBe(0.1);
+    const step: ScheduleConfig = { type: 'step', at: [10, 20], factor: 0.1, warmupSteps: 0 };
     expect(learningRateAt(step, 1, 9, 100)).toBe(1);
     expect(learningRateAt(step, 1, 10, 100)).toBeCloseTo(0.1, 15);
     expect(learningRateAt(step, 1, 99, 100)).toBeCloseTo(0.01, 15);
+    const warm: ScheduleConfig = { ...step, warmupSteps: 4 };
+    expect([0, 1, 2, 3, 4, 9].map((at) => learningRateAt(warm, 1, at, 24))).toEqual([
+      0.25, 0.5, 0.75, 1, 1, 1,
+    ]);
+    expect(learningRateAt(warm, 1, 10, 100)).toBeCloseTo(0.1, 15);
+    expect([0, 1, 2].map((at) => learningRateAt({ type: 'constant', warmupSteps: 2 }, 3, at, 9))).toEqual([
+      1.5, 3, 3,
+    ]);
     const cosine = { type: 'cosine', warmupSteps: 4 } as const;
     expect([0, 1, 2, 3].map((at) => learningRateAt(cosine, 1, at, 24))).toEqual([0.25, 0.5, 0.75, 1]);
     expect(learningRateAt(cosine, 1, 4, 24)).toBe(1);

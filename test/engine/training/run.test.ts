@@ -1,8 +1,10 @@
-import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import { encode as encodePng } from 'fast-png';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { parseConfig } from '../../../src/core/config/parse.js';
+import { parseConfig, requireConfig } from '../../../src/core/config/parse.js';
+import { shuffledOrder } from '../../../src/core/random.js';
 import { parseMetrics } from '../../../src/core/run/metrics.js';
 import {
   environmentSchema,
@@ -12,11 +14,17 @@ import {
   summarySchema,
 } from '../../../src/core/run/run.js';
 import { readCheckpoint } from '../../../src/engine/checkpoint/checkpoint.js';
+import { DataStore } from '../../../src/engine/data/dataStore.js';
+import { imageTensor, labelTensor } from '../../../src/engine/data/images.js';
+import { locateData } from '../../../src/engine/data/location.js';
 import { buildModel } from '../../../src/engine/model/model.js';
 import { divergedError } from '../../../src/engine/training/diverged.js';
+import { createOptimizer } from '../../../src/engine/training/optimizer.js';
+import { learningRateAt } from '../../../src/engine/training/schedule.js';
+import { pass } from '../../../src/engine/training/step.js';
 import { backendNameSchema } from '../../../src/protocol/engine.js';
 import { testBackend } from '../backends.js';
-import { TinyProject } from './support.js';
+import { mediaDirectory, TinyProject } from './support.js';
 
 let project: TinyProject;
 
@@ -235,6 +243,37 @@ describe('a run that is stopped', () => {
     expect(await project.resume(runDirectory)).toMatchObject({ status: 'completed', steps: totalSteps });
   });
 
+  it('while its images are read gives that up, and starts over', async () => {
+    const pictures = (...names: readonly string[]) => path.join(project.directory, 'pictures', ...names);
+    for (const [split, count] of [
+      ['train', 16],
+      ['test', 2],
+    ] as const)
+      for (const name of ['a', 'b', 'c', 'd']) {
+        await mkdir(pictures(split, name), { recursive: true });
+        for (let i = 0; i < count; i++) {
+          const data = Uint8Array.from({ length: 64 }, (_, at) => (at * i + name.charCodeAt(0) * 40) % 256);
+          await writeFile(
+            pictures(split, name, `${i}.png`),
+            encodePng({ width: 8, height: 8, channels: 1, data }),
+          );
+        }
+      }
+    const ofPictures = { data: { images: 'pictures', color: 'grey' } };
+    const statuses = new Set<string>();
+    const { runDirectory, summary } = await project.train(ofPictures, {
+      onChange: ({ status, reading }, queue, run) => {
+        statuses.add(status);
+        expect(status === 'preparing' || reading === undefined).toBe(true);
+        if (status === 'preparing') void queue.stop(run);
+      },
+    });
+    expect(summary).toMatchObject({ status: 'stopped', steps: 0 });
+    expect(summary.error).toBeUndefined();
+    expect(statuses).toEqual(new Set(['preparing', 'stopped']));
+    expect(await project.resume(runDirectory)).toMatchObject({ status: 'completed' });
+  });
+
   it('while it waits leaves the queue without a step', async () => {
     const queue = project.queue();
     const first = await queue.start(project.request({}, 'first'));
@@ -283,6 +322,95 @@ describe('a run that is stopped', () => {
     expect(records.some((record) => record.type === 'event' && record.event === 'resumed')).toBe(true);
     const steps = records.map(({ step }) => step);
     expect(steps).toEqual([...steps].sort((a, b) => a - b));
+  });
+});
+
+describe('the steps of a run', () => {
+  it('are those of a loop that takes each epoch’s batches in their order', async () => {
+    reportEveryStep();
+    const { runDirectory } = await project.train({}, { onChange: stopAt(6) });
+    const file = path.join(runDirectory, 'checkpoints', 'step-00000006.dcnet.safetensors');
+    const trained = (await readCheckpoint(file)).tensors;
+
+    const data = await new DataStore().load(locateData({ idx: 'data' }, project.directory, mediaDirectory));
+    const { shape, classes } = data.info;
+    const { config, network } = requireConfig(project.request().configText, 'tiny', data.info);
+    const model = buildModel(network!, config);
+    const optimizer = createOptimizer(config.optimizer, model.trainable);
+    for (let step = 0; step < 6; step++) {
+      const order = shuffledOrder(data.train.count, 1, `order of epoch ${Math.floor(step / 4)}`);
+      const quarter = data.train.count / 4;
+      const batch = order.subarray((step % 4) * quarter, ((step % 4) + 1) * quarter);
+      const rate = learningRateAt(config.schedule, 0.01, step, totalSteps);
+      tf.tidy(() => {
+        const x = imageTensor(data.train.images, shape, batch, network!.normalization);
+        const labels = labelTensor(data.train.labels, batch);
+        optimizer.apply(pass(model, x, labels, classes, config).gradients, rate);
+      });
+      if (step + 1 === 5) model.project();
+    }
+    for (const [name, variable] of model.tensors)
+      expect([...variable.dataSync()], name).toEqual([...trained.get(name)!.values]);
+    model.dispose();
+    optimizer.dispose();
+  });
+});
+
+describe('a run of so many steps', () => {
+  const changes = {
+    epochs: undefined,
+    steps: 10,
+    augmentation: { mirrorPad: 2, flip: true },
+    loss: { epsilon: 1e-4 },
+    normalization: { mean: 100, scale: 50 },
+  };
+
+  it('ends in the middle of an epoch with an evaluation and a checkpoint', async () => {
+    const { runDirectory, summary } = await project.train(changes);
+    expect(summary).toMatchObject({
+      status: 'completed',
+      steps: 10,
+      epochs: 2,
+      checkpoint: 'checkpoints/step-00000010.dcnet.safetensors',
+    });
+    expect(await json(runDirectory, 'state.json')).toMatchObject({
+      step: 10,
+      totalSteps: 10,
+      stepsPerEpoch: 4,
+      epoch: 3,
+      epochs: 3,
+    });
+    expect((await readdir(path.join(runDirectory, 'checkpoints'))).sort()).toEqual(
+      ['best', 'epoch-0001', 'epoch-0002', 'step-00000010'].map((name) => `${name}.dcnet.safetensors`),
+    );
+    const epochs = (await metrics(runDirectory)).filter((record) => record.type === 'epoch');
+    expect(epochs.map(({ epoch, step }) => [epoch, step])).toEqual([
+      [1, 4],
+      [2, 8],
+      [3, 10],
+    ]);
+    expect(epochs[2]!.testAccuracy).toBe(summary.testAccuracy);
+  });
+
+  it.each([3, 8, 9])(
+    'stopped after %i goes on to the same bytes as one that ran through, augmentation included',
+    async (step) => {
+      reportEveryStep();
+      const whole = await project.train(changes);
+      const { runDirectory, summary } = await project.train(changes, { onChange: stopAt(step) });
+      expect(summary).toMatchObject({ status: 'stopped', steps: step });
+      expect(await project.resume(runDirectory)).toMatchObject({ status: 'completed', steps: 10 });
+      const name = 'step-00000010';
+      expect((await checkpoint(runDirectory, name)).equals(await checkpoint(whole.runDirectory, name))).toBe(
+        true,
+      );
+    },
+  );
+
+  it('is refused where epochs are given too', async () => {
+    await expect(project.queue().start(project.request({ steps: 10, epochs: 2 }))).rejects.toMatchObject({
+      details: { code: 'config', field: 'steps' },
+    });
   });
 });
 

@@ -45,13 +45,15 @@ function probabilities(row: readonly number[]): number[] {
 
 describe('one pass', () => {
   it.each([
-    [0, 0],
-    [0.1, 0],
-    [0, 0.5],
-    [0.2, 0.03],
+    [0, 0, 0],
+    [0.1, 0, 0],
+    [0, 0.5, 0],
+    [0.2, 0.03, 0],
+    [0, 0, 0.05],
+    [0.01, 0.03, 1e-4],
   ])(
-    'with label smoothing %d and weight decay %d has the loss and gradient of its formula',
-    (labelSmoothing, weightDecay) => {
+    'with label smoothing %d, weight decay %d and ε %d has the loss and gradient of its formula',
+    (labelSmoothing, weightDecay, epsilon) => {
       const targets = labels.map((label) =>
         Array.from(
           { length: classes },
@@ -60,12 +62,19 @@ describe('one pass', () => {
       );
       const p = x.map(probabilities);
       const loss =
-        p.reduce((sum, row, n) => sum - row.reduce((s, q, c) => s + targets[n]![c]! * Math.log(q), 0), 0) / 4;
+        p.reduce(
+          (sum, row, n) => sum - row.reduce((s, q, c) => s + targets[n]![c]! * Math.log(q + epsilon), 0),
+          0,
+        ) / 4;
+      // ∂/∂z_c of −Σ t·log(p + ε) is p_c·Σ s − s_c with s = t·p/(p + ε), which is p_c − t_c where ε = 0.
+      const byLogit = p.map((row, n) => {
+        const s = row.map((q, c) => (targets[n]![c]! * q) / (q + epsilon));
+        const total = s.reduce((a, b) => a + b, 0);
+        return row.map((q, c) => q * total - s[c]!);
+      });
       const gradient = weights.map((row, i) =>
         row.map(
-          (w, c) =>
-            x.reduce((sum, image, n) => sum + (image[i]! * (p[n]![c]! - targets[n]![c]!)) / 4, 0) +
-            weightDecay * w,
+          (w, c) => x.reduce((sum, image, n) => sum + (image[i]! * byLogit[n]![c]!) / 4, 0) + weightDecay * w,
         ),
       );
       const right = p.filter((row, n) => row.indexOf(Math.max(...row)) === labels[n]).length;
@@ -73,7 +82,11 @@ describe('one pass', () => {
       const before = tf.memory().numTensors;
       const images = tf.tensor4d(x.flat(), [4, 2, 3, 1]);
       const answers = tf.tensor1d(labels, 'int32');
-      const { outcome, gradients } = pass(model, images, answers, classes, { labelSmoothing, weightDecay });
+      const { outcome, gradients } = pass(model, images, answers, classes, {
+        labelSmoothing,
+        weightDecay,
+        loss: { epsilon },
+      });
       expect([...outcome.dataSync()]).toEqual([expect.closeTo(loss, 5), right]);
       const measured = gradients[0]!.arraySync() as number[][];
       for (let i = 0; i < features; i++)

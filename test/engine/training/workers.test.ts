@@ -1,19 +1,31 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, expect, it, vi } from 'vitest';
+import { multiplyAdds } from '../../../src/core/config/multiplyAdds.js';
 import { type Network, resolveNetwork } from '../../../src/core/config/network.js';
+import { layersOf } from '../../../src/core/config/presets/layersOf.js';
 import { configSchema } from '../../../src/core/config/schema.js';
+import { type AdversarialConfig, adversarialSchema } from '../../../src/core/config/trainingSchema.js';
 import { DcnetError } from '../../../src/core/errors.js';
 import { normals } from '../../../src/core/random.js';
+import type { RunState } from '../../../src/core/run/run.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
-import type { Split } from '../../../src/engine/data/dataSet.js';
+import type { DataSet } from '../../../src/engine/data/dataSet.js';
 import { imageTensor, labelTensor } from '../../../src/engine/data/images.js';
+import { batchFrom, type Split } from '../../../src/engine/data/split.js';
 import { buildModel, type DcnetModel } from '../../../src/engine/model/model.js';
-import { defaultWorkers, TrainingWorkers } from '../../../src/engine/parallel/trainingWorkers.js';
-import { pass } from '../../../src/engine/training/step.js';
-import { testBackend } from '../backends.js';
+import {
+  defaultEvaluationWorkers,
+  defaultWorkers,
+  TrainingWorkers,
+} from '../../../src/engine/parallel/trainingWorkers.js';
+import { accumulate } from '../../../src/engine/training/accumulate.js';
+import { adversarialBatch } from '../../../src/engine/training/adversarialBatch.js';
+import { evaluateSplit } from '../../../src/engine/training/evaluate.js';
+import type { RunQueue } from '../../../src/engine/training/runQueue.js';
+import { describeOn } from '../backends.js';
 import { TinyProject } from './support.js';
 
 const shape = [9, 8, 2] as const;
@@ -37,19 +49,31 @@ const config = configSchema.parse({
     { type: 'dense', units: classes },
   ],
   labelSmoothing: 0.1,
+  loss: { epsilon: 1e-3 },
+  normalization: { mean: [120, 90], scale: [128, 64] },
   weightDecay: 0.01,
 });
 const { network } = resolveNetwork(config, { shape, classes });
 const build = (): DcnetModel =>
   buildModel(network!, { seed: config.seed, averageDecay: config.averageDecay });
 const everyImage = Uint32Array.from({ length: count }, (_, i) => i);
+const batch = batchFrom(split, everyImage);
+/** Finished steps: an attack's random start depends on them. */
+const step = 7;
+/** No signs of gradients, which rounding may turn. */
+const pgd = adversarialSchema.parse({ attack: 'pgd', norm: 'l2', epsilon: 200, steps: 2, share: 0.5 });
 
 /** Outcome, gradients and running averages of the whole batch by one thread. */
-async function byOneThread(): Promise<number[][]> {
+async function byOneThread(parts = 1, adversarial?: AdversarialConfig): Promise<number[][]> {
   const model = build();
-  const x = imageTensor(split.images, shape, everyImage);
+  const clean = imageTensor(split.images, shape, everyImage, network!.normalization);
   const labels = labelTensor(split.labels, everyImage);
-  const { outcome, gradients } = pass(model, x, labels, classes, config);
+  const place = { step, from: 0, seed: config.seed };
+  const x =
+    adversarial === undefined
+      ? clean
+      : await adversarialBatch(model, clean, labels, adversarial, place, count);
+  const { outcome, gradients } = accumulate(model, x, labels, classes, config, parts);
   return valuesOf(model, [outcome, ...gradients]);
 }
 
@@ -61,18 +85,23 @@ function valuesOf(model: DcnetModel, tensors: readonly tf.Tensor[]): number[][] 
   return values;
 }
 
-async function byWorkers(workers: number): Promise<number[][]> {
+const stopAfter =
+  (last: number) =>
+  ({ step }: RunState, queue: RunQueue, run: string): void =>
+    void (step > last && queue.stop(run));
+
+async function byWorkers(workers: number, parts = 1, adversarial?: AdversarialConfig): Promise<number[][]> {
   const model = build();
-  const team = new TrainingWorkers(workers, model, network!, config);
+  const team = new TrainingWorkers(workers, model, network!, { ...config, adversarial });
   try {
-    const { outcome, gradients } = await team.pass(split, everyImage);
+    const { outcome, gradients } = await team.pass(batch, { step, parts });
     return valuesOf(model, [outcome, ...gradients]);
   } finally {
     await team.dispose();
   }
 }
 
-describe.skipIf(testBackend !== 'wasm')('workers that share a batch (of the wasm backend)', () => {
+describeOn('wasm', 'workers that share a batch', () => {
   beforeAll(() => startBackend('wasm'));
 
   it.each([
@@ -82,7 +111,7 @@ describe.skipIf(testBackend !== 'wasm')('workers that share a batch (of the wasm
     const model = build();
     const team = new TrainingWorkers(2, model, network!, config);
     try {
-      const passing = team.pass(split, everyImage);
+      const passing = team.pass(batch);
       team.threads[0]!.emit('message', { type: 'failed', message });
       const failure: unknown = await passing.catch((thrown: unknown) => thrown);
       expect(failure).toHaveProperty('message', expect.stringContaining(message));
@@ -94,18 +123,49 @@ describe.skipIf(testBackend !== 'wasm')('workers that share a batch (of the wasm
   });
 
   it('are as many as the machine’s cores where there is work for them', () => {
-    const wide = { ...config, layers: [{ type: 'conv', filters: 64, kernel: 5 }, ...config.layers] };
+    const first = { type: 'conv', filters: 64, kernel: 5 };
+    const wide = { ...config, normalization: {}, layers: [first, ...layersOf(config)] };
     const { network: large } = resolveNetwork(configSchema.parse(wide), { shape: [96, 96, 3], classes });
     expect(defaultWorkers(64, network!)).toBe(1);
     expect(defaultWorkers(64, large!)).toBe(Math.min(os.availableParallelism(), 4));
     expect(defaultWorkers(20, large!)).toBe(1);
   });
 
-  it.each([2, 3])(
-    '%d compute the loss, the gradients and the running averages of one thread',
-    async (workers) => {
-      const expected = await byOneThread();
-      const measured = await byWorkers(workers);
+  it('share an evaluation that is large enough', () => {
+    const madds = multiplyAdds(network!);
+    const enough = Math.ceil(20e9 / madds);
+    expect(defaultEvaluationWorkers(enough, network!)).toBe(Math.min(os.availableParallelism(), 2));
+    expect(defaultEvaluationWorkers(enough / 4, network!)).toBe(1);
+  });
+
+  it.each([1, 2, 21])('give one thread’s scores, to the last bit, of %d images', async (images) => {
+    const model = build();
+    const team = new TrainingWorkers(2, model, network!, config);
+    const indices = everyImage.slice(-images).reverse();
+    const x = imageTensor(split.images, shape, indices, network!.normalization);
+    const expected = tf.tidy(() => model.predict(x)).dataSync();
+    expect(await team.predict(batchFrom(split, indices))).toEqual(Float32Array.from(expected));
+    const data = { info: { shape, classes }, test: split } as unknown as DataSet;
+    expect(await evaluateSplit(model, data, 'test', { workers: team })).toEqual(
+      await evaluateSplit(model, data, 'test'),
+    );
+    await team.dispose();
+    model.dispose();
+    x.dispose();
+  });
+
+  it.each([
+    [2, 1, undefined],
+    [3, 1, undefined],
+    [2, 2, undefined],
+    [3, 4, undefined],
+    [3, 2, pgd],
+  ])(
+    '%d compute the loss, the gradients and the running averages of one thread, in parts: %d; attacked: %j',
+    async (workers, parts, adversarial) => {
+      const expected = await byOneThread(parts, adversarial);
+      const measured = await byWorkers(workers, parts, adversarial);
+      if (adversarial !== undefined) expect(expected).not.toEqual(await byOneThread(parts));
       expect(measured.length).toBe(expected.length);
       for (const [i, values] of expected.entries()) {
         const largest = Math.max(...values.map(Math.abs));
@@ -124,7 +184,7 @@ describe.skipIf(testBackend !== 'wasm')('workers that share a batch (of the wasm
     const team = new TrainingWorkers(2, model, network!, config);
     const before = tf.memory().numTensors;
     for (let step = 0; step < 3; step++) {
-      const { outcome, gradients } = await team.pass(split, everyImage);
+      const { outcome, gradients } = await team.pass(batch);
       tf.dispose([outcome, ...gradients]);
     }
     expect(tf.memory().numTensors).toBe(before);
@@ -139,8 +199,8 @@ describe.skipIf(testBackend !== 'wasm')('workers that share a batch (of the wasm
     const failure = {
       details: { code: 'engine', message: expect.stringContaining('A training worker failed') },
     };
-    await expect(team.pass(split, everyImage)).rejects.toMatchObject(failure);
-    await expect(team.pass(split, everyImage)).rejects.toMatchObject(failure);
+    await expect(team.pass(batch)).rejects.toMatchObject(failure);
+    await expect(team.pass(batch)).rejects.toMatchObject(failure);
     await team.dispose();
     model.dispose();
   });
@@ -148,9 +208,9 @@ describe.skipIf(testBackend !== 'wasm')('workers that share a batch (of the wasm
   it('fail the step under way when one of them ends', async () => {
     const model = build();
     const team = new TrainingWorkers(2, model, network!, config);
-    const { outcome, gradients } = await team.pass(split, everyImage);
+    const { outcome, gradients } = await team.pass(batch);
     tf.dispose([outcome, ...gradients]);
-    const failed = expect(team.pass(split, everyImage)).rejects.toMatchObject({
+    const failed = expect(team.pass(batch)).rejects.toMatchObject({
       details: { code: 'engine', message: expect.stringContaining('A training worker failed') },
     });
     await team.threads[1]!.terminate();
@@ -164,10 +224,7 @@ describe.skipIf(testBackend !== 'wasm')('workers that share a batch (of the wasm
     project.workers = 2;
     const whole = await project.train({}, { name: 'whole' });
     expect(whole.summary.status).toBe('completed');
-    const halved = await project.train(
-      {},
-      { name: 'halved', onChange: ({ step }, queue, run) => void (step > 4 && queue.stop(run)) },
-    );
+    const halved = await project.train({}, { name: 'halved', onChange: stopAfter(4) });
     expect(halved.summary.status).toBe('stopped');
     project.workers = 1; // what is asked for now: the run keeps its own
     const resumed = await project.resume(halved.runDirectory);
@@ -178,5 +235,22 @@ describe.skipIf(testBackend !== 'wasm')('workers that share a batch (of the wasm
       [whole, halved].map(({ runDirectory }) => readFile(path.join(runDirectory, whole.summary.checkpoint!))),
     );
     expect(a!.equals(b!)).toBe(true);
+  });
+
+  it('share each part of a batch that is computed in parts', async () => {
+    const project = await TinyProject.create('wasm');
+    project.workers = 2;
+    const { runDirectory, summary } = await project.train({}, { onChange: stopAfter(4) });
+    expect(summary.status).toBe('stopped');
+    const file = path.join(runDirectory, 'state.json');
+    const failed = { status: 'failed', error: { code: 'memory', message: 'No room.', remedy: 'Less.' } };
+    await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), ...failed }));
+    const pass = vi.spyOn(TrainingWorkers.prototype, 'pass');
+    const resumed = await project.resume(runDirectory, { halve: true });
+    expect(resumed).toMatchObject({ status: 'completed', batch: { parts: 2 } });
+    expect(pass.mock.calls.length).toBeGreaterThan(0);
+    expect(pass.mock.calls.every(([, how]) => how?.parts === 2)).toBe(true);
+    expect(pass.mock.contexts.every((team) => (team as TrainingWorkers).count === 2)).toBe(true);
+    pass.mockRestore();
   });
 });

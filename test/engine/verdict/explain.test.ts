@@ -44,9 +44,12 @@ describe('explained errors', () => {
     const logits = tf.tidy(
       () =>
         opened.model
-          .walk(imageTensor(images, data.info.shape, [...Array(count).keys()]), (layer, input) => {
-            if (layer.name === 'dense1') features.push(...(input.arraySync() as number[][]));
-          })
+          .walk(
+            imageTensor(images, data.info.shape, [...Array(count).keys()], opened.model.normalization),
+            (layer, input) => {
+              if (layer.name === 'dense1') features.push(...(input.arraySync() as number[][]));
+            },
+          )
           .arraySync() as number[][],
     );
     return { features, predicted: logits.map((row) => row.indexOf(Math.max(...row))), logits };
@@ -189,16 +192,21 @@ describe('explained errors', () => {
       'no image 110',
     );
 
-    const still = await attack({ ...again, epsilon: 0 }, silent);
+    const still = await attack({ ...again, attack: 'fgsm', epsilon: 0 }, silent);
     expect(still.accuracyUnderAttack).toBe(analysis.accuracy);
     expect(still.layers.every(({ h, g }) => h === 0 && g === 0)).toBe(true);
     const tensors = tf.memory().numTensors;
-    const strong = await attack({ ...again, epsilon: 32 }, silent);
+    const strong = await attack({ ...again, attack: 'fgsm', epsilon: 32 }, silent);
     expect(tf.memory().numTensors).toBe(tensors);
     expect(strong.accuracy).toBe(analysis.accuracy);
     expect(strong.accuracyUnderAttack).toBeLessThan(analysis.accuracy);
+    const stronger = await attack({ ...again, attack: 'bim', epsilon: 32 }, silent);
+    expect(stronger.attack).toBe('bim');
+    expect(stronger.accuracyUnderAttack).toBeLessThanOrEqual(strong.accuracyUnderAttack);
+    expect(stronger.layers.every(({ h, g }) => h > 0 && g > 0)).toBe(true);
+    expect(tf.memory().numTensors).toBe(tensors);
     expect(strong.layers.map(({ name }) => name)).toEqual(['conv1', 'conv2']);
-    const [pair] = await attackedImages({ ...again, epsilon: 32, indices: [3] }, silent);
+    const [pair] = await attackedImages({ ...again, attack: 'fgsm', epsilon: 32, indices: [3] }, silent);
     const [pixels, changed] = [pair!.before, pair!.after].map((one) => [
       ...Buffer.from(one.pixels, 'base64'),
     ]);

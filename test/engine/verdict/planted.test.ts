@@ -31,7 +31,7 @@ const layers = (operator?: object) => [
 function predict(model: DcnetModel, bars: readonly BarImage[]): Int32Array {
   return tf.tidy(() => {
     const images = Uint8Array.from(bars.flatMap((bar) => [...drawBar(bar)]));
-    const x = imageTensor(images, [barSide, barSide, 1], [...bars.keys()]);
+    const x = imageTensor(images, [barSide, barSide, 1], [...bars.keys()], model.normalization);
     return tf.argMax(model.predict(x), 1).dataSync<'int32'>();
   });
 }

@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { inspect } from 'node:util';
 import Mocha from 'mocha';
 
 /** What a test's outcome is reported as: the form that the test command reads. */
@@ -9,8 +10,11 @@ interface Outcome {
   readonly detail?: string;
 }
 
-/** For tests that say nothing else: a workbench on a busy machine is slow. */
-const timeoutMs = 60_000;
+/** What takes longer is told with its seconds. */
+const slowMs = 5_000;
+
+/** For tests that say nothing else: longer than the longest single wait of theirs, which says what it waits for. */
+const timeoutMs = 150_000;
 
 const skipReasons = new WeakMap<Mocha.Runnable, string>();
 
@@ -36,11 +40,11 @@ export async function runSuites(load: () => void): Promise<void> {
     throw new Error('DCNET_TEST_REPORT does not name a file: start the tests with npm test');
   const mocha = new Mocha({ ui: 'bdd', timeout: timeoutMs, forbidOnly: process.env.CI === 'true' });
   const outcomes: Outcome[] = [];
-  const add = (outcome: Outcome): void => {
+  const add = (outcome: Outcome, ms = 0): void => {
     outcomes.push(outcome);
-    console.log(
-      `${outcome.state === 'passed' ? '✓' : outcome.state === 'failed' ? '✗' : '-'} ${outcome.name}`,
-    );
+    const sign = outcome.state === 'passed' ? '✓' : outcome.state === 'failed' ? '✗' : '-';
+    const seconds = ms > slowMs ? ` (${Math.round(ms / 1000)} s)` : '';
+    console.log(`${sign} ${outcome.name}${seconds}`);
     if (outcome.detail !== undefined) console.log(`    ${outcome.detail}`);
     // After each: what is known survives a workbench that dies.
     writeFileSync(report, JSON.stringify(outcomes, null, 2));
@@ -48,9 +52,9 @@ export async function runSuites(load: () => void): Promise<void> {
   mocha.reporter(
     class {
       constructor(runner: Mocha.Runner) {
-        runner.on('pass', (test) => add({ name: test.fullTitle(), state: 'passed' }));
+        runner.on('pass', (test) => add({ name: test.fullTitle(), state: 'passed' }, test.duration));
         runner.on('fail', (test, error: Error) =>
-          add({ name: test.fullTitle(), state: 'failed', detail: error.stack ?? error.message }),
+          add({ name: test.fullTitle(), state: 'failed', detail: inspect(error) }),
         );
         runner.on('pending', (test) =>
           add({

@@ -1,6 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const checkMs = 50;
+/** What still comes, however busy the machine, comes within this; what has come is not waited for. */
+export const usualLimitMs = 90_000;
+/** So much of what was seen last is told. */
+const mostShown = 1_000;
 
 /**
  * Wait until something holds, and return what it gave.
@@ -9,7 +13,7 @@ const checkMs = 50;
 export async function until<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
-  limitMs = 30_000,
+  limitMs = usualLimitMs,
 ): Promise<T> {
   const deadline = Date.now() + limitMs;
   let last: unknown;
@@ -21,7 +25,15 @@ export async function until<T>(
     } catch (thrown) {
       last = thrown;
     }
-    if (Date.now() > deadline) throw new Error(`Not within ${limitMs / 1000} s: ${what}`, { cause: last });
+    if (Date.now() > deadline) {
+      const message = `Not within ${limitMs / 1000} s: ${what}; last seen: ${shown(last)}`;
+      throw new Error(message, { cause: last });
+    }
     await delay(checkMs);
   }
+}
+
+function shown(seen: unknown): string {
+  const text = seen instanceof Error ? seen.message : (JSON.stringify(seen) ?? String(seen));
+  return text.length > mostShown ? `${text.slice(0, mostShown)}…` : text;
 }

@@ -4,17 +4,24 @@ import { chromium, type Frame, type Locator, type Page } from 'playwright-core';
 import * as vscode from 'vscode';
 import type { DocumentName } from '../../../src/protocol/panels/names.js';
 import { skip } from './run.js';
-import { until } from './until.js';
+import { until, usualLimitMs } from './until.js';
 
 /** For a suite: a picture of what a failed test saw. */
 export function pictureFailures(): void {
   afterEach(async function () {
     const test = this.currentTest;
     if (test?.state !== 'failed' || process.env.DCNET_TEST_CDP === undefined) return;
-    const workbench = await Workbench.of(this);
-    await workbench.screenshot(`failed ${test.fullTitle()}`.replaceAll(/[^A-Za-z0-9]+/g, '-'));
+    await Workbench.of(this);
+    await Workbench.screenshotAll(`failed ${test.fullTitle()}`.replaceAll(/[^A-Za-z0-9]+/g, '-'));
   });
 }
+
+/**
+ * How long the palette may take to open, and to list what it has, before it is opened anew. Each time twice as long:
+ * what is just becoming possible is soon found, and a busy machine, which lists it late, has the time that it takes.
+ */
+const firstPaletteMs = 2_000;
+const mostPaletteMs = 16_000;
 
 /** The workbench writes down which editors are open every five seconds. */
 const keptMs = 7_000;
@@ -35,7 +42,19 @@ export function eachBuildsOnTheLast(): void {
 export class Workbench {
   static #connecting: Promise<Workbench> | undefined;
 
-  private constructor(readonly page: Page) {}
+  /** Every window that is open, the one with the tests first. */
+  static readonly #open = new Set<Workbench>();
+
+  private constructor(readonly page: Page) {
+    page.setDefaultTimeout(usualLimitMs);
+    Workbench.#open.add(this);
+    page.once('close', () => Workbench.#open.delete(this));
+  }
+
+  static async screenshotAll(name: string): Promise<void> {
+    for (const [index, workbench] of [...Workbench.#open].entries())
+      await workbench.screenshot(index === 0 ? name : `${name}-window-${index + 1}`);
+  }
 
   /** The one that shows this extension host; the test is skipped where it cannot be reached. */
   static async of(context: Mocha.Context): Promise<Workbench> {
@@ -73,15 +92,18 @@ export class Workbench {
     const input = this.page.locator('.quick-input-widget input.input').first();
     const row = this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`).first();
     // The palette lists what is possible when it is opened; what becomes possible later is not added.
+    let timeout = firstPaletteMs / 2;
     await until(`the command ${title}`, async () => {
+      timeout = Math.min(2 * timeout, mostPaletteMs);
       await this.page.keyboard.press('F1');
-      await input.waitFor();
+      await input.waitFor({ timeout }); // a key press may be lost where the focus is just moving
       await input.fill(`>${title}`);
       try {
-        await row.waitFor({ timeout: 2_000 });
+        await row.waitFor({ timeout });
       } catch (thrown) {
+        const listed = await this.page.locator('.quick-input-list .monaco-list-row').allInnerTexts();
         await this.page.keyboard.press('Escape');
-        throw thrown;
+        throw new Error(`the palette listed ${JSON.stringify(listed)}`, { cause: thrown });
       }
       // Once only: the command may take the palette away before a click would have answered.
       await this.page.keyboard.press('Enter');
@@ -104,12 +126,18 @@ export class Workbench {
   /** The document of a panel that is shown, once its script has run. */
   async panel(name: DocumentName): Promise<Frame> {
     return until(`the ${name} panel’s document`, async () => {
+      const seen: string[] = [];
       for (const frame of this.page.frames()) {
         if (frame === this.page.mainFrame() || frame.isDetached()) continue;
         const found = await frame.locator(`body[data-panel="${name}"] main`).count();
         if (found > 0 && (await (await frame.frameElement()).isVisible())) return frame;
+        const body = await frame
+          .locator('body')
+          .innerHTML({ timeout: 1_000 })
+          .catch((thrown: unknown) => `unreadable: ${thrown}`);
+        seen.push(`${found > 0 ? 'hidden ' : ''}${new URL(frame.url()).pathname}: ${body.slice(0, 200)}`);
       }
-      return undefined;
+      throw new Error(`${seen.length} frames: ${seen.join('; ')}`);
     });
   }
 

@@ -175,7 +175,10 @@ export function makeEvidence(analysis: ErrorAnalysis, index: number): ErrorEvide
   };
 }
 
-export function makeAttack(analysis: ErrorAnalysis, epsilon: number): Attack {
+export function makeAttack(
+  analysis: ErrorAnalysis,
+  { attack, epsilon }: Pick<Attack, 'attack' | 'epsilon'>,
+): Attack {
   const predicted = analysis.predicted.map((cls, i) =>
     i % 3 === 0 ? confusions[analysis.labels[i]!]![0]! : cls,
   );
@@ -184,6 +187,7 @@ export function makeAttack(analysis: ErrorAnalysis, epsilon: number): Attack {
     checkpoint: analysis.checkpoint,
     split: 'test',
     sampleSize: analysis.sampleSize,
+    attack,
     epsilon,
     accuracy: analysis.accuracy,
     accuracyUnderAttack: right / analysis.sampleSize,

@@ -22,6 +22,8 @@ const mix = 6;
 const linearAngle = 0;
 const cosine = 1;
 const squareCosine = 2;
+const sigmoid = 3;
+const power = 4;
 
 const tiny: f32 = 1e-30;
 const cosineLimit: f32 = 1 - 1e-7;
@@ -71,17 +73,31 @@ function hasRadius(magnitude: i32): bool {
   return magnitude === tanhConv || magnitude === ball || magnitude === seg;
 }
 
+/** |c|^(B − 1), which is 0 at 0. */
+function lesserPower(c: v128, exponent: f32): v128 {
+  const size = f32x4.abs(c);
+  const lesser = exponent - 1;
+  return f32x4(
+    Mathf.pow(f32x4.extract_lane(size, 0), lesser),
+    Mathf.pow(f32x4.extract_lane(size, 1), lesser),
+    Mathf.pow(f32x4.extract_lane(size, 2), lesser),
+    Mathf.pow(f32x4.extract_lane(size, 3), lesser),
+  );
+}
+
 function clampedCosine(u: v128, inverse: f32): v128 {
   const limit = f32x4.splat(cosineLimit);
   return f32x4.pmax(f32x4.pmin(scaled(u, inverse), limit), f32x4.neg(limit));
 }
 
 /**
- * h(n)·g(θ) in one pass.
+ * h(n)·g(θ) in one pass; at test time with the batch normalisation behind it, value·slope + shift.
  * @param u projections [rows, filters]
  * @param norms [rows]
  * @param radii R and 1/R, [filters] each, filled up with 1 to a multiple of 4
- * @param kTable 1/2k, 1/tanh(π/4k) and ∂(1/tanh)/∂k ÷ (1/tanh), each as `radii`
+ * @param kTable for the power of the cosine its exponent; for the sigmoid 1/2k, 1/tanh(π/4k) and ∂(1/tanh)/∂k ÷ (1/tanh), each as `radii`
+ * @param slope, shift [filters], readable to a multiple of 4; 0: the bare product
+ * @param relu whether the normalised product is cut at 0
  * @param out [rows, filters]
  */
 export function productForward(
@@ -95,11 +111,15 @@ export function productForward(
   norms: usize,
   radii: usize,
   kTable: usize,
+  slope: usize,
+  shift: usize,
+  relu: bool,
   out: usize,
 ): void {
   const row4 = (<usize>((filters + 3) & ~3)) << 2;
   const withRadius = hasRadius(magnitude);
   const alphas = f32x4.splat(alpha);
+  const floor = f32x4.splat(relu ? 0 : -Infinity);
   for (let row = 0; row < rows; row++) {
     const n = max<f32>(f32.load(norms + ((<usize>row) << 2)), tiny);
     const inverse: f32 = 1 / n;
@@ -119,6 +139,9 @@ export function productForward(
         value = f32x4.mul(projection, ratio);
       } else if (angular === squareCosine) {
         value = f32x4.mul(f32x4.mul(f32x4.abs(projection), scaled(projection, inverse)), ratio);
+      } else if (angular === power) {
+        const c = scaled(projection, inverse);
+        value = f32x4.mul(f32x4.mul(projection, ratio), lesserPower(c, f32.load(kTable)));
       } else {
         const complement = asin(clampedCosine(projection, inverse));
         const g =
@@ -130,6 +153,8 @@ export function productForward(
               );
         value = f32x4.mul(scaled(ratio, n), g);
       }
+      if (slope !== 0)
+        value = f32x4.pmax(multiplyAdd(value, v128.load(slope + column), v128.load(shift + column)), floor);
       storeLanes(out + offset, value, lanesAt(f, filters));
     }
   }
@@ -161,7 +186,7 @@ export function productBackward(
 ): void {
   const row4 = (<usize>((filters + 3) & ~3)) << 2;
   const withRadius = hasRadius(magnitude);
-  const withK = angular > squareCosine;
+  const withK = angular === sigmoid;
   const alphas = f32x4.splat(alpha);
   const one = f32x4.splat(1);
   for (let row = 0; row < rows; row++) {
@@ -208,6 +233,11 @@ export function productBackward(
         gSlope = f32x4.abs(c);
         g = f32x4.mul(gSlope, c);
         gSlope = f32x4.add(gSlope, gSlope);
+      } else if (angular === power) {
+        const exponent = f32.load(kTable);
+        const lesser = lesserPower(c, exponent);
+        g = f32x4.mul(lesser, c);
+        gSlope = scaled(lesser, exponent);
       } else if (angular !== cosine) {
         const clamped = clampedCosine(projection, inverse);
         const complement = asin(clamped);

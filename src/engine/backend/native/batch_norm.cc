@@ -2,25 +2,12 @@
 #include <cmath>
 
 #include "kernel.h"
+#include "normalization.h"
 #include "operations.h"
 #include "parallel.h"
 
 namespace dcnet {
 namespace {
-
-// Rows of channels, [rows, channels], and how they are shared out.
-struct Rows {
-  int64_t rows, channels, perPart, parts;
-
-  explicit Rows(const Tensor& x)
-      : rows(x.size() / x.lastDim()),
-        channels(x.lastDim()),
-        perPart(rowsOfPart(channels)),
-        parts(partsOf(rows, perPart)) {}
-
-  int64_t begin(int64_t part) const { return part * perPart; }
-  int64_t end(int64_t part) const { return std::min(rows, begin(part) + perPart); }
-};
 
 // Mean of some rows and Σ (x − mean)² over them, [channels] each: two passes over rows that the cache holds.
 DCNET_VECTORISED void momentsOf(const float* x, int64_t begin, int64_t end, int64_t channels, float* mean,
@@ -39,8 +26,11 @@ DCNET_VECTORISED void momentsOf(const float* x, int64_t begin, int64_t end, int6
   }
 }
 
-// out = x·slope + shift, cut at `floor`.
-DCNET_VECTORISED void affine(const float* x, int64_t begin, int64_t end, int64_t channels, const float* slope,
+constexpr float kNoFloor = -HUGE_VALF;
+
+// out = x·slope + shift, cut at `floor`. The product is rounded before the sum: a channel that is constant, whose shift was
+// made of the same product, then gives β itself.
+DCNET_ROUNDED DCNET_VECTORISED void affine(const float* x, int64_t begin, int64_t end, int64_t channels, const float* slope,
                              const float* shift, float floor, float* out) {
   for (int64_t row = begin; row < end; row++) {
     const float* const from = x + row * channels;
@@ -53,92 +43,12 @@ DCNET_VECTORISED void affine(const float* x, int64_t begin, int64_t end, int64_t
   }
 }
 
-constexpr float kNoFloor = -HUGE_VALF;
-
-void affineOf(const Rows& shared, const float* x, const float* slope, const float* shift, bool relu, float* out) {
-  inParallel(shared.parts, [&](int64_t part) {
-    affine(x, shared.begin(part), shared.end(part), shared.channels, slope, shift, relu ? 0.f : kNoFloor, out);
-  });
-}
-
-class ChannelAffine {
- public:
-  explicit ChannelAffine(const Attributes& attributes) : relu_(attributes.flag("relu")) {}
-
-  void run(const Run& run) const {
-    const Tensor x = run.input(0);
-    const Tensor slope = run.input(1);
-    const Tensor shift = run.input(2);
-    require(slope.size() == x.lastDim() && shift.size() == x.lastDim(), "Each channel has a slope and a shift.");
-    const Tensor out = run.output(0, x.shape());
-    affineOf(Rows(x), x.data(), slope.data(), shift.data(), relu_, out.data());
-  }
-
- private:
-  const bool relu_;
-};
-
-class BatchNormalization {
- public:
-  explicit BatchNormalization(const Attributes& attributes)
-      : epsilon_(attributes.real("epsilon")), relu_(attributes.flag("relu")) {}
-
-  void run(const Run& run) const {
-    const Tensor x = run.input(0);
-    const Tensor gamma = run.input(1);
-    const Tensor beta = run.input(2);
-    const Rows shared(x);
-    const int64_t channels = shared.channels;
-    require(gamma.size() == channels && beta.size() == channels, "Each channel has a γ and a β.");
-    std::vector<float> parts(shared.parts * 2 * channels);
-    inParallel(shared.parts, [&](int64_t part) {
-      float* const mean = &parts[part * 2 * channels];
-      momentsOf(x.data(), shared.begin(part), shared.end(part), channels, mean, mean + channels);
-    });
-
-    const Tensor y = run.output(0, x.shape());
-    const Tensor mean = run.output(1, {channels});
-    const Tensor variance = run.output(2, {channels});
-    const Tensor inverse = run.output(3, {channels});
-    std::vector<float> slope(channels), shift(channels);
-    for (int64_t c = 0; c < channels; c++) {
-      // The parts' moments put together (Chan, Golub and LeVeque, 1979).
-      double centre = 0, squares = 0, count = 0;
-      for (int64_t part = 0; part < shared.parts; part++) {
-        const double more = static_cast<double>(shared.end(part) - shared.begin(part));
-        const double apart = parts[part * 2 * channels + c] - centre;
-        const double total = count + more;
-        squares += parts[(part * 2 + 1) * channels + c] + apart * apart * count * more / total;
-        centre += apart * more / total;
-        count = total;
-      }
-      const double spread = squares / count;
-      const double scale = 1 / std::sqrt(spread + epsilon_);
-      mean.data()[c] = static_cast<float>(centre);
-      variance.data()[c] = static_cast<float>(spread);
-      inverse.data()[c] = static_cast<float>(scale);
-      slope[c] = static_cast<float>(gamma.data()[c] * scale);
-      shift[c] = static_cast<float>(beta.data()[c] - centre * gamma.data()[c] * scale);
-    }
-    affineOf(shared, x.data(), slope.data(), shift.data(), relu_, y.data());
-  }
-
- private:
-  const float epsilon_;
-  const bool relu_;
-};
-
-struct Images {
-  const float* x;
-  const float* y;
-  const float* dy;
-  int64_t channels;
-};
-
-// dy, 0 where the ReLU cut y.
+// dy, 0 where the ReLU cut y. Both are read whatever y is: a read that depends on it keeps the loop from becoming vectors.
 template <bool relu>
 DCNET_INLINE float passed(const float* y, const float* dy, int64_t c) {
-  return relu && !(y[c] > 0.f) ? 0.f : dy[c];
+  const float upstream = dy[c];
+  if (!relu) return upstream;
+  return y[c] > 0.f ? upstream : 0.f;
 }
 
 // Σ dy and Σ dy·(x − mean) of some rows, added to [channels] each.
@@ -154,14 +64,6 @@ DCNET_INLINE void sumRows(const Images& p, int64_t begin, int64_t end, const flo
     }
   }
 }
-
-// Per channel, what dx = slope·(dy − meanDy − (x − mean)·tilt) takes.
-struct Line {
-  const float* mean;
-  const float* slope;
-  const float* meanDy;
-  const float* tilt;
-};
 
 template <bool relu>
 DCNET_INLINE void gradientRows(const Images& p, int64_t begin, int64_t end, const Line& line, float* dx) {
@@ -187,48 +89,87 @@ DCNET_VECTORISED void gradientPart(bool relu, const Images& p, int64_t begin, in
   gradientRows<false>(p, begin, end, line, dx);
 }
 
+}  // namespace
+
+void addMoments(const float* x, int64_t rows, int64_t channels, float* mean, float* squares) {
+  momentsOf(x, 0, rows, channels, mean, squares);
+}
+
+void applyAffine(const float* x, int64_t rows, const Affine& line, float* out) {
+  affine(x, 0, rows, line.channels, line.slope, line.shift, line.relu ? 0.f : kNoFloor, out);
+}
+
+void addSums(bool relu, const Images& images, int64_t rows, const float* mean, float* byBeta, float* byGamma) {
+  sumPart(relu, images, 0, rows, mean, byBeta, byGamma);
+}
+
+void gradientThrough(bool relu, const Images& images, int64_t rows, const Line& line, float* dx) {
+  gradientPart(relu, images, 0, rows, line, dx);
+}
+
+namespace {
+
+// What is normalised, as it lies in memory.
+struct Given {
+  const float* x;
+  int64_t channels;
+
+  const float* rows(int64_t begin, int64_t) const { return again(begin); }
+  const float* again(int64_t begin) const { return x + begin * channels; }
+};
+
+// Where its gradient goes.
+struct Taken {
+  float* dx;
+  int64_t channels;
+
+  float* room(int64_t begin, float*) const { return dx + begin * channels; }
+  void take(int64_t, int64_t, int64_t, const float*) const {}
+};
+
+class ChannelAffine {
+ public:
+  explicit ChannelAffine(const Attributes& attributes) : relu_(attributes.flag("relu")) {}
+
+  void run(const Run& run) const {
+    const Tensor x = run.input(0);
+    const Tensor slope = run.input(1);
+    const Tensor shift = run.input(2);
+    require(slope.size() == x.lastDim() && shift.size() == x.lastDim(), "Each channel has a slope and a shift.");
+    const Tensor out = run.output(0, x.shape());
+    const Affine line{slope.data(), shift.data(), x.lastDim(), relu_};
+    affineOf(
+        Rows(x), [&](int64_t begin, int64_t) { return x.data() + begin * line.channels; }, line, out.data());
+  }
+
+ private:
+  const bool relu_;
+};
+
+class BatchNormalization {
+ public:
+  explicit BatchNormalization(const Attributes& attributes)
+      : epsilon_(attributes.real("epsilon")), relu_(attributes.flag("relu")) {}
+
+  void run(const Run& run) const {
+    const Tensor x = run.input(0);
+    normalize(run, x.shape(), Given{x.data(), x.lastDim()}, 1, epsilon_, relu_);
+  }
+
+ private:
+  const float epsilon_;
+  const bool relu_;
+};
+
 class BatchNormalizationGradient {
  public:
   explicit BatchNormalizationGradient(const Attributes& attributes) : relu_(attributes.flag("relu")) {}
 
   void run(const Run& run) const {
     const Tensor x = run.input(0);
-    const Tensor y = run.input(1);
-    const Tensor dy = run.input(2);
-    const Tensor gamma = run.input(3);
-    const Tensor mean = run.input(4);
-    const Tensor inverse = run.input(5);
-    const Rows shared(x);
-    const int64_t channels = shared.channels;
-    require(y.size() == x.size() && dy.size() == x.size(), "x, y and dy are of one size.");
-    const Images images{x.data(), y.data(), dy.data(), channels};
-    std::vector<float> sums(shared.parts * 2 * channels);
-    inParallel(shared.parts, [&](int64_t part) {
-      float* const byBeta = &sums[part * 2 * channels];
-      sumPart(relu_, images, shared.begin(part), shared.end(part), mean.data(), byBeta, byBeta + channels);
-    });
-
     const Tensor dx = run.output(0, x.shape());
-    const Tensor byGamma = run.output(1, {channels});
-    const Tensor byBeta = run.output(2, {channels});
-    std::vector<float> slope(channels), meanDy(channels), tilt(channels);
-    for (int64_t c = 0; c < channels; c++) {
-      double shift = 0, scale = 0;
-      for (int64_t part = 0; part < shared.parts; part++) {
-        shift += sums[part * 2 * channels + c];
-        scale += sums[(part * 2 + 1) * channels + c];
-      }
-      const double oneOverSigma = inverse.data()[c];
-      byBeta.data()[c] = static_cast<float>(shift);
-      byGamma.data()[c] = static_cast<float>(scale * oneOverSigma);
-      slope[c] = static_cast<float>(gamma.data()[c] * oneOverSigma);
-      meanDy[c] = static_cast<float>(shift / shared.rows);
-      tilt[c] = static_cast<float>(scale * oneOverSigma * oneOverSigma / shared.rows);
-    }
-    const Line line{mean.data(), slope.data(), meanDy.data(), tilt.data()};
-    inParallel(shared.parts, [&](int64_t part) {
-      gradientPart(relu_, images, shared.begin(part), shared.end(part), line, dx.data());
-    });
+    const int64_t channels = x.lastDim();
+    normalizeBack(run, {1, 1}, x.data(), Taken{dx.data(), channels}, relu_);
   }
 
  private:

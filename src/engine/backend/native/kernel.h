@@ -105,6 +105,18 @@ class Run {
     return Tensor(tensor);
   }
 
+  // An input as the output: its memory is written over, so nobody else may need its values.
+  Tensor overwrite(int input, int output) const {
+    TF_Tensor* tensor = nullptr;
+    const Status status;
+    TF_GetInput(context_, input, &tensor, status.get());
+    status.require();
+    TF_SetOutput(context_, output, tensor, status.get());
+    if (TF_GetCode(status.get()) != TF_OK) TF_DeleteTensor(tensor);
+    status.require();
+    return Tensor(tensor);
+  }
+
   // A new tensor; its values are whatever the memory held.
   Tensor output(int index, const Shape& shape) const {
     size_t bytes = sizeof(float);

@@ -8,7 +8,11 @@ NAPI_MODULE_INIT() {
   static bool isRegistered = false;
   try {
     if (!isRegistered) {
+      dcnet::registerAdam();
       dcnet::registerBatchNormalization();
+      dcnet::registerFilters();
+      dcnet::registerMaxPoolGradient();
+      dcnet::registerNormalizedProduct();
       dcnet::registerPatchNorms();
       dcnet::registerProduct();
       isRegistered = true;

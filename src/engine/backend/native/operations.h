@@ -4,7 +4,11 @@
 namespace dcnet {
 
 // Each makes some operations known to TensorFlow; throws std::exception with TensorFlow's reason.
+void registerAdam();
 void registerBatchNormalization();
+void registerFilters();
+void registerMaxPoolGradient();
+void registerNormalizedProduct();
 void registerPatchNorms();
 void registerProduct();
 

@@ -4,11 +4,21 @@
 #include <cstdint>
 #include <functional>
 
-// Compiled for x86-64-v3 (AVX2, FMA) and for what every machine has; the loader takes what the processor can.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define DCNET_VECTORISED __attribute__((target_clones("arch=haswell", "default")))
+// Compiled for x86-64-v3 (AVX2, FMA) and for what every machine has; the loader takes what the processor can. The clone of
+// a processor's name ("arch=haswell") is taken on that maker's processors alone, so an older compiler makes one of AVX2.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#define DCNET_VECTORISED __attribute__((target_clones("arch=x86-64-v3", "default")))
+#elif defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define DCNET_VECTORISED __attribute__((target_clones("avx2", "default")))
 #else
 #define DCNET_VECTORISED
+#endif
+
+// A product is rounded before it is added to: no FMA, whatever the processor can.
+#if defined(__GNUC__) && !defined(__clang__)
+#define DCNET_ROUNDED __attribute__((optimize("fp-contract=off")))
+#else
+#define DCNET_ROUNDED
 #endif
 
 // For what such a function calls: it is compiled with it.

@@ -92,6 +92,18 @@ DCNET_VECTORISED void spreadShares(const Image& image, const float* norms, const
   }
 }
 
+// sum += x·factor, one factor a pixel.
+DCNET_VECTORISED void addScaledPixels(int64_t pixels, int64_t channels, const float* x, const float* factors,
+                                      float* sum) {
+  for (int64_t pixel = 0; pixel < pixels; pixel++) {
+    const float factor = factors[pixel];
+    const float* const from = x + pixel * channels;
+    float* const to = sum + pixel * channels;
+#pragma omp simd
+    for (int64_t c = 0; c < channels; c++) to[c] += from[c] * factor;
+  }
+}
+
 // out = x·factor, one factor a pixel.
 DCNET_VECTORISED void scalePixels(int64_t pixels, int64_t channels, const float* x, const float* factors, float* out) {
   for (int64_t pixel = 0; pixel < pixels; pixel++) {
@@ -124,6 +136,7 @@ class PatchNorms {
   const float epsilon_;
 };
 
+// dx, or, where there is a fourth input, that with dx added to it: in its own memory, which becomes the output's.
 class PatchNormsGradient {
  public:
   explicit PatchNormsGradient(const Attributes& attributes) : window_(attributes) {}
@@ -135,13 +148,16 @@ class PatchNormsGradient {
     const Image image(window_, x);
     const int64_t images = x.dim(0);
     require(norms.size() == images * image.patches() && dn.size() == norms.size(), "Each patch has one norm.");
-    const Tensor dx = run.output(0, x.shape());
+    const bool adds = run.inputs() == 4;
+    const Tensor dx = adds ? run.overwrite(3, 0) : run.output(0, x.shape());
+    require(dx.size() == x.size(), "What dx is added to is of its size.");
     inParallel(images, [&](int64_t i) {
       std::vector<float> room(image.pixels() + image.paddedWidth());
       spreadShares(image, norms.data() + i * image.patches(), dn.data() + i * image.patches(), room.data(),
                    room.data() + image.pixels());
       const int64_t at = i * image.pixels() * image.channels;
-      scalePixels(image.pixels(), image.channels, x.data() + at, room.data(), dx.data() + at);
+      (adds ? addScaledPixels : scalePixels)(image.pixels(), image.channels, x.data() + at, room.data(),
+                                             dx.data() + at);
     });
   }
 
@@ -154,8 +170,13 @@ class PatchNormsGradient {
 void registerPatchNorms() {
   std::vector<const char*> attributes{"kernel: int",   "stride: int",     "pad_top: int",
                                       "pad_left: int", "out_height: int", "out_width: int"};
+  std::vector<const char*> gradientAttributes = attributes;
+  gradientAttributes.push_back("count: int >= 0");
   registerKernel<PatchNormsGradient>(
-      {"DcnetPatchNormsGradient", {"x: float", "norms: float", "dn: float"}, {"dx: float"}, attributes});
+      {"DcnetPatchNormsGradient",
+       {"x: float", "norms: float", "dn: float", "sum: count * float"},
+       {"dx: float"},
+       gradientAttributes});
   attributes.push_back("epsilon: float");
   registerKernel<PatchNorms>({"DcnetPatchNorms", {"x: float"}, {"norms: float"}, attributes});
 }

@@ -4,19 +4,15 @@
 #include "kernel.h"
 #include "operations.h"
 #include "parallel.h"
+#include "product.h"
 #include "vector_math.h"
 
 namespace dcnet {
 namespace {
 
-// The numbers of the functions, as the engine passes them.
-enum Magnitude { kSphere, kBall, kTanh, kLinear, kSeg, kLog, kMix };
-enum Angular { kLinearAngle, kCosine, kSquareCosine, kSigmoid };
-
 constexpr float kTiny = 1e-30f;
 constexpr float kCosineLimit = 1.f - 1e-7f;
 constexpr float kTwoOverPi = 0.6366197723675814f;
-constexpr double kQuarterPi = 0.7853981633974483;
 
 // h(n)/n, h′(n) and ∂h/∂R.
 struct Terms {
@@ -34,62 +30,6 @@ struct Angle {
 
 // A magnitude function without a radius, or whose radius is one for all filters: it is computed once a patch.
 constexpr int kOncePerPatch = -1;
-
-struct Functions {
-  int magnitude;
-  int angular;
-  float alpha;
-  float beta;
-
-  explicit Functions(const Attributes& attributes)
-      : magnitude(attributes.integer("magnitude")),
-        angular(attributes.integer("angular")),
-        alpha(attributes.real("alpha")),
-        beta(attributes.real("beta")) {
-    require(magnitude >= kSphere && magnitude <= kMix, "There is no magnitude function of this number.");
-    require(angular >= kLinearAngle && angular <= kSigmoid, "There is no angular activation of this number.");
-  }
-
-  bool hasRadius() const { return magnitude == kBall || magnitude == kTanh || magnitude == kSeg; }
-  bool hasK() const { return angular == kSigmoid; }
-};
-
-// R, 1/R and what the sigmoid needs of k, one value a filter each.
-struct Table {
-  std::vector<float> radius, inverseRadius, halfInverseK, inverseFull, byFull;
-  bool sharesRadius = true;
-
-  // The parameters are the inputs from `first` on: R where the function has one, then k.
-  Table(const Run& run, int first, const Functions& functions, int64_t filters)
-      : radius(filters, 1.f),
-        inverseRadius(filters, 1.f),
-        halfInverseK(filters, 1.f),
-        inverseFull(filters, 1.f),
-        byFull(filters, 1.f) {
-    require(run.inputs() == first + functions.hasRadius() + functions.hasK(),
-            "R and k are given where the functions have them, and nowhere else.");
-    if (functions.hasRadius()) {
-      const Tensor given = run.input(first);
-      require(given.size() == 1 || given.size() == filters, "R is one, or one a filter.");
-      sharesRadius = given.size() == 1;
-      for (int64_t f = 0; f < filters; f++) {
-        radius[f] = given.data()[sharesRadius ? 0 : f];
-        inverseRadius[f] = 1.f / radius[f];
-      }
-    }
-    if (functions.hasK()) {
-      const Tensor given = run.input(first + functions.hasRadius());
-      require(given.size() == 1 || given.size() == filters, "k is one, or one a filter.");
-      for (int64_t f = 0; f < filters; f++) {
-        const double k = given.data()[given.size() == 1 ? 0 : f];
-        const double full = std::tanh(kQuarterPi / k);
-        halfInverseK[f] = static_cast<float>(1 / (2 * k));
-        inverseFull[f] = static_cast<float>(1 / full);
-        byFull[f] = static_cast<float>(kQuarterPi * (1 - full * full) / (k * k * full));
-      }
-    }
-  }
-};
 
 DCNET_INLINE Terms termsOf(int magnitude, float n, float radius, float inverseRadius, float alpha, float beta) {
   switch (magnitude) {
@@ -119,11 +59,15 @@ DCNET_INLINE Terms termsOf(int magnitude, float n, float radius, float inverseRa
 }
 
 template <int angular>
-DCNET_INLINE Angle angleOf(float c, float halfInverseK, float inverseFull, float byFull) {
+DCNET_INLINE Angle angleOf(float c, float exponent, float halfInverseK, float inverseFull, float byFull) {
   if (angular == kCosine) return {c, 1.f, 0.f};
   if (angular == kSquareCosine) {
     const float size = std::fabs(c);
     return {size * c, 2.f * size, 0.f};
+  }
+  if (angular == kPower) {
+    const float lesser = std::pow(std::fabs(c), exponent - 1.f);
+    return {lesser * c, exponent * lesser, 0.f};
   }
   const float capped = kCosineLimit < c ? kCosineLimit : c;
   const float clamped = capped < -kCosineLimit ? -kCosineLimit : capped;
@@ -135,15 +79,6 @@ DCNET_INLINE Angle angleOf(float c, float halfInverseK, float inverseFull, float
   const float fall = (1.f - t * t) * halfInverseK * inverseFull;  // dg/dA
   return {value, fall / sine, value * byFull - fall * 2.f * halfInverseK * complement};
 }
-
-struct Forward {
-  const Functions& functions;
-  const Table& table;
-  int64_t filters;
-  const float* projection;
-  const float* norms;
-  float* out;
-};
 
 template <int perFilter, int angular>
 DCNET_INLINE void forwardRows(const Forward& p, int64_t begin, int64_t end) {
@@ -169,23 +104,12 @@ DCNET_INLINE void forwardRows(const Forward& p, int64_t begin, int64_t end) {
       if (angular == kCosine) {
         out[f] = u[f] * h.ratio;
       } else {
-        const Angle g = angleOf<angular>(u[f] * inverse, halfInverseK[f], inverseFull[f], 0.f);
+        const Angle g = angleOf<angular>(u[f] * inverse, p.functions.exponent, halfInverseK[f], inverseFull[f], 0.f);
         out[f] = h.ratio * n * g.value;
       }
     }
   }
 }
-
-struct Backward {
-  const Functions& functions;
-  const Table& table;
-  int64_t filters;
-  const float* projection;
-  const float* norms;
-  const float* dy;
-  float* byProjection;
-  float* byNorms;
-};
 
 // Adds the rows' shares of dR and dk to `byRadius` and `byK` [filters].
 template <int perFilter, int angular>
@@ -213,7 +137,7 @@ DCNET_INLINE void backwardRows(const Backward& p, int64_t begin, int64_t end, fl
       const Terms h = perFilter == kOncePerPatch ? once
                                                  : termsOf(perFilter, n, radius[f], inverseRadius[f], alpha, beta);
       const float c = u[f] * inverse;
-      const Angle g = angleOf<angular>(c, halfInverseK[f], inverseFull[f], byFull[f]);
+      const Angle g = angleOf<angular>(c, p.functions.exponent, halfInverseK[f], inverseFull[f], byFull[f]);
       const float byValue = dy[f] * g.value;
       const float byCosine = dy[f] * h.ratio * g.slope;
       du[f] = byCosine;
@@ -234,6 +158,8 @@ DCNET_INLINE void backwardRows(const Backward& p, int64_t begin, int64_t end, fl
       return rows<perFilter, kCosine>(__VA_ARGS__);               \
     case kSquareCosine:                                           \
       return rows<perFilter, kSquareCosine>(__VA_ARGS__);         \
+    case kPower:                                                  \
+      return rows<perFilter, kPower>(__VA_ARGS__);                \
     default:                                                      \
       return rows<perFilter, kSigmoid>(__VA_ARGS__);              \
   }
@@ -257,6 +183,29 @@ DCNET_VECTORISED void forwardPart(const Forward& p, int64_t begin, int64_t end) 
 DCNET_VECTORISED void backwardPart(const Backward& p, int64_t begin, int64_t end, float* byRadius, float* byK) {
   DCNET_BY_FUNCTIONS(backwardRows, p, begin, end, byRadius, byK)
 }
+
+}  // namespace
+
+void multiply(const Forward& rows, int64_t begin, int64_t end) { forwardPart(rows, begin, end); }
+
+void multiplyBack(const Backward& rows, int64_t begin, int64_t end, float* byRadius, float* byK) {
+  backwardPart(rows, begin, end, byRadius, byK);
+}
+
+void writeParameterGradients(const Run& run, int output, int input, const Functions& functions,
+                             const std::vector<float>& parts, int64_t filters) {
+  const auto write = [&](int64_t offset) {
+    const Tensor out = run.output(output++, run.input(input++).shape());
+    std::vector<double> totals(out.size());
+    for (size_t part = 0; part < parts.size(); part += 2 * filters)
+      for (int64_t f = 0; f < filters; f++) totals[totals.size() == 1 ? 0 : f] += parts[part + offset + f];
+    for (size_t i = 0; i < totals.size(); i++) out.data()[i] = static_cast<float>(totals[i]);
+  };
+  if (functions.hasRadius()) write(0);
+  if (functions.hasK()) write(filters);
+}
+
+namespace {
 
 class Product {
  public:
@@ -304,22 +253,10 @@ class ProductGradient {
       float* const byRadius = &sums[part * 2 * filters];
       backwardPart(backward, part * perPart, std::min(rows, (part + 1) * perPart), byRadius, byRadius + filters);
     });
-    int index = 2;
-    if (functions_.hasRadius()) writeSum(run, index++, sums, 0, filters);
-    if (functions_.hasK()) writeSum(run, index, sums, filters, filters);
+    writeParameterGradients(run, 2, 3, functions_, sums, filters);
   }
 
  private:
-  // The parts' shares, summed to the parameter's shape: that of the input one further on.
-  static void writeSum(const Run& run, int index, const std::vector<float>& sums, int64_t offset, int64_t filters) {
-    const Tensor parameter = run.input(index + 1);
-    const Tensor out = run.output(index, parameter.shape());
-    std::vector<double> totals(parameter.size());
-    for (size_t part = 0; part < sums.size(); part += 2 * filters)
-      for (int64_t f = 0; f < filters; f++) totals[totals.size() == 1 ? 0 : f] += sums[part + offset + f];
-    for (size_t i = 0; i < totals.size(); i++) out.data()[i] = static_cast<float>(totals[i]);
-  }
-
   const Functions functions_;
 };
 
@@ -327,7 +264,7 @@ class ProductGradient {
 
 void registerProduct() {
   const std::vector<const char*> attributes{"magnitude: int", "angular: int", "alpha: float", "beta: float",
-                                            "count: int >= 0"};
+                                            "exponent: float", "count: int >= 0"};
   registerKernel<Product>({"DcnetProduct",
                            {"projection: float", "norms: float", "parameters: count * float"},
                            {"product: float"},

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { bindings, type DawnBackend, inLine, lineOfGroups } from '../dawnBackend.js';
+import type { DawnBackend } from '../dawnBackend.js';
+import { inLine, type Kernel, lineOfGroups } from './kernel.js';
 import { columnSums } from './sums.js';
 
 /** A workgroup that sums is a square of this many threads a side: channels in x, rows in y. */
@@ -11,24 +12,20 @@ const threads = 256;
 /**
  * WGSL of a pass that sums two terms of each value over the rows of [rows, channels], for each share of the rows by
  * itself.
- * @param inputs the tensors it reads
  * @param terms sets `a` and `b` from `index` and `channel`
  */
-function sumsCode(inputs: readonly string[], terms: string): string {
+function sumsCode(terms: string): string {
   return `
-${bindings(['sumsA', 'sumsB'], inputs)}
-override rows: u32;
 override channels: u32;
-override share: u32;
 var<workgroup> partial: array<array<vec2f, ${side}>, ${side}>;
 
 @compute @workgroup_size(${side}, ${side})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u) {
   let channel = group.x * ${side}u + lane.x;
-  let end = min(rows, (group.y + 1u) * share);
+  let end = min(sizes.rows, (group.y + 1u) * sizes.share);
   var sum = vec2f(0.0);
   if (channel < channels) {
-    for (var row = group.y * share + lane.y; row < end; row += ${side}u) {
+    for (var row = group.y * sizes.share + lane.y; row < end; row += ${side}u) {
       let index = row * channels + channel;
       ${terms}
       sum += vec2f(a, b);
@@ -50,17 +47,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
 }
 
 /** WGSL of a pass over each value of [rows, channels]. */
-function eachCode(output: string, inputs: readonly string[], value: string): string {
+function eachCode(value: string): string {
   return `
-${bindings([output], inputs)}${lineOfGroups}
-override rows: u32;
+${lineOfGroups}
 override channels: u32;
 override relu: u32; // 1 to cut at 0
 
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let index = groupIndex(group) * ${threads}u + lane;
-  if (index >= rows * channels) {
+  if (index >= sizes.rows * channels) {
     return;
   }
   let channel = index % channels;
@@ -70,12 +66,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 
 // The squares are of distances to the channel's first value: a mean far from 0 would take their digits.
-const momentSums = sumsCode(['x'], 'let a = x[index] - x[channel]; let b = a * a;');
+const momentSums = sumsCode('let a = x[index] - x[channel]; let b = a * a;');
 const moments = `
-${bindings(['mean', 'variance', 'inverse'], ['x', 'sumsA', 'sumsB'])}
-override rows: u32;
 override channels: u32;
-override parts: u32;
 override epsilon: f32;
 
 @compute @workgroup_size(${threads})
@@ -85,43 +78,38 @@ fn main(@builtin(global_invocation_id) thread: vec3u) {
     return;
   }
   var sum = vec2f(0.0);
-  for (var part = 0u; part < parts; part++) {
+  for (var part = 0u; part < sizes.parts; part++) {
     sum += vec2f(sumsA[part * channels + channel], sumsB[part * channels + channel]);
   }
-  let distance = sum.x / f32(rows);
-  let spread = max(sum.y / f32(rows) - distance * distance, 0.0);
+  let distance = sum.x / f32(sizes.rows);
+  let spread = max(sum.y / f32(sizes.rows) - distance * distance, 0.0);
   mean[channel] = x[channel] + distance;
   variance[channel] = spread;
   inverse[channel] = 1.0 / sqrt(spread + epsilon);
 }
 `;
 const normalise = eachCode(
-  'y',
-  ['x', 'gamma', 'beta', 'mean', 'inverse'],
   `let normal = (x[index] - mean[channel]) * inverse[channel] * gamma[channel] + beta[channel];
   y[index] = select(normal, max(normal, 0.0), relu == 1u);`,
 );
 const affine = eachCode(
-  'y',
-  ['x', 'slope', 'shift'],
   `let value = x[index] * slope[channel] + shift[channel];
   y[index] = select(value, max(value, 0.0), relu == 1u);`,
 );
 const gradientSums = (relu: boolean): string =>
   sumsCode(
-    ['x', 'dy', 'mean', 'inverse', ...(relu ? ['y'] : [])],
     `let a = ${relu ? 'select(0.0, dy[index], y[index] > 0.0)' : 'dy[index]'};
       let b = a * (x[index] - mean[channel]) * inverse[channel];`,
   );
 const gradient = (relu: boolean): string =>
   eachCode(
-    'dx',
-    ['x', 'dy', 'gamma', 'mean', 'inverse', 'byGamma', 'byBeta', ...(relu ? ['y'] : [])],
     `let passed = ${relu ? 'select(0.0, dy[index], y[index] > 0.0)' : 'dy[index]'};
   let normal = (x[index] - mean[channel]) * inverse[channel];
-  let tilted = passed - (byBeta[channel] + normal * byGamma[channel]) / f32(rows);
+  let tilted = passed - (byBeta[channel] + normal * byGamma[channel]) / f32(sizes.rows);
   dx[index] = tilted * gamma[channel] * inverse[channel];`,
   );
+
+type Tensors = Readonly<Record<string, tf.TensorInfo>>;
 
 function sizesOf({ shape }: tf.TensorInfo): { readonly rows: number; readonly channels: number } {
   const channels = shape.at(-1)!;
@@ -131,18 +119,19 @@ function sizesOf({ shape }: tf.TensorInfo): { readonly rows: number; readonly ch
 /** The two sums of {@link sumsCode}, each [parts, channels]. */
 function sumInShares(
   backend: DawnBackend,
-  code: string,
-  inputs: readonly tf.TensorInfo[],
+  kernel: Kernel,
+  inputs: Tensors,
   { rows, channels }: { readonly rows: number; readonly channels: number },
 ): { readonly sums: readonly [tf.TensorInfo, tf.TensorInfo]; readonly parts: number } {
   const share = Math.ceil(rows / shares / side) * side;
   const parts = Math.ceil(rows / share);
   const sums = [backend.output([parts, channels]), backend.output([parts, channels])] as const;
   backend.dispatch({
-    code,
-    constants: { rows, channels, share },
+    kernel,
+    constants: { channels },
+    sizes: { rows, share },
     inputs,
-    outputs: sums,
+    outputs: { sumsA: sums[0], sumsB: sums[1] },
     groups: [Math.ceil(channels / side), parts, 1],
   });
   return { sums, parts };
@@ -150,17 +139,18 @@ function sumInShares(
 
 function dispatchEach(
   backend: DawnBackend,
-  code: string,
-  inputs: readonly tf.TensorInfo[],
-  output: tf.TensorInfo,
+  kernel: Kernel,
+  inputs: Tensors,
+  outputs: Tensors,
   relu: boolean,
 ): void {
-  const { rows, channels } = sizesOf(output);
+  const { rows, channels } = sizesOf(Object.values(outputs)[0]!);
   backend.dispatch({
-    code,
-    constants: { rows, channels, relu: Number(relu) },
+    kernel,
+    constants: { channels, relu: Number(relu) },
+    sizes: { rows },
     inputs,
-    outputs: [output],
+    outputs,
     groups: inLine(Math.ceil((rows * channels) / threads)),
   });
 }
@@ -172,22 +162,29 @@ export function batchNormalization(
   { epsilon, relu }: { readonly epsilon: number; readonly relu: boolean },
 ): tf.TensorInfo[] {
   const sizes = sizesOf(x);
-  const { sums, parts } = sumInShares(backend, momentSums, [x], sizes);
+  const { sums, parts } = sumInShares(
+    backend,
+    { name: 'moment sums', write: () => momentSums },
+    { x },
+    sizes,
+  );
   const [mean, variance, inverse] = [1, 2, 3].map(() => backend.output([sizes.channels])) as [
     tf.TensorInfo,
     tf.TensorInfo,
     tf.TensorInfo,
   ];
   backend.dispatch({
-    code: moments,
-    constants: { ...sizes, parts, epsilon },
-    inputs: [x, ...sums],
-    outputs: [mean, variance, inverse],
+    kernel: { name: 'moments', write: () => moments },
+    constants: { channels: sizes.channels, epsilon },
+    sizes: { rows: sizes.rows, parts },
+    inputs: { x, sumsA: sums[0], sumsB: sums[1] },
+    outputs: { mean, variance, inverse },
     groups: [Math.ceil(sizes.channels / threads), 1, 1],
   });
   for (const { dataId } of sums) backend.disposeData(dataId);
   const y = backend.output(x.shape);
-  dispatchEach(backend, normalise, [x, gamma, beta, mean, inverse], y, relu);
+  const kernel = { name: 'normalise', write: () => normalise };
+  dispatchEach(backend, kernel, { x, gamma, beta, mean, inverse }, { y }, relu);
   return [y, mean, variance, inverse];
 }
 
@@ -205,16 +202,26 @@ export function batchNormalizationGradient(
   relu: boolean,
 ): tf.TensorInfo[] {
   const { rows, channels } = sizesOf(x);
-  const cut = relu ? [y] : [];
-  const { sums, parts } = sumInShares(backend, gradientSums(relu), [x, dy, mean, inverse, ...cut], {
-    rows,
-    channels,
-  });
-  const [byBeta, byGamma] = sums.map((partial) => columnSums(backend, partial, parts, channels, [channels]));
+  const cut: Tensors = relu ? { y } : {};
+  const { sums, parts } = sumInShares(
+    backend,
+    { name: `normalisation gradient sums ${relu}`, write: () => gradientSums(relu) },
+    { x, dy, mean, inverse, ...cut },
+    { rows, channels },
+  );
+  const [byBeta, byGamma] = sums.map((partial) =>
+    columnSums(backend, partial, parts, channels, [channels]),
+  ) as [tf.TensorInfo, tf.TensorInfo];
   for (const { dataId } of sums) backend.disposeData(dataId);
   const dx = backend.output(x.shape);
-  dispatchEach(backend, gradient(relu), [x, dy, gamma, mean, inverse, byGamma!, byBeta!, ...cut], dx, relu);
-  return [dx, byGamma!, byBeta!];
+  dispatchEach(
+    backend,
+    { name: `normalisation gradient ${relu}`, write: () => gradient(relu) },
+    { x, dy, gamma, mean, inverse, byGamma, byBeta, ...cut },
+    { dx },
+    relu,
+  );
+  return [dx, byGamma, byBeta];
 }
 
 /** x·slope + shift per channel, cut at 0 if `relu`. */
@@ -224,6 +231,6 @@ export function channelAffine(
   relu: boolean,
 ): tf.TensorInfo {
   const y = backend.output(x.shape);
-  dispatchEach(backend, affine, [x, slope, shift], y, relu);
+  dispatchEach(backend, { name: 'affine', write: () => affine }, { x, slope, shift }, { y }, relu);
   return y;
 }

@@ -1,7 +1,8 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { bindings, type DawnBackend } from '../dawnBackend.js';
+import type { DawnBackend } from '../dawnBackend.js';
+import type { Storage } from './kernel.js';
 import { columnSums } from './sums.js';
-import { patchValueCode, windowCode, windowConstants } from './window.js';
+import { patchValueCode, shapeOf, windowCode, windowConstants } from './window.js';
 
 /** A workgroup is a square of this many threads a side. */
 const side = 16;
@@ -17,17 +18,14 @@ const leastShare = 256;
  * from the image. A workgroup makes a tile of it from a share of the positions p, and each of its threads
  * `rows` × `columns` values.
  */
-function kernel(rows: number, columns: number): string {
+function code({ rows, columns }: Tile): string {
   const [tileRows, tileColumns] = [side * rows, side * columns];
   return `
-${bindings(['dw'], ['x', 'dy'])}
 ${windowCode}
 override filters: u32;
-override positions: u32;
 override weights: u32; // K·K·Cin
-override share: u32; // positions of a workgroup
 
-var<workgroup> patches: array<array<f32, ${tileRows}>, ${depth}>;
+var<workgroup> patches: array<array<Stored, ${tileRows}>, ${depth}>;
 var<workgroup> slopes: array<array<f32, ${tileColumns}>, ${depth}>;
 
 ${patchValueCode}
@@ -40,9 +38,9 @@ fn main(
 ) {
   let firstWeight = group.y * ${tileRows}u;
   let firstFilter = group.x * ${tileColumns}u;
-  let end = min(positions, (group.z + 1u) * share);
+  let end = min(sizes.positions, (group.z + 1u) * sizes.share);
   var sums: array<array<f32, ${columns}>, ${rows}>;
-  for (var start = group.z * share; start < end; start += ${depth}u) {
+  for (var start = group.z * sizes.share; start < end; start += ${depth}u) {
     for (var i = index; i < ${depth * tileRows}u; i += ${side * side}u) {
       let position = start + i / ${tileRows}u;
       let weight = firstWeight + i % ${tileRows}u;
@@ -50,7 +48,7 @@ fn main(
       if (position < end && weight < weights) {
         value = patchValue(position, weight);
       }
-      patches[i / ${tileRows}u][i % ${tileRows}u] = value;
+      patches[i / ${tileRows}u][i % ${tileRows}u] = stored(value);
     }
     for (var i = index; i < ${depth * tileColumns}u; i += ${side * side}u) {
       let position = start + i / ${tileColumns}u;
@@ -64,7 +62,7 @@ fn main(
     workgroupBarrier();
     for (var k = 0u; k < ${depth}u; k++) {
       for (var r = 0u; r < ${rows}u; r++) {
-        let value = patches[k][lane.y + r * ${side}u];
+        let value = f32(patches[k][lane.y + r * ${side}u]);
         for (var c = 0u; c < ${columns}u; c++) {
           sums[r][c] += value * slopes[k][lane.x + c * ${side}u];
         }
@@ -90,6 +88,23 @@ export function perThread(length: number): number {
   return length > 2 * side ? 4 : length > side ? 2 : 1;
 }
 
+/** How the work is cut: the values that each thread makes, and the workgroups that are aimed at. */
+interface Tile {
+  readonly rows: number;
+  readonly columns: number;
+  readonly groups: number;
+}
+
+function tilesFor(weights: number, filters: number): readonly [Tile, ...Tile[]] {
+  const [rows, columns] = [perThread(weights), perThread(filters)];
+  return [
+    { rows, columns, groups: enoughGroups },
+    { rows, columns, groups: 4 * enoughGroups },
+    ...(rows === 4 ? [{ rows: 8, columns, groups: enoughGroups }] : []),
+    ...(rows === 4 && columns === 4 ? [{ rows: 8, columns: 8, groups: enoughGroups }] : []),
+  ];
+}
+
 /**
  * dL/dw of a convolution without dilation, in parts: the positions of the output are shared out among as many
  * workgroups as a GPU needs.
@@ -102,27 +117,37 @@ export function filterGradientParts(
   x: tf.TensorInfo,
   dy: tf.TensorInfo,
   window: tf.backend_util.Conv2DInfo,
+  storage: Storage = 'float32',
 ): tf.TensorInfo {
   const { batchSize, filterHeight, filterWidth, inChannels, outChannels, outHeight, outWidth } = window;
   const positions = batchSize * outHeight * outWidth;
   const weights = filterHeight * filterWidth * inChannels;
-  const [rows, columns] = [perThread(weights), perThread(outChannels)];
-  const tiles: [number, number] = [
-    Math.ceil(outChannels / (side * columns)),
-    Math.ceil(weights / (side * rows)),
-  ];
-  const shares = Math.min(Math.ceil(enoughGroups / (tiles[0] * tiles[1])), Math.ceil(positions / leastShare));
-  const share = Math.ceil(positions / shares / depth) * depth;
-  const parts = Math.ceil(positions / share);
-  const partial = backend.output([parts, weights, outChannels]);
-  backend.dispatch({
-    code: kernel(rows, columns),
-    constants: { ...windowConstants(window), filters: outChannels, positions, weights, share },
-    inputs: [x, dy],
-    outputs: [partial],
-    groups: [...tiles, parts],
-  });
-  return partial;
+  const run = (tile: Tile): tf.TensorInfo => {
+    const { rows, columns, groups } = tile;
+    const tiles: [number, number] = [
+      Math.ceil(outChannels / (side * columns)),
+      Math.ceil(weights / (side * rows)),
+    ];
+    const shares = Math.min(Math.ceil(groups / (tiles[0] * tiles[1])), Math.ceil(positions / leastShare));
+    const share = Math.ceil(positions / shares / depth) * depth;
+    const parts = Math.ceil(positions / share);
+    const dw = backend.output([parts, weights, outChannels]);
+    backend.dispatch({
+      kernel: { name: `filter gradient ${rows}×${columns}`, write: () => code(tile), storage },
+      constants: { ...windowConstants(window), filters: outChannels, weights },
+      sizes: { positions, share },
+      inputs: { x, dy },
+      outputs: { dw },
+      groups: [...tiles, parts],
+    });
+    return dw;
+  };
+  const tile = backend.choose(
+    `filter gradient ${shapeOf(window)} ${storage}`,
+    tilesFor(weights, outChannels),
+    (candidate) => [run(candidate)],
+  );
+  return run(tile);
 }
 
 /** dL/dw [K, K, Cin, F]; parameters as in {@link filterGradientParts}. */

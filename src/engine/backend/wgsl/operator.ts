@@ -1,23 +1,16 @@
-import { angularNames, magnitudeNames } from '../../../core/config/schema.js';
+import { angularNames, magnitudeNames, squareExponent } from '../../../core/config/operatorSchema.js';
 import type { OperatorFunctions } from '../../operator/decoupledProduct.js';
+import { functionCodes, powerCode } from '../functionCodes.js';
 
 const upperSnake = (name: string): string => name.replace('-', '_').toUpperCase();
 const numbered = (names: readonly string[], kind: string): string =>
   names.map((name, index) => `const ${kind}_${upperSnake(name)} = ${index};`).join('\n');
 
 /** The constants that {@link operatorCode} is compiled with. */
-export function operatorConstants({
-  magnitude,
-  angular,
-  alpha,
-  beta,
-}: OperatorFunctions): Readonly<Record<string, number>> {
-  return {
-    magnitude: magnitudeNames.indexOf(magnitude),
-    angular: angularNames.indexOf(angular),
-    alpha,
-    beta,
-  };
+export function operatorConstants(functions: OperatorFunctions): Readonly<Record<string, number>> {
+  const [magnitude, angular] = functionCodes(functions);
+  const { alpha, beta, exponent = squareExponent } = functions;
+  return { magnitude, angular, alpha, beta, exponent };
 }
 
 /**
@@ -30,8 +23,10 @@ override magnitude: i32;
 override angular: i32;
 override alpha: f32;
 override beta: f32;
+override exponent: f32;
 ${numbered(magnitudeNames, 'MAGNITUDE')}
 ${numbered(angularNames, 'ANGULAR')}
+const ANGULAR_POWER = ${powerCode};
 const HALF_PI = 1.5707963267948966;
 // Cosines of float32 exceed 1, and the slope of the arccos is infinite there.
 const COSINE_LIMIT = 0.9999999;
@@ -131,6 +126,11 @@ fn angularTerms(c: f32, k: f32) -> Angular {
     }
     case ANGULAR_SQUARE_COSINE: {
       return Angular(abs(c) * c, 2.0 * abs(c), 0.0);
+    }
+    case ANGULAR_POWER: {
+      let size = abs(c);
+      let lesser = select(0.0, pow(size, exponent - 1.0), size > 0.0); // exp2 of a logarithm: undefined at 0
+      return Angular(lesser * c, exponent * lesser, 0.0);
     }
     case ANGULAR_SIGMOID: {
       let limited = clamp(c, -COSINE_LIMIT, COSINE_LIMIT);

@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Window } from '../../operator/patchNorms.js';
-import { bindings, type DawnBackend, inLine, lineOfGroups } from '../dawnBackend.js';
+import type { DawnBackend } from '../dawnBackend.js';
+import { inLine, lineOfGroups } from './kernel.js';
 
 /** A workgroup is a square of this many threads a side: channels in x, patches or pixels in y. */
 const side = 16;
 
-const sizes = `
+const windowCode = `
 override height: u32;
 override width: u32;
 override channels: u32;
@@ -15,11 +16,10 @@ override top: u32;
 override left: u32;
 override outHeight: u32;
 override outWidth: u32;
-override count: u32; // patches or pixels
 `;
 
 const norms = `
-${bindings(['norms'], ['x'])}${sizes}${lineOfGroups}
+${windowCode}${lineOfGroups}
 override epsilon: f32;
 var<workgroup> partial: array<array<f32, ${side}>, ${side}>;
 
@@ -31,7 +31,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
   let firstRow = i32(inImage / outWidth * stride) - i32(top);
   let firstColumn = i32(inImage % outWidth * stride) - i32(left);
   var sum = 0.0;
-  if (patch_ < count) {
+  if (patch_ < sizes.count) {
     for (var row = max(firstRow, 0); row < min(firstRow + i32(kernel), i32(height)); row++) {
       for (var column = max(firstColumn, 0); column < min(firstColumn + i32(kernel), i32(width)); column++) {
         let pixel = ((image * height + u32(row)) * width + u32(column)) * channels;
@@ -49,14 +49,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
       partial[lane.y][lane.x] += partial[lane.y][lane.x + half];
     }
   }
-  if (lane.x == 0u && patch_ < count) {
+  if (lane.x == 0u && patch_ < sizes.count) {
     norms[patch_] = sqrt(partial[lane.y][0] + epsilon);
   }
 }
 `;
 
 const gradient = `
-${bindings(['dx'], ['x', 'norms', 'dn'])}${sizes}${lineOfGroups}
+${windowCode}${lineOfGroups}
 var<workgroup> spread: array<f32, ${side}>;
 
 // The first of the patches of a line that hold a pixel, and the one after the last.
@@ -74,7 +74,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
     let rows = patchesWith(pixel / width % height, top, outHeight);
     let columns = patchesWith(pixel % width, left, outWidth);
     var sum = 0.0;
-    if (pixel < count) {
+    if (pixel < sizes.count) {
       for (var row = rows.x; row < rows.y; row++) {
         for (var column = columns.x; column < columns.y; column++) {
           let patch_ = (image * outHeight + row) * outWidth + column;
@@ -85,7 +85,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
     spread[lane.y] = sum;
   }
   workgroupBarrier();
-  if (pixel < count) {
+  if (pixel < sizes.count) {
     for (var channel = lane.x; channel < channels; channel += ${side}u) {
       let index = pixel * channels + channel;
       dx[index] = x[index] * spread[lane.y];
@@ -130,10 +130,11 @@ export function patchNorms(
   const out = backend.output([x.shape[0]!, constants.outHeight, constants.outWidth, 1]);
   const count = tf.util.sizeFromShape(out.shape);
   backend.dispatch({
-    code: norms,
-    constants: { ...constants, count, epsilon },
-    inputs: [x],
-    outputs: [out],
+    kernel: { name: 'patch norms', write: () => norms },
+    constants: { ...constants, epsilon },
+    sizes: { count },
+    inputs: { x },
+    outputs: { norms: out },
     groups: inLine(Math.ceil(count / side)),
   });
   return out;
@@ -148,10 +149,11 @@ export function patchNormsGradient(
   const dx = backend.output(x.shape);
   const count = tf.util.sizeFromShape(x.shape) / x.shape[3]!;
   backend.dispatch({
-    code: gradient,
-    constants: { ...windowConstants(x.shape, window), count },
-    inputs: [x, given, dn],
-    outputs: [dx],
+    kernel: { name: 'patch norms gradient', write: () => gradient },
+    constants: windowConstants(x.shape, window),
+    sizes: { count },
+    inputs: { x, norms: given, dn },
+    outputs: { dx },
     groups: inLine(Math.ceil(count / side)),
   });
   return dx;

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { OperatorFunctions } from '../../operator/decoupledProduct.js';
-import { bindings, type DawnBackend, inLine, lineOfGroups } from '../dawnBackend.js';
+import type { DawnBackend } from '../dawnBackend.js';
+import { inLine, lineOfGroups } from './kernel.js';
 import { operatorCode, operatorConstants } from './operator.js';
-import { columnSums } from './sums.js';
+import { recoveryCode } from './recovery.js';
 
 /** What the product takes; R and k [1] or [F], where the operator has them. */
 export interface ProductTensors {
@@ -17,11 +18,10 @@ export interface ProductTensors {
 const threads = 256;
 
 type Parameter = 'radius' | 'k';
-
 /** R and k, those that there are. */
-export function parametersOf(
-  tensors: Pick<ProductTensors, Parameter>,
-): readonly (readonly [Parameter, tf.TensorInfo])[] {
+export type Parameters = readonly (readonly [Parameter, tf.TensorInfo])[];
+
+export function parametersOf(tensors: Pick<ProductTensors, Parameter>): Parameters {
   return (['radius', 'k'] as const).flatMap((name) => {
     const tensor = tensors[name];
     return tensor === undefined ? [] : [[name, tensor] as const];
@@ -29,7 +29,7 @@ export function parametersOf(
 }
 
 /** WGSL that reads R and k of a filter; 1 where there is none. */
-export function parameterCode(given: readonly (readonly [Parameter, tf.TensorInfo])[]): string {
+export function parameterCode(given: Parameters): string {
   const read = (name: Parameter): string => {
     const tensor = given.find(([other]) => other === name)?.[1];
     if (tensor === undefined) return '1.0';
@@ -41,6 +41,11 @@ fn kOf(filter_: u32) -> f32 { return ${read('k')}; }
 `;
 }
 
+/** Tells kernels apart whose parameters differ. */
+export function nameOf(parameters: Parameters): string {
+  return parameters.map(([name, { shape }]) => (shape[0] === 1 ? `shared ${name}` : name)).join();
+}
+
 /** h(n)·g(c) of each value. */
 export function product(
   backend: DawnBackend,
@@ -49,16 +54,14 @@ export function product(
 ): tf.TensorInfo {
   const { projection, norms } = tensors;
   const parameters = parametersOf(tensors);
-  const code = `
-${bindings(['y'], ['projection', 'norms', ...parameters.map(([name]) => name)])}
+  const write = (): string => `
 ${operatorCode}${parameterCode(parameters)}${lineOfGroups}
 override filters: u32;
-override size: u32;
 
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let index = groupIndex(group) * ${threads}u + lane;
-  if (index >= size) {
+  if (index >= sizes.size) {
     return;
   }
   let n = norms[index / filters];
@@ -74,10 +77,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   const y = backend.output(projection.shape);
   const size = tf.util.sizeFromShape(projection.shape);
   backend.dispatch({
-    code,
-    constants: { ...operatorConstants(functions), filters: projection.shape[3]!, size },
-    inputs: [projection, norms, ...parameters.map(([, tensor]) => tensor)],
-    outputs: [y],
+    kernel: { name: `product ${nameOf(parameters)}`, write },
+    constants: { ...operatorConstants(functions), filters: projection.shape[3]! },
+    sizes: { size },
+    inputs: { projection, norms, ...Object.fromEntries(parameters) },
+    outputs: { y },
     groups: inLine(Math.ceil(size / threads)),
   });
   return y;
@@ -85,54 +89,56 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
 /** A workgroup is a square of this many threads a side: filters in x, patches in y. */
 const side = 16;
-/** Patches of each thread. */
+/** Patches of each thread at once. */
 const patchesPerThread = 4;
+/** Workgroups among which the patches are shared out: so many keep a GPU busy. */
+const mostGroups = 1024;
+
+/** What {@link productGradientSums} leaves; the caller disposes of it. */
+export interface ProductGradient {
+  /** [N, H′, W′, F]. */
+  readonly byProjection: tf.TensorInfo;
+  /** [N, H′, W′, 1]. */
+  readonly byNorms: tf.TensorInfo;
+  /** [groups, fields, F], to be added up over the groups; the fields: ⟨dL/du, u⟩, then those of R and k that there are. */
+  readonly sums: tf.TensorInfo;
+}
 
 /**
- * Gradients to the projection, the norms and, where given, R and k, in this order. One pass makes the first two, and
- * sums over its workgroup's patches for the others; each of those takes one more, which adds the sums up.
+ * Gradients to the projection and the norms, and sums over each workgroup's patches for those to R, k and ‖w‖, in one
+ * pass.
+ * @param values the projection, or y, from which it is recovered
  * @param dy [N, H′, W′, F]
  */
-export function productGradient(
+export function productGradientSums(
   backend: DawnBackend,
-  tensors: ProductTensors,
-  dy: tf.TensorInfo,
+  values: { readonly projection: tf.TensorInfo } | { readonly y: tf.TensorInfo },
+  {
+    norms,
+    dy,
+    parameters,
+  }: { readonly norms: tf.TensorInfo; readonly dy: tf.TensorInfo; readonly parameters: Parameters },
   functions: OperatorFunctions,
-): tf.TensorInfo[] {
-  const { projection, norms } = tensors;
-  const parameters = parametersOf(tensors);
-  const filters = projection.shape[3]!;
+): ProductGradient {
+  const filters = dy.shape[3]!;
   const patches = tf.util.sizeFromShape(norms.shape);
-  const groups = Math.ceil(patches / (side * patchesPerThread));
-  const sumNames = parameters.map(([name]) => `${name}Sums`);
-  const sumOf: Readonly<Record<Parameter, string>> = {
+  const share = Math.ceil(patches / (side * patchesPerThread) / mostGroups) * side * patchesPerThread;
+  const groups = Math.ceil(patches / share);
+  const fields = ['along', ...parameters.map(([name]) => name)] as const;
+  const isRecovered = 'y' in values;
+  const termOf = {
+    along: 'toProjection * c * n',
     radius: 'slope * g.value * h.byRadius',
     k: 'slope * h.ratio * n * g.byK',
   };
-  const each = (line: (name: Parameter) => string): string =>
-    parameters.map(([name]) => line(name)).join('\n');
-  const code = `
-${bindings(
-  ['byProjection', 'byNorms', ...sumNames],
-  ['projection', 'norms', 'dy', ...parameters.map(([name]) => name)],
-)}
-${operatorCode}${parameterCode(parameters)}${lineOfGroups}
+  const each = (line: (name: (typeof fields)[number], field: number) => string): string =>
+    fields.map(line).join('\n');
+  const write = (): string => `
+${operatorCode}${parameterCode(parameters)}${isRecovered ? recoveryCode : ''}
 override filters: u32;
-override patches: u32;
-override groups: u32;
 var<workgroup> partial: array<array<f32, ${side}>, ${side}>;
 
-fn sumOverPatches(lane: vec3u, value: f32) -> f32 {
-  workgroupBarrier();
-  partial[lane.y][lane.x] = value;
-  for (var half = ${side / 2}u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane.y < half) {
-      partial[lane.y][lane.x] += partial[lane.y + half][lane.x];
-    }
-  }
-  return partial[0][lane.x];
-}
+${sumOverRowsCode}
 
 fn sumOverFilters(lane: vec3u, value: f32) -> f32 {
   workgroupBarrier();
@@ -148,57 +154,187 @@ fn sumOverFilters(lane: vec3u, value: f32) -> f32 {
 
 @compute @workgroup_size(${side}, ${side})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u) {
-  let line = groupIndex(group);
-  let first = line * ${side * patchesPerThread}u + lane.y;
-  var normSums: array<f32, ${patchesPerThread}>;
-  for (var start = 0u; start < filters; start += ${side}u) {
-    let filter_ = start + lane.x;
-    ${each((name) => `var ${name}Sum = 0.0;`)}
-    for (var i = 0u; i < ${patchesPerThread}u; i++) {
-      let patch_ = first + i * ${side}u;
-      if (patch_ < patches && filter_ < filters) {
-        let index = patch_ * filters + filter_;
-        let slope = dy[index];
-        let n = norms[patch_];
-        let c = cosineOf(projection[index], n);
-        let h = magnitudeTerms(n, radiusOf(filter_));
-        let g = angularTerms(c, kOf(filter_));
-        let toProjection = slope * h.ratio * g.slope;
-        byProjection[index] = toProjection;
-        normSums[i] += slope * g.value * h.slope - toProjection * c;
-        ${each((name) => `${name}Sum += ${sumOf[name]};`)}
+  let end = min((group.x + 1u) * sizes.share, sizes.patches);
+  for (var some = group.x * sizes.share; some < end; some += ${side * patchesPerThread}u) {
+    let first = some + lane.y;
+    var normSums: array<f32, ${patchesPerThread}>;
+    for (var start = 0u; start < filters; start += ${side}u) {
+      let filter_ = start + lane.x;
+      ${each((name) => `var ${name}Sum = 0.0;`)}
+      for (var i = 0u; i < ${patchesPerThread}u; i++) {
+        let patch_ = first + i * ${side}u;
+        if (patch_ < end && filter_ < filters) {
+          let index = patch_ * filters + filter_;
+          let slope = dy[index];
+          let n = norms[patch_];
+          let h = magnitudeTerms(n, radiusOf(filter_));
+          let c = ${isRecovered ? 'cosineFrom(y[index], h.ratio, n, kOf(filter_))' : 'cosineOf(projection[index], n)'};
+          let g = angularTerms(c, kOf(filter_));
+          let toProjection = slope * h.ratio * g.slope;
+          byProjection[index] = toProjection;
+          normSums[i] += slope * g.value * h.slope - toProjection * c;
+          ${each((name) => `${name}Sum += ${termOf[name]};`)}
+        }
       }
+      ${each(
+        (name, field) => `
+      let ${name}Total = sumOverRows(lane, ${name}Sum);
+      if (lane.y == 0u && filter_ < filters) {
+        let place = (group.x * ${fields.length}u + ${field}u) * filters + filter_;
+        if (some == group.x * sizes.share) {
+          sums[place] = ${name}Total;
+        } else {
+          sums[place] += ${name}Total;
+        }
+      }`,
+      )}
     }
-    ${each(
-      (name) => `
-    let ${name}Total = sumOverPatches(lane, ${name}Sum);
-    if (lane.y == 0u && filter_ < filters && line < groups) {
-      ${name}Sums[line * filters + filter_] = ${name}Total;
-    }`,
-    )}
-  }
-  for (var i = 0u; i < ${patchesPerThread}u; i++) {
-    let total = sumOverFilters(lane, normSums[i]);
-    let patch_ = first + i * ${side}u;
-    if (lane.x == 0u && patch_ < patches) {
-      byNorms[patch_] = total;
+    for (var i = 0u; i < ${patchesPerThread}u; i++) {
+      let total = sumOverFilters(lane, normSums[i]);
+      let patch_ = first + i * ${side}u;
+      if (lane.x == 0u && patch_ < end) {
+        byNorms[patch_] = total;
+      }
     }
   }
 }
 `;
-  const outputs = [backend.output(projection.shape), backend.output(norms.shape)];
-  const sums = parameters.map(() => backend.output([groups, filters]));
+  const outputs = {
+    byProjection: backend.output(dy.shape),
+    byNorms: backend.output(norms.shape),
+    sums: backend.output([groups, fields.length, filters]),
+  };
   backend.dispatch({
-    code,
-    constants: { ...operatorConstants(functions), filters, patches, groups },
-    inputs: [projection, norms, dy, ...parameters.map(([, tensor]) => tensor)],
-    outputs: [...outputs, ...sums],
-    groups: inLine(groups),
+    kernel: { name: `product gradient ${nameOf(parameters)}`, write },
+    constants: { ...operatorConstants(functions), filters },
+    sizes: { patches, share },
+    inputs: { ...values, norms, dy, ...Object.fromEntries(parameters) },
+    outputs,
+    groups: [groups, 1, 1],
   });
-  for (const [index, [, parameter]] of parameters.entries()) {
-    const size = parameter.shape[0]!;
-    outputs.push(columnSums(backend, sums[index]!, (groups * filters) / size, size, parameter.shape));
-  }
-  for (const { dataId } of sums) backend.disposeData(dataId);
   return outputs;
+}
+
+/** WGSL: sums over the rows of a workgroup's square; with its `partial`. */
+const sumOverRowsCode = `
+fn sumOverRows(lane: vec3u, value: f32) -> f32 {
+  workgroupBarrier();
+  partial[lane.y][lane.x] = value;
+  for (var half = ${side / 2}u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane.y < half) {
+      partial[lane.y][lane.x] += partial[lane.y + half][lane.x];
+    }
+  }
+  workgroupBarrier();
+  return partial[0][lane.x];
+}
+`;
+
+/**
+ * WGSL that adds up the sums of {@link productGradientSums}, with `filters` and `sizes.groups`, in workgroups of a
+ * square of 16 × 16 threads: `fieldSum` for the filter of each column, and `parameterSums`, which one line of groups
+ * (filters in x) calls to write the gradients to R and k, `byRadius` and `byK`.
+ */
+export function fieldSumCode(parameters: Parameters): string {
+  const fields = 1 + parameters.length;
+  return `
+var<workgroup> partial: array<array<f32, ${side}>, ${side}>;
+${sumOverRowsCode}
+fn fieldSum(lane: vec3u, filter_: u32, field: u32) -> f32 {
+  var sum = 0.0;
+  if (filter_ < filters) {
+    for (var group = lane.y; group < sizes.groups; group += ${side}u) {
+      sum += sums[(group * ${fields}u + field) * filters + filter_];
+    }
+  }
+  return sumOverRows(lane, sum);
+}
+
+fn parameterSums(lane: vec3u, group: u32) {
+  let filter_ = group * ${side}u + lane.x;
+  ${parameters
+    .map(([name, { shape }], index) =>
+      shape[0] === 1
+        ? `
+  if (group == 0u) {
+    var sum = 0.0;
+    for (var start = 0u; start < filters; start += ${side}u) {
+      sum += fieldSum(lane, start + lane.x, ${index + 1}u);
+    }
+    if (lane.y == 0u) {
+      partial[1][lane.x] = sum;
+    }
+    workgroupBarrier();
+    if (lane.x == 0u && lane.y == 0u) {
+      var total = 0.0;
+      for (var i = 0u; i < ${side}u; i++) {
+        total += partial[1][i];
+      }
+      ${gradientName[name]}[0] = total;
+    }
+  }`
+        : `
+  let ${name}Sum = fieldSum(lane, filter_, ${index + 1}u);
+  if (lane.y == 0u && filter_ < filters) {
+    ${gradientName[name]}[filter_] = ${name}Sum;
+  }`,
+    )
+    .join('')}
+}
+`;
+}
+
+const gradientName: Readonly<Record<Parameter, string>> = { radius: 'byRadius', k: 'byK' };
+
+/** Tensors for the gradients that `parameterSums` writes. */
+export function parameterGradients(
+  backend: DawnBackend,
+  parameters: Parameters,
+): Readonly<Record<string, tf.TensorInfo>> {
+  return Object.fromEntries(
+    parameters.map(([name, { shape }]) => [gradientName[name], backend.output(shape)]),
+  );
+}
+
+/**
+ * Gradients to the projection, the norms and, where given, R and k, in this order.
+ * @param dy [N, H′, W′, F]
+ */
+export function productGradient(
+  backend: DawnBackend,
+  tensors: ProductTensors,
+  dy: tf.TensorInfo,
+  functions: OperatorFunctions,
+): tf.TensorInfo[] {
+  const { projection, norms } = tensors;
+  const parameters = parametersOf(tensors);
+  const { byProjection, byNorms, sums } = productGradientSums(
+    backend,
+    { projection },
+    { norms, dy, parameters },
+    functions,
+  );
+  const outputs = parameterGradients(backend, parameters);
+  if (parameters.length > 0) {
+    const filters = projection.shape[3]!;
+    const write = (): string => `
+override filters: u32;
+${fieldSumCode(parameters)}
+@compute @workgroup_size(${side}, ${side})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u) {
+  parameterSums(lane, group.x);
+}
+`;
+    backend.dispatch({
+      kernel: { name: `parameter sums ${nameOf(parameters)}`, write },
+      constants: { filters },
+      sizes: { groups: sums.shape[0]! },
+      inputs: { sums },
+      outputs,
+      groups: [Math.ceil(filters / side), 1, 1],
+    });
+  }
+  backend.disposeData(sums.dataId);
+  return [byProjection, byNorms, ...Object.values(outputs)];
 }

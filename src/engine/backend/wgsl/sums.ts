@@ -1,12 +1,12 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { bindings, type DawnBackend } from '../dawnBackend.js';
+import type { DawnBackend } from '../dawnBackend.js';
 
 const lanes = 256;
+/** So many columns keep a GPU busy with a thread each. */
+const manyColumns = 4096;
 
 /** Each workgroup sums some columns: neighbouring threads read neighbouring columns, and share each column's rows. */
 const code = `
-${bindings(['sums'], ['x'])}
-override rows: u32;
 override columns: u32;
 override columnsAtOnce: u32;
 override rowsAtOnce: u32;
@@ -17,7 +17,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
   let column = group.x * columnsAtOnce + lane.x;
   var sum = 0.0;
   if (column < columns) {
-    for (var row = lane.y; row < rows; row += rowsAtOnce) {
+    for (var row = lane.y; row < sizes.rows; row += rowsAtOnce) {
       sum += x[row * columns + column];
     }
   }
@@ -46,13 +46,14 @@ export function columnSums(
   shape: readonly number[],
 ): tf.TensorInfo {
   const sums = backend.output(shape);
-  const rowsAtOnce = columns === 1 ? lanes : rows >= 32 ? 16 : 1;
+  const rowsAtOnce = columns === 1 ? lanes : columns < manyColumns ? 16 : 1;
   const columnsAtOnce = lanes / rowsAtOnce;
   backend.dispatch({
-    code,
-    constants: { rows, columns, columnsAtOnce, rowsAtOnce },
-    inputs: [x],
-    outputs: [sums],
+    kernel: { name: 'column sums', write: () => code },
+    constants: { columns, columnsAtOnce, rowsAtOnce },
+    sizes: { rows },
+    inputs: { x },
+    outputs: { sums },
     groups: [Math.ceil(columns / columnsAtOnce), 1, 1],
   });
   return sums;

@@ -29,6 +29,13 @@ export function windowConstants(window: tf.backend_util.Conv2DInfo): Readonly<Re
   };
 }
 
+/** A convolution without its batch, in words. */
+export function shapeOf(window: tf.backend_util.Conv2DInfo): string {
+  const { inHeight, inWidth, inChannels, filterHeight, filterWidth, strideHeight, padInfo, outChannels } =
+    window;
+  return `${inHeight}×${inWidth}×${inChannels} by ${filterHeight}×${filterWidth}×${outChannels} stride ${strideHeight} ${padInfo.type.toLowerCase()}`;
+}
+
 /** WGSL that reads a value of a patch of `x`, 0 where the patch is padded; weight = (i·K + j)·Cin + c. */
 export const patchValueCode = `
 fn patchValue(position: u32, weight: u32) -> f32 {

@@ -48,7 +48,7 @@ export function joinErrors(connection: MessageConnection, answer: Answer, setup:
     },
     attack: async (params, { report }) => {
       report({ activity: 'Attacking', done: 1, total: 2 });
-      return answer('attack', params, makeAttack(picture().analysis, params.epsilon));
+      return answer('attack', params, makeAttack(picture().analysis, params));
     },
     attackedImages: (params) =>
       answer(

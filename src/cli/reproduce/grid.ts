@@ -1,0 +1,157 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { DcnetError, type ErrorDetails } from '../../core/errors.js';
+import { configSeed, type PlannedRun, runName } from '../../core/reproduce/experiment.js';
+import { configExtension, runFiles, type Summary } from '../../core/run/run.js';
+import { replaceFile } from '../../engine/checkpoint/atomicFile.js';
+import { RunFolder } from '../../engine/training/runFolder.js';
+import { clockTime, type Output } from '../output.js';
+import { failureOf, runCommand } from './child.js';
+
+/** A run with its seed. */
+export interface SeededRun {
+  readonly plan: PlannedRun;
+  readonly seed: number;
+}
+
+export interface GridOptions {
+  /** Absolute; holds the configs, and `runs/`. */
+  readonly folder: string;
+  /** Trainings at once, each in a process of its own. */
+  readonly parallel: number;
+  /** Options of `dcnet train` for each. */
+  readonly trainOptions: readonly string[];
+  readonly signal: AbortSignal;
+  readonly output: Output;
+}
+
+export const runsDirectory = 'runs';
+
+/** What became of a run: a result (complete, or diverged), or a failure that says nothing of the network. */
+export type RunOutcome =
+  | { readonly kind: 'result'; readonly summary: Summary }
+  | { readonly kind: 'failed'; readonly error: ErrorDetails };
+
+/** Errors that every run of the grid would meet: trying the others costs time and tells nothing. */
+const general: readonly ErrorDetails['code'][] = ['usage', 'data', 'backend'];
+
+/**
+ * Train every run that is not complete: new ones from the start, interrupted ones from their newest checkpoint. A run
+ * that diverges is a result; one that fails is told of, and the others go on. After an abort the outcomes so far come
+ * back; runs without one were not run to their end.
+ * @throws DcnetError `usage` where a run was made with another config, `data` and `backend`: what concerns all runs
+ */
+export async function trainGrid(
+  runs: readonly SeededRun[],
+  options: GridOptions,
+): Promise<ReadonlyMap<string, RunOutcome>> {
+  const { folder, output, signal, parallel } = options;
+  const outcomes = new Map<string, RunOutcome>();
+  const open: { readonly name: string; readonly resume: boolean }[] = [];
+  for (const run of runs) {
+    const name = runName(run.plan.id, run.seed);
+    const known = await prepare(run, name, folder);
+    if (known.summary === undefined) open.push({ name, resume: known.started });
+    else outcomes.set(name, { kind: 'result', summary: known.summary });
+  }
+  if (outcomes.size > 0) output.say(`${outcomes.size} of ${runs.length} runs are complete already.`);
+
+  const startedAt = performance.now();
+  let [begun, finished] = [outcomes.size, 0];
+  const queue = [...open];
+  const work = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined && !signal.aborted; next = queue.shift()) {
+      const { name, resume } = next;
+      output.say(`${name}: ${resume ? 'goes on' : 'training'} (${++begun} of ${runs.length})`);
+      const outcome = await trainOne(name, resume, options);
+      if (outcome === undefined) return;
+      outcomes.set(name, outcome);
+      if (outcome.kind === 'failed' && general.includes(outcome.error.code)) {
+        queue.length = 0;
+        throw new DcnetError(outcome.error);
+      }
+      finished++;
+      const each = (performance.now() - startedAt) / 1000 / finished;
+      const left =
+        finished === open.length ? '' : `; some ${clockTime(each * (open.length - finished))} left`;
+      if (outcome.kind === 'result') output.say(`${name}: ${outcomeWords(outcome.summary)}${left}`);
+      else output.warn(`${name}: failed: ${outcome.error.message}${left}`);
+    }
+  };
+  const results = await Promise.allSettled(Array.from({ length: Math.min(parallel, open.length) }, work));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  return outcomes;
+}
+
+/** Write the run's config; what is known of a run of that name. */
+async function prepare(
+  { plan, seed }: SeededRun,
+  name: string,
+  folder: string,
+): Promise<{ readonly started: boolean; readonly summary: Summary | undefined }> {
+  const text = `${JSON.stringify({ ...plan.config, seed: configSeed(plan, seed) }, undefined, 2)}\n`;
+  const directory = path.join(folder, runsDirectory, name);
+  const earlier = await readFile(path.join(directory, runFiles.config), 'utf8').catch(
+    (thrown: NodeJS.ErrnoException) => {
+      if (thrown.code === 'ENOENT') return undefined;
+      throw thrown;
+    },
+  );
+  if (earlier !== undefined && earlier !== text)
+    throw new DcnetError({
+      code: 'usage',
+      message: `The run ${name} was made with another config than this command would give it.`,
+      remedy: 'Choose another folder with --out, or delete the run.',
+      file: directory,
+    });
+  await replaceFile(configFile(folder, name), Buffer.from(text));
+  if (earlier === undefined) return { started: false, summary: undefined };
+  const summary = await (await RunFolder.open(directory)).readSummary();
+  return { started: true, summary: summary !== undefined && isResult(summary) ? summary : undefined };
+}
+
+function configFile(folder: string, name: string): string {
+  return path.join(folder, `${name}${configExtension}`);
+}
+
+/** Complete, or diverged: training again would diverge again. */
+function isResult({ status, error }: Summary): boolean {
+  return status === 'completed' || error?.code === 'diverged';
+}
+
+/** @returns undefined where the abort stopped it */
+async function trainOne(
+  name: string,
+  resume: boolean,
+  { folder, trainOptions, signal, output }: GridOptions,
+): Promise<RunOutcome | undefined> {
+  const runs = path.join(folder, runsDirectory);
+  const what = resume
+    ? ['train', '--resume', path.join(runs, name)]
+    : ['train', configFile(folder, name), '--name', name, '--runs', runs];
+  const ended = await runCommand([...what, ...trainOptions], {
+    signal,
+    onLine: (line) => {
+      if (line.startsWith('warning:')) output.warn(`${name}: ${line}`);
+    },
+  });
+  const summary = await (await RunFolder.open(path.join(runs, name)).catch(() => undefined))?.readSummary();
+  if (summary !== undefined && isResult(summary)) return { kind: 'result', summary };
+  if (signal.aborted) return undefined;
+  return { kind: 'failed', error: failureOf(`The training of ${name}`, ended).details };
+}
+
+function outcomeWords({ status, testAccuracy, trainSeconds }: Summary): string {
+  const time = `${clockTime(trainSeconds)} of training`;
+  return status === 'completed' && testAccuracy !== undefined
+    ? `${(100 * testAccuracy).toFixed(2)} % right after the last step, ${time}`
+    : `diverged after ${time}`;
+}
+
+export function cancelled(): DcnetError {
+  return new DcnetError({
+    code: 'cancelled',
+    message: 'The experiment was stopped.',
+    remedy: 'The same command goes on where it was.',
+  });
+}

@@ -1,0 +1,67 @@
+import * as z from 'zod';
+
+/**
+ * - `fgsm` one step of size ε (Goodfellow, Shlens and Szegedy 2015, section 4); in ℓ2 along the gradient itself
+ * - `bim` small steps, each followed by a projection (Kurakin, Goodfellow and Bengio 2017, section 2.2)
+ * - `pgd` as `bim`, from random starts in the ball (Madry et al. 2018, section 2.1)
+ */
+export const attackNames = ['fgsm', 'bim', 'pgd'] as const;
+export type AttackName = (typeof attackNames)[number];
+export const attackNameSchema = z.enum(attackNames);
+
+/** How a perturbation is measured: by its largest pixel, or by its Euclidean length over the whole image. */
+export const attackNorms = ['linf', 'l2'] as const;
+export type AttackNorm = (typeof attackNorms)[number];
+export const attackNormSchema = z.enum(attackNorms);
+
+/** Steps of an iterative attack where nobody asks for a number. */
+export const defaultSteps = 10;
+
+/** Everything that an attack depends on, beside network and images. Sizes are in pixel values of 0 to 255. */
+export interface AttackOptions {
+  readonly attack: AttackName;
+  readonly norm: AttackNorm;
+  /** The largest ‖x′ − x‖. */
+  readonly epsilon: number;
+  /** From 1; FGSM has one, whatever this says. */
+  readonly steps: number;
+  /** Length of a step; left out, {@link defaultStepSize}. FGSM's is ε. */
+  readonly stepSize?: number | undefined;
+  /** Random starts of PGD, from 1; of each image the one counts that does most. */
+  readonly restarts: number;
+  /** Of the random starts. */
+  readonly seed: number;
+}
+
+/**
+ * Step where nobody asks for one: all of them together reach 1.25 ε in BIM (Kurakin et al. take min(ε + 4, 1.25 ε) steps
+ * of 1) and 2.5 ε in PGD, which has to cross the ball from wherever it starts (Madry et al.).
+ */
+export function defaultStepSize(attack: AttackName, epsilon: number, steps: number): number {
+  switch (attack) {
+    case 'fgsm':
+      return epsilon;
+    case 'bim':
+      return (1.25 * epsilon) / steps;
+    case 'pgd':
+      return (2.5 * epsilon) / steps;
+  }
+}
+
+/** `PGD`. */
+export function attackTitle(attack: AttackName): string {
+  return attack.toUpperCase();
+}
+
+/** `ℓ∞`. */
+export function normTitle(norm: AttackNorm): string {
+  return norm === 'linf' ? 'ℓ∞' : 'ℓ2';
+}
+
+/** ε of a report where nobody names any, in pixel values; in ℓ2 an image of 28×28 is some 7,000 from black to white. */
+export function defaultEpsilons(norm: AttackNorm): readonly number[] {
+  return norm === 'linf' ? [0, 1, 2, 4, 8, 16, 32] : [0, 32, 64, 128, 256, 512, 1024];
+}
+
+/** Images of a report where nobody asks for a number: every one costs some hundreds of passes. */
+export const defaultAttackedImages = 500;

@@ -1,0 +1,21 @@
+import type { LayerInput } from '../layerSchema.js';
+import { conv, hidden, scores } from './pieces.js';
+import type { PresetOf } from './presetSchema.js';
+
+/** CNN-9 (Decoupled Networks, section 5; SphereNet and MHE for the widths): 3 × (3 × conv 3×3, max-pool), dense. */
+export function cnn9(
+  { widths, features, ...style }: PresetOf<'cnn-9'>,
+  classes: number,
+): readonly LayerInput[] {
+  return [
+    ...widths.flatMap((filters): LayerInput[] => [
+      conv(filters, style),
+      conv(filters, style),
+      conv(filters, style),
+      { type: 'max-pool' },
+    ]),
+    { type: 'flatten' },
+    hidden(features, style),
+    scores(classes),
+  ];
+}

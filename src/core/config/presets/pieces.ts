@@ -1,0 +1,60 @@
+import type { LayerInput } from '../layerSchema.js';
+
+type Conv = Extract<LayerInput, { readonly type: 'conv' }>;
+type Add = Extract<LayerInput, { readonly type: 'add' }>;
+type Dense = Extract<LayerInput, { readonly type: 'dense' }>;
+
+/** What a preset says of all its layers. */
+export interface Style {
+  readonly batchNorm: boolean;
+  readonly activation: 'relu' | 'prelu' | 'none';
+}
+
+/** A convolution; what has the schema's default is left out, so that an ejected layer is short. */
+export function conv(filters: number, { batchNorm, activation }: Style, more: Partial<Conv> = {}): Conv {
+  return {
+    type: 'conv',
+    ...(more.name === undefined ? {} : { name: more.name }),
+    filters,
+    ...more,
+    ...(batchNorm ? {} : { batchNorm }),
+    ...(activation === 'relu' ? {} : { activation }),
+  };
+}
+
+/** A dense layer that is not the last. */
+export function hidden(units: number, { batchNorm, activation }: Style): Dense {
+  return {
+    type: 'dense',
+    units,
+    ...(batchNorm ? { batchNorm } : {}),
+    ...(activation === 'none' ? {} : { activation }),
+  };
+}
+
+/** The last layer: one score a class. */
+export function scores(classes: number): Dense {
+  return { type: 'dense', name: 'scores', units: classes };
+}
+
+/**
+ * A residual unit (the authors' `_resnet_unit_v1`): two 3×3 convolutions, the second without activation, and the sum
+ * with what came in.
+ * @param from name of the layer that feeds the unit
+ * @param projects whether the unit changes the shape, by a stride of 2 in its first convolution
+ */
+export function residualUnit(
+  name: string,
+  filters: number,
+  from: string,
+  { projects, style, after }: { projects: boolean; style: Style; after: Style['activation'] },
+): readonly LayerInput[] {
+  const plainEnd = { ...style, activation: 'none' } as const;
+  const projection = projects ? { projection: true, ...(style.batchNorm ? {} : { batchNorm: false }) } : {};
+  const add: Add = { type: 'add', name, from, ...projection };
+  return [
+    conv(filters, style, { name: `${name}a`, ...(projects ? { stride: 2 } : {}) }),
+    conv(filters, plainEnd, { name: `${name}b` }),
+    after === 'relu' ? add : { ...add, activation: after },
+  ];
+}

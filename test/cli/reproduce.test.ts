@@ -1,0 +1,189 @@
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { type MetricsRecord, type RunState, runFiles, runStateSchema } from '../../src/core/run/run.js';
+import { robustnessReportSchema } from '../../src/protocol/robustness.js';
+import { temporaryFolder, writeTinyData } from '../engine/data/tinyData.js';
+import { mediaDirectory } from '../engine/training/support.js';
+import { start } from './command.js';
+
+/** A folder with tiny data, where the same experiment can be started again and again. */
+class TinyReproduction {
+  private constructor(
+    readonly directory: string,
+    private readonly args: readonly string[],
+  ) {}
+
+  static async create(...args: string[]): Promise<TinyReproduction> {
+    const directory = await temporaryFolder();
+    const data = path.join(directory, 'data');
+    await mkdir(data);
+    await writeTinyData(data, { train: 128, test: 40 });
+    return new TinyReproduction(directory, args);
+  }
+
+  start(): ReturnType<typeof start> {
+    const flags = ['--data', 'data', '--out', 'out', '--parallel', '1', '--json'];
+    const engine = ['--backend', 'wasm', '--media', mediaDirectory];
+    return start(['reproduce', ...this.args, ...flags, ...engine], { directory: this.directory });
+  }
+
+  file(...parts: string[]): string {
+    return path.join(this.directory, 'out', ...parts);
+  }
+
+  read(...parts: string[]): Promise<string> {
+    return readFile(this.file(...parts), 'utf8');
+  }
+
+  /** Its state, once it trains. */
+  async training(run: string, experiment = 'table2-small'): Promise<RunState> {
+    for (;;) {
+      const text = await readFile(this.file(experiment, 'runs', run, runFiles.state), 'utf8').catch(
+        () => undefined,
+      );
+      const state = text === undefined ? undefined : runStateSchema.parse(JSON.parse(text));
+      if (state?.status === 'running') return state;
+      await delay(10);
+    }
+  }
+
+  async events(run: string): Promise<readonly string[]> {
+    const lines = (await this.read('table2-small', 'runs', run, runFiles.metrics)).trim().split('\n');
+    return lines
+      .map((line) => JSON.parse(line) as MetricsRecord)
+      .flatMap((record) => (record.type === 'event' ? [record.event] : []));
+  }
+}
+
+const number = String.raw`\*\*\d+\.\d\d\*\*`;
+
+describe('dcnet reproduce', () => {
+  it('is interrupted with a report of what is there, goes on, and does nothing that is done again', async () => {
+    const tiny = await TinyReproduction.create(
+      ...['table2', '--only', 'plain', 'linear-cosine', '--steps', '40'],
+    );
+    const first = tiny.start();
+    await tiny.training('linear-cosine-seed1');
+    first.child.kill('SIGINT');
+    const stopped = await first.ended;
+    expect(stopped.exitCode).toBe(1);
+    expect(JSON.parse(stopped.stdout)).toMatchObject({ error: { code: 'cancelled' } });
+    const half = await tiny.read('table2-small', 'table2.md');
+    expect(half).toContain('**Stopped before the end.**');
+    expect(half).toMatch(new RegExp(String.raw`\| plain convolution \| – \| ${number} \(paper 35\.30`));
+    expect(half).toContain('not run (paper 31.76)');
+    expect(half).toMatch(/`runs\/linear-cosine-seed1` \| stopped \|/);
+
+    const summary = () => tiny.read('table2-small', 'runs', 'plain-seed1', runFiles.summary);
+    const done = await summary();
+    const second = await tiny.start().ended;
+    expect(second.exitCode).toBe(0);
+    expect(second.stderr).toContain('1 of 2 runs are complete already.');
+    expect(second.stderr).toContain('linear-cosine-seed1: goes on (2 of 2)');
+    expect(await summary()).toBe(done);
+    expect(await tiny.events('plain-seed1')).toEqual(['started', 'completed']);
+    expect(await tiny.events('linear-cosine-seed1')).toEqual(['started', 'stopped', 'resumed', 'completed']);
+
+    const third = await tiny.start().ended;
+    expect(third.exitCode).toBe(0);
+    expect(third.stderr).toContain('2 of 2 runs are complete already.');
+    expect(third.stderr).not.toMatch(/: (training|goes on)/);
+    const whole = await tiny.read('table2-small', 'table2.md');
+    expect(whole).not.toContain('Stopped before the end');
+    expect(whole).toMatch(
+      new RegExp(String.raw`\| LinearConv \| not run \(paper 33\.39\) \| ${number} \(paper 31\.76`),
+    );
+    // Not chosen by --only.
+    expect(whole).toContain('| TanhConv | not run (paper 32.88) | not run (paper 31.88) |');
+    expect(whole).toContain('- Every training has 40 steps');
+    const page = await tiny.read('table2-small', 'table2.html');
+    expect(page).toContain(`default-src 'none'`);
+    expect(page).toContain('<td align="right">not run (paper 31.88)</td>');
+  });
+
+  it('reports a cell whose training was killed, trains the others, and mends it the next time', async () => {
+    const tiny = await TinyReproduction.create(
+      ...['table2', '--only', 'plain', 'linear-cosine', '--steps', '30'],
+    );
+    const first = tiny.start();
+    const { pid } = await tiny.training('plain-seed1');
+    process.kill(pid!, 'SIGKILL');
+    const killed = await first.ended;
+    expect(killed.exitCode).toBe(1);
+    const report = await tiny.read('table2-small', 'table2.md');
+    expect(report).toContain('| plain convolution | – | **failed** (paper 35.30) | – |');
+    expect(report).toMatch(
+      /## Warnings\n\n- plain convolution · cosine, seed 1 failed: The training of plain/,
+    );
+    expect(report).toMatch(/`runs\/plain-seed1` \| failed: The training of plain/);
+    expect(report).toMatch(new RegExp(String.raw`\| LinearConv \| .* \| ${number} \(paper 31\.76`));
+    expect(JSON.parse(killed.stdout)).toMatchObject({
+      results: [
+        { cell: { run: 'plain' }, values: [{ value: 'failed' }] },
+        { cell: { run: 'linear-cosine' }, values: [{ value: expect.any(Number) }] },
+      ],
+    });
+
+    const second = await tiny.start().ended;
+    expect(second.exitCode).toBe(0);
+    expect(await tiny.read('table2-small', 'table2.md')).not.toContain('failed');
+    expect(await tiny.events('linear-cosine-seed1')).toEqual(['started', 'completed']);
+  });
+
+  it('attacks by transfer from a network of another seed, and keeps what was measured', async () => {
+    const tiny = await TinyReproduction.create(...['table8', '--only', 'plain', '--steps', '30']);
+    const { exitCode, stdout } = await tiny.start().ended;
+    expect(exitCode).toBe(0);
+    const seedOf = async (name: string): Promise<unknown> =>
+      (JSON.parse(await tiny.read('tables7-8-small', `${name}.dcnet.json`)) as { seed: unknown }).seed;
+    expect(await seedOf('plain-seed1')).not.toBe(await seedOf('source-seed1'));
+    expect(await readdir(tiny.file('tables7-8-small', 'attacks'))).toEqual(['plain-seed1-transfer.json']);
+    const kept = await tiny.read('tables7-8-small', 'attacks', 'plain-seed1-transfer.json');
+    const { measurement } = robustnessReportSchema.parse(JSON.parse(kept));
+    expect(measurement).toMatchObject({ epsilons: [8], steps: 10, source: { run: 'source-seed1' } });
+    const left = (attack: string): number =>
+      100 *
+      measurement.curves.find((curve) => curve.attack === attack && curve.access === 'transfer')!
+        .accuracies[0]!;
+    expect(
+      (JSON.parse(stdout) as { results: { values: { value: number }[] }[] }).results.map(
+        ({ values }) => values[0]!.value,
+      ),
+    ).toEqual([100 * measurement.accuracy, left('fgsm'), left('bim')]);
+
+    const again = await tiny.start().ended;
+    expect(again.stderr).not.toContain('attacking');
+    expect(await tiny.read('tables7-8-small', 'attacks', 'plain-seed1-transfer.json')).toBe(kept);
+  });
+
+  it('draws figure 1 of the networks that are trained, also when it is interrupted', async () => {
+    const tiny = await TinyReproduction.create(...['figure1', '--only', 'plain', 'sphere', '--steps', '20']);
+    // The network takes no smaller images.
+    await writeTinyData(path.join(tiny.directory, 'data'), { train: 128, test: 40, side: 24 });
+    const first = tiny.start();
+    await tiny.training('sphere-seed1', 'figure1-small');
+    first.child.kill('SIGINT');
+    expect((await first.ended).exitCode).toBe(1);
+    const titles = async (): Promise<readonly string[]> => {
+      const picture = await tiny.read('figure1-small', 'figure1.svg');
+      return ['plain convolution', 'SphereConv'].filter((title) => picture.includes(`>${title}<`));
+    };
+    expect(await titles()).toEqual(['plain convolution']);
+    expect(await tiny.read('figure1-small', 'figure1.md')).toMatch(/!\[Features .*\]\(figure1\.svg\)/);
+
+    expect((await tiny.start().ended).exitCode).toBe(0);
+    expect(await titles()).toEqual(['plain convolution', 'SphereConv']);
+    expect(await tiny.read('figure1-small', 'figure1.md')).toMatch(/\| SphereConv \| \d+\.\d{3} \|/);
+  });
+
+  it('refuses what it does not know, and too few steps', async () => {
+    const unknown = await TinyReproduction.create('table2', '--only', 'maxout');
+    const { exitCode, stderr } = await unknown.start().ended;
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('No cell of table2 is called maxout.');
+    const short = await TinyReproduction.create('table2', '--steps', '3');
+    expect((await short.start().ended).exitCode).toBe(2);
+  });
+});

@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { robustnessReportSchema } from '../../src/protocol/robustness.js';
+import { mediaDirectory, TinyProject } from '../engine/training/support.js';
+import { dcnet } from './command.js';
+
+describe('dcnet robustness', () => {
+  let [checkpoint, other] = ['', ''];
+  beforeAll(async () => {
+    const project = await TinyProject.create();
+    const trained = async (name: string, changes: object): Promise<string> => {
+      const { runDirectory, summary } = await project.train(changes, { name });
+      return path.join(runDirectory, summary.checkpoint!);
+    };
+    checkpoint = await trained('a', { adversarial: { attack: 'fgsm', epsilon: 4 } });
+    other = await trained('b', { seed: 2 });
+  });
+  const common = ['--backend', 'wasm', '--media', mediaDirectory, '--steps', '2', '--images', '8'];
+
+  it('tells accuracies and checks, and writes a page that needs no other', async () => {
+    const file = path.join(path.dirname(checkpoint), 'r.html');
+    const flags = ['--source', other, '--epsilons', '8,0,8', '--output', file, '--json'];
+    const { exitCode, stdout, stderr } = await dcnet('robustness', checkpoint, ...common, ...flags);
+    expect(exitCode).toBe(0);
+    const { measurement, checks } = robustnessReportSchema.parse(JSON.parse(stdout));
+    expect(measurement).toMatchObject({
+      run: 'a',
+      epsilons: [0, 8],
+      sampleSize: 8,
+      steps: 2,
+      adversarial: 'FGSM on 50 % of each batch, ℓ∞ ≤ 4',
+      source: { run: 'b' },
+    });
+    expect(measurement.curves).toHaveLength(6);
+    expect(checks).toHaveLength(7);
+    expect(stderr).toMatch(/PGD, transfer +\d+\.\d % +\d+\.\d %\n/);
+    const page = await readFile(file, 'utf8');
+    expect(page).toContain(`default-src 'none'`);
+    expect(page).toContain(measurement.checkpointSha256);
+  });
+
+  it('claims nothing from FGSM alone', async () => {
+    const flags = ['--attacks', 'fgsm', '--norm', 'l2', '--epsilons', '50'];
+    const { exitCode, stdout } = await dcnet('robustness', checkpoint, ...common, ...flags);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('ℓ2 ≤ ε');
+    expect(stdout).toContain('✗ Warning, this does not hold: An iterative attack');
+    expect(stdout).toContain('FGSM alone is no evidence of robustness');
+    expect(stdout).toContain('– Not checked: With room for any image');
+  });
+
+  it.each([
+    [['--attacks', 'fgsm,cw'], 'no attack cw'],
+    [['--epsilons', '1,-2'], 'not below 0'],
+    [['--norm', 'l1'], 'Allowed choices are linf, l2'],
+  ])('refuses %j', async (flags, words) => {
+    const { exitCode, stderr } = await dcnet('robustness', checkpoint, ...common, ...flags);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(words);
+  });
+});

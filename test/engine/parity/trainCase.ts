@@ -1,0 +1,158 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { requireConfig } from '../../../src/core/config/parse.js';
+import type { Runtime } from '../../../src/engine/backend/backend.js';
+import type { DataSet } from '../../../src/engine/data/dataSet.js';
+import type { Split } from '../../../src/engine/data/split.js';
+import { buildModel, type DcnetModel } from '../../../src/engine/model/model.js';
+import { batchOf, epochOrder } from '../../../src/engine/training/batches.js';
+import { Stopwatch } from '../../../src/engine/training/clock.js';
+import { TrainingControl } from '../../../src/engine/training/control.js';
+import { createOptimizer, type TrainOptimizer } from '../../../src/engine/training/optimizer.js';
+import { train } from '../../../src/engine/training/trainer.js';
+import { sizeOf } from '../tensors.js';
+import type { ParityCase } from './cases.js';
+import { hashed, uniform } from './deterministic.js';
+
+/** Values of tensors by their names in a checkpoint. */
+type Values = ReadonlyMap<string, Float32Array>;
+
+/** What the engine makes of a case. */
+export interface Outcome {
+  /** Of all steps. */
+  readonly losses: number;
+  /** Of the first step. */
+  readonly gradients: Values;
+  /** After the last step. */
+  readonly tensors: Values;
+  readonly scores: Float32Array;
+}
+
+/** How far initial values may lie from their middle, by the tensor's own name. */
+const halfWidths = new Map([
+  ['gamma', 0.2],
+  ['beta', 0.2],
+  ['rho_root', 0.2],
+  ['k_root', 0.1],
+  ['alpha', 0.1],
+]);
+
+/** Train a case as a run does: the whole trainer, on the images that the Python side drew. */
+export async function trainCase(found: ParityCase, runtime: Runtime): Promise<Outcome> {
+  const text = JSON.stringify({ ...found.config, batch: found.batch, epochs: 1 });
+  const info = { shape: found.shape, classes: found.classes };
+  const { config, network } = requireConfig(text, found.name, info);
+  if (network === undefined) throw new Error('A config without errors gave no network.');
+  const model = buildModel(network, { seed: config.seed, averageDecay: config.averageDecay });
+  const optimizer = createOptimizer(config.optimizer, model.trainable);
+  let losses = 0;
+  let reported = 0;
+  let gradients: Values = new Map();
+  try {
+    setInitialValues(model, found.name);
+    await train({
+      runtime,
+      model,
+      optimizer: watched(optimizer, (given) => {
+        if (gradients.size === 0)
+          gradients = valuesOf(model.trainable.map(({ name }, i) => [name, given[i]!]));
+      }),
+      workers: undefined,
+      network,
+      config,
+      data: dataOf(found, config.seed),
+      parts: 1,
+      control: new TrainingControl(),
+      observer: {
+        stepped: async ({ step, loss }) => {
+          losses += loss * (step - reported);
+          reported = step;
+        },
+        epochDone: async () => {},
+        held: async () => {},
+        wentOn: async () => {},
+      },
+      finishedSteps: 0,
+      clock: new Stopwatch(),
+    });
+    const scores = tf.tidy(() => {
+      const pixels = Float32Array.from(drawn(found, found.steps).images, (pixel) => (pixel - 127.5) / 128);
+      return model.predict(tf.tensor4d(pixels, [found.batch, ...found.shape])).dataSync();
+    });
+    return { losses, gradients, tensors: valuesOf(model.tensors), scores: Float32Array.from(scores) };
+  } finally {
+    model.dispose();
+    optimizer.dispose();
+  }
+}
+
+function setInitialValues(model: DcnetModel, seed: string): void {
+  for (const { name, variable } of model.trainable) {
+    const fanIn = sizeOf(variable.shape.slice(0, -1));
+    const halfWidth = halfWidths.get(name.split('/').at(-1)!);
+    const values =
+      halfWidth === undefined
+        ? uniform(`${seed}/${name}`, variable.size, 0, Math.sqrt(6 / fanIn))
+        : uniform(`${seed}/${name}`, variable.size, middleOf(variable), halfWidth);
+    tf.tidy(() => variable.assign(tf.tensor(values, variable.shape)));
+  }
+}
+
+/** What training would start from, in float64's digits: those of √(ρ − 1e-4) are not float32's. */
+function middleOf(variable: tf.Variable): number {
+  return variable.dataSync()[0]!;
+}
+
+/** An optimiser whose gradients are seen. */
+function watched(optimizer: TrainOptimizer, see: (gradients: readonly tf.Tensor[]) => void): TrainOptimizer {
+  return {
+    ...optimizer,
+    apply(gradients, learningRate) {
+      see(gradients);
+      optimizer.apply(gradients, learningRate);
+    },
+  };
+}
+
+function valuesOf(tensors: Iterable<readonly [string, tf.Tensor]>): Values {
+  return new Map([...tensors].map(([name, tensor]) => [name, Float32Array.from(tensor.dataSync())]));
+}
+
+/** A batch as the Python side draws it, at four contrasts. */
+function drawn({ name, shape, classes, batch }: ParityCase, step: number) {
+  const pixels = sizeOf(shape);
+  const images = Uint8Array.from(hashed(`${name}/images/${step}`, batch * pixels), (value, index) => {
+    const contrast = 1 + (Math.floor(index / pixels) % 4);
+    return 128 + Math.floor(((Math.floor((value + 1) * 128) - 128) * contrast) / 4);
+  });
+  const labels = Uint8Array.from(hashed(`${name}/labels/${step}`, batch), (value) =>
+    Math.floor(((value + 1) / 2) * classes),
+  );
+  return { images, labels };
+}
+
+/** A data set whose shuffled order gives each step the batch that was drawn for it. */
+function dataOf(found: ParityCase, seed: number): DataSet {
+  const { shape, classes, batch, steps } = found;
+  const pixels = sizeOf(shape);
+  const train = {
+    count: batch * steps,
+    images: new Uint8Array(batch * steps * pixels),
+    labels: new Uint8Array(batch * steps),
+  } satisfies Split;
+  const order = epochOrder(train.count, seed, 0);
+  for (let step = 0; step < steps; step++) {
+    const { images, labels } = drawn(found, step);
+    for (const [n, index] of batchOf(order, step, steps).entries()) {
+      train.images.set(images.subarray(n * pixels, (n + 1) * pixels), index * pixels);
+      train.labels[index] = labels[n]!;
+    }
+  }
+  const test = { count: batch, ...drawn(found, steps) };
+  const names = Array.from({ length: classes }, (_, i) => String(i));
+  return {
+    info: { name: found.name, shape, classes, classNames: names, trainCount: train.count, testCount: batch },
+    sha256: '',
+    train,
+    test,
+  } as unknown as DataSet;
+}

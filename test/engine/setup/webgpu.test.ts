@@ -1,0 +1,81 @@
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { setUpWebgpu } from '../../../src/engine/setup/webgpu.js';
+
+/** A machine on whose PATH is nothing but an npm of ours. */
+let home: string;
+let folder: string;
+const { PATH } = process.env;
+
+beforeEach(async () => {
+  home = await mkdtemp(path.join(tmpdir(), 'dcnet-setup-'));
+  folder = path.join(home, 'data', 'webgpu');
+  await mkdir(path.join(home, 'bin'));
+  process.env.PATH = path.join(home, 'bin');
+});
+
+afterEach(async () => {
+  process.env.PATH = PATH;
+  await rm(home, { recursive: true, force: true });
+});
+
+const library = `node_modules/webgpu/dist/${process.platform}-${process.platform === 'darwin' ? 'universal' : process.arch}`;
+
+async function npm(install: string): Promise<void> {
+  const file = path.join(home, 'bin', 'npm');
+  await writeFile(file, `#!/bin/sh\ncase "$*" in *--version*) echo 1.2.3; exit 0;; esac\n${install}\n`);
+  await chmod(file, 0o755);
+}
+
+const setUp = (signal = new AbortController().signal, report: (activity: string) => void = () => undefined) =>
+  setUpWebgpu({ folder, signal, report: ({ activity }) => report(activity) });
+
+describe.skipIf(process.platform === 'win32')('setting WebGPU up', () => {
+  it('needs npm, and says so', async () => {
+    await expect(setUp()).rejects.toThrow('npm is missing.');
+    expect(await readdir(home)).toEqual(['bin']);
+  });
+
+  it('shows what npm said when it failed, and keeps the runtime that was there', async () => {
+    await mkdir(folder, { recursive: true });
+    await writeFile(path.join(folder, 'kept'), 'as it was');
+    await npm('echo "npm error no route to registry" >&2\nexit 7');
+    await expect(setUp()).rejects.toThrow('no route to registry');
+    expect(await readdir(path.dirname(folder))).toEqual(['webgpu']);
+    expect(await readFile(path.join(folder, 'kept'), 'utf8')).toBe('as it was');
+  });
+
+  it('puts nothing in place that does not load', async () => {
+    await npm(`/bin/mkdir -p ${library}\necho broken > ${library}/dawn.node`);
+    await expect(setUp()).rejects.toThrow('Trying Dawn failed');
+    expect(await readdir(path.dirname(folder))).toEqual([]);
+  });
+
+  it('leaves nothing when it is cancelled', async () => {
+    await npm('echo started\n/bin/sleep 5');
+    const abort = new AbortController();
+    const cancelled = setUp(abort.signal, (activity) => {
+      if (activity.includes('started')) abort.abort();
+    });
+    await expect(cancelled).rejects.toMatchObject({ details: { code: 'cancelled' } });
+    expect(await readdir(path.dirname(folder))).toEqual([]);
+  });
+
+  it('installs what loads, also where it finds no GPU', async () => {
+    const installed = path.resolve(library);
+    await npm(`/bin/mkdir -p ${library}\n/bin/cp ${installed}/dawn.node ${library}/`);
+    const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
+    process.env.VK_DRIVER_FILES = process.env.VK_ICD_FILENAMES = '/nowhere.json';
+    try {
+      expect(await setUp()).toEqual({ folder, version: '0.6.2', device: null });
+    } finally {
+      process.env.VK_DRIVER_FILES = VK_DRIVER_FILES ?? '';
+      process.env.VK_ICD_FILENAMES = VK_ICD_FILENAMES ?? '';
+      if (VK_DRIVER_FILES === undefined) delete process.env.VK_DRIVER_FILES;
+      if (VK_ICD_FILENAMES === undefined) delete process.env.VK_ICD_FILENAMES;
+    }
+    expect(await readdir(path.dirname(folder))).toEqual(['webgpu']);
+  });
+});
