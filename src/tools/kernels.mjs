@@ -15,15 +15,28 @@ const entries = [
   'maxPool.ts',
   'patchNorms.ts',
   'product.ts',
+  'winograd.ts',
 ];
 
+/** The module in two versions: the second for processors and Node.js versions that multiply and add in one instruction. */
+const versions = {
+  'dcnet-kernels.wasm': ['simd'],
+  'dcnet-kernels-relaxed.wasm': ['simd', 'relaxed-simd'],
+};
+
+/** Compile the kernels, unless they are newer than their sources. */
+export async function compileKernels(outFolder = fromRoot('dist/wasm')) {
+  await mkdir(outFolder, { recursive: true });
+  for (const [name, features] of Object.entries(versions))
+    await compile(path.join(outFolder, name), features);
+}
+
 /**
- * Compile the kernels, unless `outFile` is newer than their sources.
  * @param {string} outFile
+ * @param {readonly string[]} features of WebAssembly that its instructions need
  */
-export async function compileKernels(outFile = fromRoot('dist/wasm/dcnet-kernels.wasm')) {
+async function compile(outFile, features) {
   if (await isCurrent(outFile, sources)) return;
-  await mkdir(path.dirname(outFile), { recursive: true });
   // As a program of its own: its types would declare AssemblyScript's globals for all tools.
   const { code, stdout, stderr } = await runNode(
     'node_modules/assemblyscript/bin/asc.js',
@@ -33,7 +46,8 @@ export async function compileKernels(outFile = fromRoot('dist/wasm/dcnet-kernels
       fromRoot(),
       '--outFile',
       path.relative(fromRoot(), outFile),
-      ...['-Ospeed', '--noAssert', '--enable', 'simd', '--disableWarning', '112'],
+      ...['-Ospeed', '--noAssert', '--disableWarning', '112'],
+      ...features.flatMap((feature) => ['--enable', feature]),
       // The kernels work in tfjs's memory: they may have no memory, data or allocator of their own.
       ...['--runtime', 'stub', '--importMemory', '--noExportMemory', '--use', 'abort='],
     ],

@@ -42,6 +42,7 @@ const required = [
   'dist/cli.js',
   ...panelFiles,
   'dist/wasm/dcnet-kernels.wasm',
+  'dist/wasm/dcnet-kernels-relaxed.wasm',
   'dist/wasm/tfjs-backend-wasm-simd.wasm',
   'dist/native/module.cc',
   'media/dcnet.schema.json',

@@ -56,7 +56,7 @@ export async function startBackend(choice: Runtime['name'], precision: Precision
       await prepareWasm();
       await setBackend('wasm');
       completeWasm();
-      return { name: 'wasm', version: version_wasm, device: wasmDevice };
+      return { name: 'wasm', version: version_wasm, device: wasmDevice() };
     }
     case 'cpu':
       await setBackend('cpu');

@@ -86,6 +86,11 @@ function convolution(
   const { filterHeight, filterWidth, inChannels, outChannels, outHeight, outWidth } = window;
   const { strideHeight, strideWidth, padInfo } = window;
   const out = module.output(window.outShape);
+  if (isTiled(window)) {
+    const filters = { inputStep: outChannels, outputStep: 1, flipped: false };
+    convolveTiles(module, x, filter, filters, sizesOf(window), out);
+    return out;
+  }
   const panels = filterHeight * filterWidth * inChannels * upTo(8, outChannels);
   const frame = frameSize([outHeight, outWidth], [strideHeight, strideWidth], window, inChannels);
   module.withScratch(panels + frame, (scratch) => {
@@ -110,6 +115,11 @@ function inputGradient(
 ): tf.TensorInfo {
   const { filterHeight, filterWidth, inChannels, outChannels, inHeight, inWidth, padInfo } = window;
   const dx = module.output(window.inShape);
+  if (isTiled(window)) {
+    const filters = { inputStep: 1, outputStep: outChannels, flipped: true };
+    convolveTiles(module, dy, filter, filters, flippedSizes(window), dx);
+    return dx;
+  }
   const panels = filterHeight * filterWidth * outChannels * upTo(8, inChannels);
   const frame = frameSize([inHeight, inWidth], [1, 1], window, outChannels);
   module.withScratch(panels + frame, (scratch) => {
@@ -134,6 +144,10 @@ function filterGradient(
   const { filterHeight, filterWidth, inChannels, outChannels, outHeight, outWidth } = window;
   const { strideHeight, strideWidth, padInfo } = window;
   const out = module.output(window.filterShape);
+  if (isTiled(window)) {
+    filterGradientOfTiles(module, x, dy, sizesOf(window), out);
+    return out;
+  }
   const sums = filterHeight * upTo(4, filterWidth * inChannels) * upTo(8, outChannels);
   // Values are read four at a time, beyond the frame's end too.
   const frame = frameSize([outHeight, outWidth], [strideHeight, strideWidth], window, inChannels) + 4;
@@ -146,4 +160,131 @@ function filterGradient(
     ),
   );
   return out;
+}
+
+/** Fewest channels, in and out, for which tiles save time: with less, their transforms cost more than they save. */
+const fewestTiledChannels = 8;
+
+/** Whether a convolution and its gradients are computed in tiles, by minimal filtering (kernels/winograd.ts). */
+function isTiled(window: Window): boolean {
+  return (
+    window.filterHeight === 3 &&
+    window.filterWidth === 3 &&
+    window.strideHeight === 1 &&
+    window.strideWidth === 1 &&
+    window.inChannels >= fewestTiledChannels &&
+    window.outChannels >= fewestTiledChannels
+  );
+}
+
+/** Sizes of a convolution with 3×3 filters and stride 1. */
+interface TiledSizes {
+  readonly images: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly filters: number;
+  readonly padTop: number;
+  readonly padLeft: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+}
+
+function sizesOf({ batchSize, inHeight, inWidth, inChannels, padInfo, ...window }: Window): TiledSizes {
+  return {
+    images: batchSize,
+    height: inHeight,
+    width: inWidth,
+    channels: inChannels,
+    filters: window.outChannels,
+    padTop: padInfo.top,
+    padLeft: padInfo.left,
+    outHeight: window.outHeight,
+    outWidth: window.outWidth,
+  };
+}
+
+/** Of the convolution that takes dy back to dx. */
+function flippedSizes({
+  batchSize,
+  outHeight,
+  outWidth,
+  outChannels,
+  padInfo,
+  ...window
+}: Window): TiledSizes {
+  return {
+    images: batchSize,
+    height: outHeight,
+    width: outWidth,
+    channels: outChannels,
+    filters: window.inChannels,
+    padTop: 2 - padInfo.top,
+    padLeft: 2 - padInfo.left,
+    outHeight: window.inHeight,
+    outWidth: window.inWidth,
+  };
+}
+
+/** The numbers that the tiled kernels take, and the floats of their scratch. */
+function tiling(sizes: TiledSizes) {
+  const { images, height, width, channels, filters, padTop, padLeft, outHeight, outWidth } = sizes;
+  // Tiles of a block stay in the second-level cache from one step to the next.
+  const block = Math.min(128, Math.max(16, upTo(4, Math.floor(4096 / Math.max(channels, filters)))));
+  return {
+    numbers: [images, height, width, channels, filters, padTop, padLeft, outHeight, outWidth, block],
+    frame: (upTo(2, outHeight) + 2) * (upTo(2, outWidth) + 2) * channels + 4,
+    tiles: 16 * (block * upTo(4, channels) + 16),
+    products: 16 * (block * upTo(8, filters) + 16),
+  };
+}
+
+/** Where `filter` has the inputs and outputs of a convolution. */
+interface FilterLayout {
+  readonly inputStep: number;
+  readonly outputStep: number;
+  readonly flipped: boolean;
+}
+
+function convolveTiles(
+  module: KernelModule,
+  x: tf.TensorInfo,
+  filter: tf.TensorInfo,
+  { inputStep, outputStep, flipped }: FilterLayout,
+  sizes: TiledSizes,
+  out: tf.TensorInfo,
+): void {
+  const { channels, filters } = sizes;
+  const { numbers, frame, tiles, products } = tiling(sizes);
+  const panels = 16 * channels * upTo(8, filters);
+  module.withScratch(panels + frame + tiles + products, (scratch) => {
+    const layout = [channels, filters, inputStep, outputStep, Number(flipped)];
+    module.kernels.transformFilters(...layout, module.address(filter), scratch);
+    const frameAt = scratch + 4 * panels;
+    const tilesAt = frameAt + 4 * frame;
+    module.kernels.convolveTiles(
+      ...numbers,
+      ...[module.address(x), scratch, frameAt, tilesAt, tilesAt + 4 * tiles, module.address(out)],
+    );
+  });
+}
+
+function filterGradientOfTiles(
+  module: KernelModule,
+  x: tf.TensorInfo,
+  dy: tf.TensorInfo,
+  sizes: TiledSizes,
+  out: tf.TensorInfo,
+): void {
+  const { numbers, frame, tiles, products } = tiling(sizes);
+  const sums = 16 * upTo(4, sizes.channels) * upTo(8, sizes.filters);
+  module.withScratch(frame + tiles + products + sums, (scratch) => {
+    const tilesAt = scratch + 4 * frame;
+    const productsAt = tilesAt + 4 * tiles;
+    module.kernels.filterGradientOfTiles(
+      ...numbers,
+      ...[module.address(x), module.address(dy), scratch, tilesAt, productsAt],
+      ...[productsAt + 4 * products, module.address(out)],
+    );
+  });
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -11,8 +10,10 @@ type KernelExports = Readonly<
     | 'channelAffine'
     | 'channelMoments'
     | 'convolve'
+    | 'convolveTiles'
     | 'countPairs'
     | 'filterGradient'
+    | 'filterGradientOfTiles'
     | 'maxPoolGradient'
     | 'normalizationGradient'
     | 'normalizationSums'
@@ -22,7 +23,8 @@ type KernelExports = Readonly<
     | 'patchNormsGradient'
     | 'productBackward'
     | 'productForward'
-    | 'sumResponses',
+    | 'sumResponses'
+    | 'transformFilters',
     Kernel
   >
 >;
@@ -43,11 +45,11 @@ export class KernelModule {
     readonly kernels: KernelExports,
   ) {}
 
-  /** Load the module of `file` into the wasm backend in use. */
-  static load(file: string): KernelModule {
+  /** Load the module of these bytes into the wasm backend in use. */
+  static load(bytes: Uint8Array<ArrayBuffer>): KernelModule {
     const backend = tf.backend() as BackendWasm;
     const emscripten = backend.wasm as unknown as Emscripten;
-    const compiled = new WebAssembly.Module(readFileSync(file));
+    const compiled = new WebAssembly.Module(bytes);
     const { exports } = new WebAssembly.Instance(compiled, { env: { memory: emscripten.asm.memory } });
     return new KernelModule(backend, emscripten, exports as unknown as KernelExports);
   }

@@ -1,7 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { type BackendWasm, setWasmPaths, version_wasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { DcnetError } from '../../core/errors.js';
@@ -10,14 +11,38 @@ import { registerConvolutions } from './convolutions.js';
 import { registerFusedKernels } from './fusedWasm.js';
 import { registerInspectionKernels } from './inspectionWasm.js';
 import { KernelModule } from './kernelModule.js';
+import { registerMatrixProducts } from './matrixProducts.js';
 import { registerMaxPoolGradient, repairAveragePoolGradient } from './pooling.js';
+import { replaceKernel } from './replaceKernel.js';
 import { surviveFailedAllocations } from './wasmMemory.js';
 
 const plainBinary = 'tfjs-backend-wasm.wasm';
 const kernelsBinary = 'dcnet-kernels.wasm';
+/** The same kernels with instructions that multiply and add at once, on processors that have them. */
+const relaxedBinary = 'dcnet-kernels-relaxed.wasm';
 
-/** What the WebAssembly backend runs on. */
-export const wasmDevice = 'CPU (WebAssembly SIMD)';
+/** What the WebAssembly backend runs on; after {@link prepareWasm}. */
+export function wasmDevice(): string {
+  return `CPU (WebAssembly ${hasRelaxedSimd() ? 'relaxed SIMD' : 'SIMD'})`;
+}
+
+const readBinary = (name: string): Uint8Array<ArrayBuffer> =>
+  readFileSync(path.join(folderOf(name) ?? '', name));
+
+let relaxed: boolean | undefined;
+
+/** Whether this Node.js runs relaxed SIMD: from version 21 on, and version 20 when it is told to. */
+function hasRelaxedSimd(): boolean {
+  relaxed ??= canRun(readBinary(relaxedBinary));
+  return relaxed;
+}
+
+function canRun(bytes: Uint8Array): boolean {
+  if (WebAssembly.validate(bytes)) return true;
+  // Not set beforehand: a newer V8 that has the instructions anyway does not know the flag.
+  setFlagsFromString('--experimental-wasm-relaxed-simd');
+  return WebAssembly.validate(bytes);
+}
 
 /**
  * Tell tfjs where its binaries are; before its backend starts.
@@ -43,8 +68,10 @@ let completed = false;
 export function completeWasm(): void {
   if (completed) return;
   surviveFailedAllocations(tf.backend() as BackendWasm);
-  const module = KernelModule.load(path.join(folderOf(kernelsBinary) ?? '', kernelsBinary));
+  const module = KernelModule.load(readBinary(hasRelaxedSimd() ? relaxedBinary : kernelsBinary));
+  shareClones();
   registerConvolutions(module);
+  registerMatrixProducts(module);
   registerMaxPoolGradient(module);
   repairAveragePoolGradient('wasm');
   registerFusedKernels(module);
@@ -52,16 +79,26 @@ export function completeWasm(): void {
   completed = true;
 }
 
+/** What is kept for a gradient is a clone: let it have the same memory, as on tfjs's other backends, not a copy of it. */
+function shareClones(): void {
+  replaceKernel('Identity', 'wasm', (stock) => (parameters) => {
+    const { x } = parameters.inputs as Record<'x', tf.TensorInfo>;
+    if (x.dtype === 'string') return stock(parameters);
+    (parameters.backend as BackendWasm).incRef(x.dataId);
+    return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
+  });
+}
+
 export async function probeWasm(): Promise<RuntimeReport> {
   const report = { name: 'wasm', version: version_wasm } as const;
   const obstacle = await findObstacle();
-  if (obstacle === undefined) return { ...report, available: true, device: wasmDevice };
+  if (obstacle === undefined) return { ...report, available: true, device: wasmDevice() };
   return { ...report, available: false, reason: `${obstacle.reason}. ${obstacle.remedy}.` };
 }
 
 /** Why the backend cannot run here, and what to do. */
 async function findObstacle(): Promise<{ reason: string; remedy: string } | undefined> {
-  const missing = [plainBinary, kernelsBinary].find((name) => folderOf(name) === undefined);
+  const missing = [plainBinary, kernelsBinary, relaxedBinary].find((name) => folderOf(name) === undefined);
   if (missing !== undefined) {
     return {
       reason: `${bundledFolder()} has no ${missing}`,

@@ -1,5 +1,6 @@
 /** What the engine uses of WebAssembly: Node has it, but its types come with the DOM's, which the engine lacks. */
 declare namespace WebAssembly {
+  function validate(bytes: Uint8Array): boolean;
   class Memory {
     private constructor();
     readonly buffer: ArrayBuffer;

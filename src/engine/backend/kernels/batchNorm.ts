@@ -1,4 +1,4 @@
-import { lanesAt, multiplyAdd, storeLanes } from './vector';
+import { affine, lanesAt, multiplyAdd, storeLanes } from './vector';
 
 // All of these walk [rows, channels], four channels at a time over a block of rows, so that sums stay in registers;
 // a block's sums are added to the totals at its end, which keeps float32 sums of many rows accurate.
@@ -64,11 +64,7 @@ export function channelAffine(
     const to = out + <usize>row * pitch;
     for (let c = 0; c < channels; c += 4) {
       const column = (<usize>c) << 2;
-      const value = multiplyAdd(
-        v128.load(from + column),
-        v128.load(slope + column),
-        v128.load(shift + column),
-      );
+      const value = affine(v128.load(from + column), v128.load(slope + column), v128.load(shift + column));
       storeLanes(to + column, f32x4.pmax(value, floor), lanesAt(c, channels));
     }
   }

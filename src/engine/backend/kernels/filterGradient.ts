@@ -1,4 +1,4 @@
-import { multiplyAdd } from './vector';
+import { accumulate } from './panels';
 
 /**
  * dL/dw of a convolution: w[ky, kx, c, f] gets Σ x[patch pixel (ky, kx), c]·dy[patch, f]. Each image is copied into a
@@ -79,56 +79,4 @@ export function filterGradient(
       );
     }
   }
-}
-
-/** Four values of the frame against eight filters, over all patches of an image. */
-function accumulate(
-  from: usize,
-  rowStep: usize,
-  patchStep: usize,
-  upstream: usize,
-  upstreamStep: usize,
-  outHeight: i32,
-  outWidth: i32,
-  sums: usize,
-  sumPitch: usize,
-): void {
-  let a0 = v128.load(sums);
-  let b0 = v128.load(sums, 16);
-  let a1 = v128.load(sums + sumPitch);
-  let b1 = v128.load(sums + sumPitch, 16);
-  let a2 = v128.load(sums + 2 * sumPitch);
-  let b2 = v128.load(sums + 2 * sumPitch, 16);
-  let a3 = v128.load(sums + 3 * sumPitch);
-  let b3 = v128.load(sums + 3 * sumPitch, 16);
-  let dy = upstream;
-  for (let row = 0; row < outHeight; row++) {
-    let at = from + <usize>row * rowStep;
-    for (let patch = 0; patch < outWidth; patch++) {
-      const a = v128.load(dy);
-      const b = v128.load(dy, 16);
-      const x0 = v128.load32_splat(at);
-      a0 = multiplyAdd(a, x0, a0);
-      b0 = multiplyAdd(b, x0, b0);
-      const x1 = v128.load32_splat(at, 4);
-      a1 = multiplyAdd(a, x1, a1);
-      b1 = multiplyAdd(b, x1, b1);
-      const x2 = v128.load32_splat(at, 8);
-      a2 = multiplyAdd(a, x2, a2);
-      b2 = multiplyAdd(b, x2, b2);
-      const x3 = v128.load32_splat(at, 12);
-      a3 = multiplyAdd(a, x3, a3);
-      b3 = multiplyAdd(b, x3, b3);
-      at += patchStep;
-      dy += upstreamStep;
-    }
-  }
-  v128.store(sums, a0);
-  v128.store(sums, b0, 16);
-  v128.store(sums + sumPitch, a1);
-  v128.store(sums + sumPitch, b1, 16);
-  v128.store(sums + 2 * sumPitch, a2);
-  v128.store(sums + 2 * sumPitch, b2, 16);
-  v128.store(sums + 3 * sumPitch, a3);
-  v128.store(sums + 3 * sumPitch, b3, 16);
 }

@@ -1,4 +1,5 @@
 import {
+  affine,
   asin,
   laneMask,
   lanesAt,
@@ -24,6 +25,10 @@ const cosine = 1;
 const squareCosine = 2;
 const sigmoid = 3;
 const power = 4;
+
+// The commonest operator has loops of its own, out of which the compiler leaves all other functions.
+type OnlyTanhCosine = bool;
+type AnyOperator = i32;
 
 const tiny: f32 = 1e-30;
 const cosineLimit: f32 = 1 - 1e-7;
@@ -116,6 +121,61 @@ export function productForward(
   relu: bool,
   out: usize,
 ): void {
+  if (magnitude === tanhConv && angular === cosine)
+    forwardRows<OnlyTanhCosine>(
+      rows,
+      filters,
+      magnitude,
+      angular,
+      alpha,
+      beta,
+      u,
+      norms,
+      radii,
+      kTable,
+      slope,
+      shift,
+      relu,
+      out,
+    );
+  else
+    forwardRows<AnyOperator>(
+      rows,
+      filters,
+      magnitude,
+      angular,
+      alpha,
+      beta,
+      u,
+      norms,
+      radii,
+      kTable,
+      slope,
+      shift,
+      relu,
+      out,
+    );
+}
+
+/** {@link productForward} */
+function forwardRows<Operators>(
+  rows: i32,
+  filters: i32,
+  givenMagnitude: i32,
+  givenAngular: i32,
+  alpha: f32,
+  beta: f32,
+  u: usize,
+  norms: usize,
+  radii: usize,
+  kTable: usize,
+  slope: usize,
+  shift: usize,
+  relu: bool,
+  out: usize,
+): void {
+  const magnitude: i32 = isBoolean<Operators>() ? tanhConv : givenMagnitude;
+  const angular: i32 = isBoolean<Operators>() ? cosine : givenAngular;
   const row4 = (<usize>((filters + 3) & ~3)) << 2;
   const withRadius = hasRadius(magnitude);
   const alphas = f32x4.splat(alpha);
@@ -154,7 +214,7 @@ export function productForward(
         value = f32x4.mul(scaled(ratio, n), g);
       }
       if (slope !== 0)
-        value = f32x4.pmax(multiplyAdd(value, v128.load(slope + column), v128.load(shift + column)), floor);
+        value = f32x4.pmax(affine(value, v128.load(slope + column), v128.load(shift + column)), floor);
       storeLanes(out + offset, value, lanesAt(f, filters));
     }
   }
@@ -184,6 +244,61 @@ export function productBackward(
   dn: usize,
   sums: usize,
 ): void {
+  if (magnitude === tanhConv && angular === cosine)
+    backwardRows<OnlyTanhCosine>(
+      rows,
+      filters,
+      magnitude,
+      angular,
+      alpha,
+      beta,
+      u,
+      norms,
+      radii,
+      kTable,
+      dy,
+      du,
+      dn,
+      sums,
+    );
+  else
+    backwardRows<AnyOperator>(
+      rows,
+      filters,
+      magnitude,
+      angular,
+      alpha,
+      beta,
+      u,
+      norms,
+      radii,
+      kTable,
+      dy,
+      du,
+      dn,
+      sums,
+    );
+}
+
+/** {@link productBackward} */
+function backwardRows<Operators>(
+  rows: i32,
+  filters: i32,
+  givenMagnitude: i32,
+  givenAngular: i32,
+  alpha: f32,
+  beta: f32,
+  u: usize,
+  norms: usize,
+  radii: usize,
+  kTable: usize,
+  dy: usize,
+  du: usize,
+  dn: usize,
+  sums: usize,
+): void {
+  const magnitude: i32 = isBoolean<Operators>() ? tanhConv : givenMagnitude;
+  const angular: i32 = isBoolean<Operators>() ? cosine : givenAngular;
   const row4 = (<usize>((filters + 3) & ~3)) << 2;
   const withRadius = hasRadius(magnitude);
   const withK = angular === sigmoid;

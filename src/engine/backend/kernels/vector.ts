@@ -35,9 +35,15 @@ export function scaled(v: v128, factor: f32): v128 {
   return f32x4.mul(v, f32x4.splat(factor));
 }
 
-/** sum + a·b. */
+/** sum + a·b; where the module is compiled with relaxed SIMD one instruction, rounded once, on processors that have it. */
 export function multiplyAdd(a: v128, b: v128, sum: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, sum);
   return f32x4.add(f32x4.mul(a, b), sum);
+}
+
+/** v·slope + shift, rounded twice: where shift is β − mean·slope, a constant channel becomes β to the last bit. */
+export function affine(v: v128, slope: v128, shift: v128): v128 {
+  return f32x4.add(f32x4.mul(v, slope), shift);
 }
 
 function step(v: v128, coefficient: f32, sum: v128): v128 {
