@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { requireConfig } from '../../../src/core/config/parse.js';
 import { type Runtime, startBackend } from '../../../src/engine/backend/backend.js';
 import { testBackend } from '../backends.js';
-import { readCases } from './cases.js';
+import { type ParityCase, readCases } from './cases.js';
 import { type Digest, distance } from './digest.js';
 import { trainCase } from './trainCase.js';
 
@@ -59,6 +60,28 @@ describe.each(groups)('the engine trains as PyTorch does in float64: %s', (group
     expect(worst).toEqual([]);
   });
 });
+
+describe('the whole networks of the parity cases', () => {
+  it.each([
+    ['networks', 'cnn-9', { preset: 'cnn-9', widths: [8, 12, 16], features: 32 }],
+    ['resnet', 'resnet-32 e', { preset: 'resnet-32', widths: [8, 16, 32] }],
+  ])('in %s, %s is its preset', (group, name, layers) => {
+    const found = readCases(group).find((each) => each.name === name)!;
+    expect(networkOf({ ...found.config, layers }, found)).toEqual(networkOf(found.config, found));
+  });
+});
+
+/** A config's layers, each named by its position: names are all that a case has of its own. */
+function networkOf(config: object, { shape, classes }: ParityCase): readonly object[] {
+  const { network } = requireConfig(JSON.stringify(config), 'a case', { shape, classes });
+  const { layers } = network!;
+  const position = (name: string): number => layers.findIndex((layer) => layer.name === name);
+  return layers.map((layer) => ({
+    ...layer,
+    name: layer.index,
+    ...(layer.type === 'add' ? { from: position(layer.from) } : {}),
+  }));
+}
 
 /** Each tensor that either side knows, with its distance. */
 function* distances(
