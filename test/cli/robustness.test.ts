@@ -33,7 +33,7 @@ describe('dcnet robustness', () => {
       source: { run: 'b' },
     });
     expect(measurement.curves).toHaveLength(6);
-    expect(checks).toHaveLength(7);
+    expect(checks).toHaveLength(8);
     expect(stderr).toMatch(/PGD, transfer +\d+\.\d % +\d+\.\d %\n/);
     const page = await readFile(file, 'utf8');
     expect(page).toContain(`default-src 'none'`);

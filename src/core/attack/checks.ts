@@ -20,6 +20,7 @@ const list = (epsilons: readonly number[]): string =>
 export function robustnessChecks(measured: RobustnessMeasurement): readonly RobustnessCheck[] {
   return [
     enoughAttacks(measured),
+    falling(measured),
     unbounded(measured),
     iterative(measured),
     whiteBox(measured),
@@ -43,6 +44,27 @@ function enoughAttacks({ curves }: RobustnessMeasurement): RobustnessCheck {
           'FGSM alone is no evidence of robustness: networks that withstand one step often fall to ten. Run BIM and PGD, too.',
       };
 }
+
+/** Of iterative attacks alone: one long step may well go past what a shorter one reaches. */
+const falling: Judge = (measured) => {
+  const sentence = 'Iterative attacks leave no more right where ε is larger.';
+  const strong = measured.curves.filter(({ attack, access }) => attack !== 'fgsm' && access === 'white-box');
+  if (strong.length === 0)
+    return { name: 'falling', status: 'not-run', sentence, meaning: 'Only FGSM was run. Add PGD or BIM.' };
+  if (measured.epsilons.length < 2)
+    return { name: 'falling', status: 'not-run', sentence, meaning: 'Name two ε or more.' };
+  const left = measured.epsilons.map((_, i) => Math.min(...strong.map(({ accuracies }) => accuracies[i]!)));
+  const leastBefore = left.map((_, i) => Math.min(...left.slice(0, i + 1)));
+  const rises = above(measured, left, leastBefore);
+  return judged(
+    'falling',
+    rises.length === 0,
+    rises.length === 0
+      ? sentence
+      : `${sentence} They leave more than at a smaller one at ε = ${list(rises)}.`,
+    'Every image that a small perturbation takes is in the larger ball, too: there the attack does not find it. Take more steps; where that does not mend it, gradients are masked.',
+  );
+};
 
 const unbounded: Judge = ({ unbounded: found }) => {
   const sentence = `With room for any image, PGD leaves at most ${percent(unboundedLimit)} right.`;

@@ -17,7 +17,7 @@ export const curveSchema = z.object({
 export type RobustnessCurve = z.infer<typeof curveSchema>;
 
 export const checkSchema = z.object({
-  name: z.enum(['attacks', 'unbounded', 'iterative', 'white-box', 'noise', 'steps', 'gradients']),
+  name: z.enum(['attacks', 'falling', 'unbounded', 'iterative', 'white-box', 'noise', 'steps', 'gradients']),
   /** `not-run`: what it needs was not asked for. */
   status: z.enum(['passed', 'failed', 'not-run']),
   /** What was expected, and what was found. */

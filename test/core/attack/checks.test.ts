@@ -43,6 +43,26 @@ describe('what shows that gradients are masked', () => {
     expect(new Set(Object.values(statuses()))).toEqual(new Set(['passed']));
   });
 
+  test('is an attack that does less where it may do more; FGSM may', () => {
+    const weak = curve('bim', [0.3, 0.32]);
+    expect(failing({ curves: [curve('fgsm', [0.7, 0.4]), weak] })).toEqual(['falling']);
+    const curves = [curve('fgsm', [0.7, 0.4]), weak, curve('pgd', [0.6, 0.31])];
+    expect(failing({ curves })).toEqual([]); // the better of the two counts, and one image in a hundred is chance
+    expect(failing({ curves: [curve('fgsm', [0.7, 0.8]), curve('bim', [0.6, 0.1])] })).toEqual([]);
+    const only = (accuracies: number[], epsilons: number[]) =>
+      robustnessChecks({
+        ...sound,
+        epsilons,
+        curves: [{ ...curve('bim', accuracies), objectives: epsilons.map(() => rising[0]!) }],
+        noise: epsilons.map(() => 0.9),
+      }).find(({ name }) => name === 'falling');
+    expect(only([0.3, 0.2, 0.25], [2, 4, 8])).toMatchObject({
+      status: 'failed',
+      sentence: expect.stringMatching(/at ε = 8\.$/),
+    });
+    expect(only([0.3], [8])!.status).toBe('not-run');
+  });
+
   test('is an attack with room for everything that leaves something', () => {
     expect(failing({ unbounded: { epsilon: 255, steps: 40, accuracy: 0.051 } })).toEqual(['unbounded']);
   });
@@ -88,6 +108,7 @@ test('FGSM alone is no evidence, and what needs more is not called passed', () =
   const only = robustnessChecks({ ...rest, curves: [curve('fgsm', [0.9, 0.9])], noise: [0.9, 0.9] });
   expect(Object.fromEntries(only.map(({ name, status }) => [name, status]))).toEqual({
     attacks: 'failed',
+    falling: 'not-run',
     unbounded: 'not-run',
     iterative: 'not-run',
     'white-box': 'not-run',
