@@ -7,7 +7,7 @@ import { startBackend } from '../../../src/engine/backend/backend.js';
 import { buildModel } from '../../../src/engine/model/model.js';
 import { createOptimizer } from '../../../src/engine/training/optimizer.js';
 import { pass } from '../../../src/engine/training/step.js';
-import { testBackend } from '../backends.js';
+import { testBackends } from '../backends.js';
 import { randomValues, sizeOf, tensorOf } from '../tensors.js';
 
 const classes = 4;
@@ -18,24 +18,25 @@ const presets: readonly [object, ImageShape][] = [
   [{ preset: 'resnet-18', widths: [4, 4, 6, 6], units: [1, 1, 1, 1] }, [32, 32, 3]],
   [{ preset: 'mnist-2d', widths: [4, 6, 8] }, [24, 24, 1]],
 ];
-/** A simulated GPU compiles a kernel for each shape and takes seconds for it: of one width there, for one step. */
+/** Of one width, for what is slow: a simulated GPU, which compiles a kernel for each shape, and the reference. */
 const narrow: readonly [object, ImageShape][] = [
   [{ preset: 'cnn-9', widths: [4, 4, 4], features: 4 }, [8, 8, 3]],
   [{ preset: 'resnet-32', widths: [4, 4, 4], units: [1, 1, 1] }, [8, 8, 3]],
   [{ preset: 'resnet-18', widths: [4, 4, 4, 4], units: [1, 1, 1, 1] }, [16, 16, 3]],
   [{ preset: 'mnist-2d', widths: [4, 4, 4] }, [24, 24, 1]],
 ];
-const isSimulated = testBackend === 'webgpu';
-const kinds = isSimulated ? (['decoupled'] as const) : (['decoupled', 'plain'] as const);
-const cases = (isSimulated ? narrow : presets).flatMap(([layers, shape]) =>
-  kinds.map((kind) => [JSON.stringify(layers), kind, layers, shape] as const),
-);
-/** The last one's loss is seen only. */
-const passes = isSimulated ? 2 : 6;
 
-describe(`presets on ${testBackend}`, { timeout: isSimulated ? 180_000 : 60_000 }, () => {
+describe.each(testBackends)('presets on %s', { timeout: 180_000 }, (backend) => {
+  const isSlow = backend === 'webgpu' || backend === 'cpu';
+  const kinds = isSlow ? (['decoupled'] as const) : (['decoupled', 'plain'] as const);
+  const cases = (isSlow ? narrow : presets).flatMap(([layers, shape]) =>
+    kinds.map((kind) => [JSON.stringify(layers), kind, layers, shape] as const),
+  );
+  /** The last one's loss is seen only. */
+  const passes = isSlow ? 2 : 6;
+
   beforeAll(async () => {
-    await startBackend(testBackend);
+    await startBackend(backend);
   });
 
   it.each(cases)('%s, %s, takes a step that lowers its loss', (_, kind, layers, shape) => {
