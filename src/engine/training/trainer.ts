@@ -94,7 +94,7 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
   const { stepsPerEpoch: steps, totalSteps } = length;
   const batches = new Batches({ split: data.train, shape }, config, length);
   const meter = new Meter(
-    setup.runtime.name === 'tensorflow' ? stepsPerDeviceRead : 1,
+    computesMeanwhile(setup.runtime) ? stepsPerDeviceRead : 1,
     (loss, failedStep, failedBatch) => {
       if (!isDiverged(loss, classes)) return;
       const x = inputOf(setup, failedBatch);
@@ -152,6 +152,11 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
     }
   }
   return { outcome: 'completed', step, images: meter.images, stepSeconds: meter.seconds };
+}
+
+/** Whether steps are queued for a device: it waits for none of them where nothing is read in between. */
+function computesMeanwhile({ name }: Runtime): boolean {
+  return name === 'tensorflow' || name === 'webgpu';
 }
 
 /** The first images of a batch, normalised: [B, H, W, C]. */

@@ -19,6 +19,7 @@ import { imageTensor, labelTensor } from '../../../src/engine/data/images.js';
 import { locateData } from '../../../src/engine/data/location.js';
 import { buildModel } from '../../../src/engine/model/model.js';
 import { divergedError } from '../../../src/engine/training/diverged.js';
+import { Meter } from '../../../src/engine/training/meter.js';
 import { createOptimizer } from '../../../src/engine/training/optimizer.js';
 import { learningRateAt } from '../../../src/engine/training/schedule.js';
 import { pass } from '../../../src/engine/training/step.js';
@@ -152,6 +153,34 @@ describe('a run', () => {
     const steps = (await metrics(late.runDirectory)).filter(({ type }) => type === 'step');
     expect(steps.at(-1)).toMatchObject({ step: totalSteps, loss: expect.any(Number) });
   });
+
+  it.each([
+    ['wasm', 1],
+    ['tensorflow', 4],
+    ['webgpu', 4],
+  ] as const)(
+    'on %s reads a loss after %d steps of an epoch’s 4: a device does not wait between them',
+    async (name, steps) => {
+      vi.spyOn(performance, 'now').mockReturnValue(0); // no report is due before the epoch's end
+      const { add } = Meter.prototype;
+      const { dataSync } = tf.Tensor.prototype;
+      const unread = new Set<unknown>();
+      let most = 0;
+      vi.spyOn(Meter.prototype, 'add').mockImplementation(function (this: Meter, ...given) {
+        unread.add(given[0]);
+        most = Math.max(most, unread.size);
+        Reflect.apply(add, this, given);
+      });
+      vi.spyOn(tf.Tensor.prototype, 'dataSync').mockImplementation(function (this: tf.Tensor) {
+        unread.delete(this);
+        return Reflect.apply(dataSync, this, []) as never;
+      });
+      project.runtime = { ...project.runtime, name };
+      await project.train({ epochs: 2 });
+      expect(most).toBe(steps);
+      expect(unread.size).toBe(0);
+    },
+  );
 
   it('brings its decoupled filters to length 1 at the steps that the config says', async () => {
     reportEveryStep();
