@@ -159,23 +159,30 @@ describe('dcnet reproduce', () => {
   });
 
   it('draws figure 1 of the networks that are trained, also when it is interrupted', async () => {
-    const tiny = await TinyReproduction.create(...['figure1', '--only', 'plain', 'sphere', '--steps', '20']);
+    const tiny = await TinyReproduction.create(...['figure1', '--steps', '20']);
     // The network takes no smaller images.
     await writeTinyData(path.join(tiny.directory, 'data'), { train: 128, test: 40, side: 24 });
     const first = tiny.start();
     await tiny.training('sphere-seed1', 'figure1-small');
     first.child.kill('SIGINT');
     expect((await first.ended).exitCode).toBe(1);
+    const networks = ['plain convolution', 'SphereConv', 'BallConv', 'TanhConv'];
     const titles = async (): Promise<readonly string[]> => {
       const picture = await tiny.read('figure1-small', 'figure1.svg');
-      return ['plain convolution', 'SphereConv'].filter((title) => picture.includes(`>${title}<`));
+      return networks.filter((title) => picture.includes(`>${title}<`));
     };
     expect(await titles()).toEqual(['plain convolution']);
-    expect(await tiny.read('figure1-small', 'figure1.md')).toMatch(/!\[Features .*\]\(figure1\.svg\)/);
+    const half = await tiny.read('figure1-small', 'figure1.md');
+    expect(half).toMatch(/!\[Features .*\]\(figure1\.svg\)/);
+    expect(half).toContain('- **Open.** Features of');
 
     expect((await tiny.start().ended).exitCode).toBe(0);
-    expect(await titles()).toEqual(['plain convolution', 'SphereConv']);
-    expect(await tiny.read('figure1-small', 'figure1.md')).toMatch(/\| SphereConv \| \d+\.\d{3} \|/);
+    expect(await titles()).toEqual(networks);
+    const report = await tiny.read('figure1-small', 'figure1.md');
+    expect(report).toMatch(/\| SphereConv \| \d+\.\d{3} \|/);
+    expect(report).toMatch(
+      /- \*\*(Holds|Does not hold) here\.\*\* Features of SphereConv, BallConv and TanhConv lie nearer to a ring/,
+    );
   });
 
   it('refuses what it does not know, and too few steps', async () => {

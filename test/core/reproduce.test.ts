@@ -8,7 +8,7 @@ import {
   runsOf,
 } from '../../src/core/reproduce/experiment.js';
 import { featureSpread } from '../../src/core/reproduce/features.js';
-import { figure3Table } from '../../src/core/reproduce/figures.js';
+import { figure3Table, spreadColumns } from '../../src/core/reproduce/figures.js';
 import { judgeConvergence, judgeLower, judgeRows } from '../../src/core/reproduce/judge.js';
 import { type ReportContent, reportMarkdown } from '../../src/core/reproduce/markdown.js';
 import { featurePicture } from '../../src/core/reproduce/pictures.js';
@@ -236,6 +236,7 @@ describe('the report', () => {
     date: '2026-01-01',
     pictures: [],
     pictured: [],
+    picturedValues: () => undefined,
     warnings: [],
     interrupted: false,
   };
@@ -307,6 +308,26 @@ describe('figures', () => {
     expect(petals.norm).toBeCloseTo(0.5);
     expect(petals.normWithin).toBeCloseTo(0.5);
     expect(petals.angleWithin).toBeCloseTo((Math.sqrt(-2 * Math.log(0.5)) * 180) / Math.PI);
+  });
+
+  it('judges ring and petals by the spreads, as soon as all are measured', () => {
+    const { claims } = plan('figure1');
+    const columns = spreadColumns.map(([, column]) => column);
+    const spreads: Record<string, readonly number[]> = {
+      'plain convolution': [0.5, 0.4],
+      SphereConv: [0.1, 0.05],
+      BallConv: [0.2, 0.41],
+      TanhConv: [0.3, 0.1],
+    };
+    const judged = (of: typeof spreads) =>
+      claims.map(({ judge }) => judge((row, column) => of[row]?.[columns.indexOf(column)]));
+    expect(judged(spreads)).toMatchObject([
+      { holds: true, evidence: '0.10 to 0.30 against 0.50' },
+      { holds: false, evidence: '0.05 to 0.41 against 0.40' },
+    ]);
+    const { BallConv: _, ...three } = spreads;
+    expect(judged(three)).toEqual([undefined, undefined]);
+    expect(judged({})).toEqual([undefined, undefined]);
   });
 
   it('writes class names as text, whatever they hold', () => {

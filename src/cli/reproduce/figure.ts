@@ -1,7 +1,7 @@
 import path from 'node:path';
-import { type Cell, type Experiment, runName } from '../../core/reproduce/experiment.js';
+import { type Cell, type CellValues, type Experiment, runName } from '../../core/reproduce/experiment.js';
 import { featureSpread } from '../../core/reproduce/features.js';
-import { figure3Table } from '../../core/reproduce/figures.js';
+import { figure3Table, spreadColumns } from '../../core/reproduce/figures.js';
 import { curvesPicture, featurePicture } from '../../core/reproduce/pictures.js';
 import { RunFolder } from '../../engine/training/runFolder.js';
 import { type EngineFlags, startEngine } from '../engine.js';
@@ -12,16 +12,27 @@ import type { PictureFile } from './writeReport.js';
 /** Images whose features figure 1 shows. */
 const shownFeatures = 2000;
 
-/** Pictures of a figure, of the networks that are trained, and a table of what they show. */
+interface DrawnFigure {
+  readonly pictures: readonly PictureFile[];
+  /** What they show; the first row is the head. */
+  readonly table: readonly (readonly string[])[];
+  /** Numbers of the table. */
+  readonly values: CellValues;
+}
+
+const nothing: DrawnFigure = { pictures: [], table: [], values: () => undefined };
+
+/** Pictures of a figure, of the networks that are trained, and what they show in numbers. */
 export async function drawFigure(
   experiment: Experiment,
   cells: readonly Cell[],
   folder: string,
   flags: EngineFlags,
   output: Output,
-): Promise<{ readonly pictures: readonly PictureFile[]; readonly table: readonly (readonly string[])[] }> {
+): Promise<DrawnFigure> {
   if (experiment.name === 'figure3')
     return {
+      ...nothing,
       pictures: [
         {
           file: 'figure3.svg',
@@ -32,7 +43,7 @@ export async function drawFigure(
       ],
       table: figure3Table(),
     };
-  if (experiment.name !== 'figure1') return { pictures: [], table: [] };
+  if (experiment.name !== 'figure1') return nothing;
   const trained = [];
   for (const { row, run } of cells) {
     const directory = path.join(folder, runsDirectory, runName(run, 1));
@@ -42,11 +53,12 @@ export async function drawFigure(
     if (summary?.status === 'completed' && checkpoint !== undefined)
       trained.push({ title: row, checkpoint: path.join(directory, checkpoint) });
   }
-  if (trained.length === 0) return { pictures: [], table: [] };
+  if (trained.length === 0) return nothing;
   const engine = await startEngine(flags, output);
   const plots = [];
   for (const { title, checkpoint } of trained)
     plots.push({ title, features: await engine.planeFeatures({ checkpoint, limit: shownFeatures }) });
+  const spreads = plots.map(({ title, features }) => ({ title, spread: featureSpread(features) }));
   return {
     pictures: [
       {
@@ -56,16 +68,15 @@ export async function drawFigure(
       },
     ],
     table: [
-      [
-        'seed 1',
-        'spread of ‖x‖ over its mean (0: a ring)',
-        'the same within a class (long petals: large)',
-        'spread of the direction within a class, degrees',
-      ],
-      ...plots.map(({ title, features }) => {
-        const { norm, normWithin, angleWithin } = featureSpread(features);
-        return [title, norm.toFixed(3), normWithin.toFixed(3), angleWithin.toFixed(1)];
-      }),
+      ['seed 1', ...spreadColumns.map(([, column]) => column)],
+      ...spreads.map(({ title, spread }) => [
+        title,
+        ...spreadColumns.map(([measure, , decimals]) => spread[measure].toFixed(decimals)),
+      ]),
     ],
+    values: (row, column) => {
+      const measure = spreadColumns.find(([, name]) => name === column)?.[0];
+      return measure && spreads.find(({ title }) => title === row)?.spread[measure];
+    },
   };
 }

@@ -103,6 +103,7 @@ export async function reproduce(
         version,
         date: new Date().toISOString().slice(0, 10),
         pictured: drawn.table,
+        picturedValues: drawn.values,
         warnings,
         interrupted,
       },

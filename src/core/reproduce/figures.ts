@@ -1,7 +1,9 @@
 import { type MagnitudeName, magnitudeNames } from '../config/operatorSchema.js';
 import { magnitudeValue } from '../operator/magnitude.js';
 import { operatorName, resolveOperator } from '../operator/operator.js';
-import type { Experiment, ExperimentData, Scale } from './experiment.js';
+import type { Claim, Experiment, ExperimentData, Scale } from './experiment.js';
+import type { FeatureSpread } from './features.js';
+import { judgeLower } from './judge.js';
 import { dataField } from './settings.js';
 import { rowName } from './tables.js';
 
@@ -62,8 +64,40 @@ export function figure1(
       'The paper gives no numbers for this figure, nor the network’s widths.',
       ...(scale === 'full' ? [] : ['Data: Fashion-MNIST instead of MNIST; its classes overlap more.']),
     ],
-    claims: [],
+    claims: figure1Claims(),
   };
+}
+
+/** What is measured of a network's features: the name of its column, and decimals. */
+export const spreadColumns: readonly (readonly [keyof FeatureSpread, column: string, decimals: number])[] = [
+  ['norm', 'spread of ‖x‖ over its mean (0: a ring)', 3],
+  ['normWithin', 'the same within a class (long petals: large)', 3],
+  ['angleWithin', 'spread of the direction within a class, degrees', 1],
+];
+
+/** The paper's picture has no numbers: what it shows is an order of the spreads. */
+function figure1Claims(): readonly Claim[] {
+  const [plain, ...decoupled] = networks.map(rowName) as [string, ...string[]];
+  const lower = (measure: keyof FeatureSpread): Claim['judge'] => {
+    const column = spreadColumns.find(([name]) => name === measure)![1];
+    return (values) =>
+      judgeLower(
+        values,
+        decoupled.map((row) => ({ row, column })),
+        [{ row: plain, column }],
+      );
+  };
+  const names = `${decoupled.slice(0, -1).join(', ')} and ${decoupled.at(-1)}`;
+  return [
+    {
+      text: `Features of ${names} lie nearer to a ring than the plain network’s: their ‖x‖ spreads less (seed 1).`,
+      judge: lower('norm'),
+    },
+    {
+      text: 'Within a class, too, their ‖x‖ spreads less: clusters, where the plain network has petals (seed 1).',
+      judge: lower('normWithin'),
+    },
+  ];
 }
 
 /** Figure 3: the curves of h and g. Nothing is trained. */

@@ -1,4 +1,4 @@
-import type { Experiment, PaperValue } from './experiment.js';
+import type { CellValues, Experiment, PaperValue } from './experiment.js';
 import { type CellResult, type Spread, spreadOf, valuesOf } from './results.js';
 
 /** A run as the report lists it. */
@@ -29,6 +29,8 @@ export interface ReportContent {
   readonly pictures: readonly ReportedPicture[];
   /** A table of what the pictures show; the first row is its head. */
   readonly pictured: readonly (readonly string[])[];
+  /** The numbers of that table, for the claims. */
+  readonly picturedValues: CellValues;
   /** What is wrong with the numbers, beside the paper: cells that failed, attacks whose checks failed. */
   readonly warnings: readonly string[];
   /** Whether it was stopped before all was run. */
@@ -109,11 +111,11 @@ function resultText(spread: Spread | undefined, paper: PaperValue | undefined): 
   return printed === '' ? ours : `${ours} (${printed}${difference})`;
 }
 
-function claims({ experiment, results: all, seeds }: ReportContent): string {
+function claims({ experiment, results: all, seeds, picturedValues }: ReportContent): string {
   if (experiment.claims.length === 0) return '';
   const values = valuesOf(all);
   const lines = experiment.claims.map(({ text, judge }) => {
-    const judged = judge(values);
+    const judged = judge((row, column) => values(row, column) ?? picturedValues(row, column));
     if (judged === undefined) return `- **Open.** ${text} Not all of its cells have a number.`;
     return `- **${judged.holds ? 'Holds here.' : 'Does not hold here.'}** ${text} Here: ${judged.evidence}.`;
   });
