@@ -50,10 +50,12 @@ export async function evaluateSplit(
   let correct = 0;
   let done = 0;
   const most = evaluationBatch * (options.workers?.count ?? 1);
-  for (const indices of inOrder(split, Math.min(most, options.batch ?? most))) {
-    throwIfCancelled(options.signal);
-    const logits = await (options.workers?.predict(batchFrom(split, indices)) ??
-      scoresOf(model, split, shape, indices));
+  const batches = inOrder(split, Math.min(most, options.batch ?? most));
+  const scored =
+    options.workers === undefined
+      ? scoresOf(model, split, shape, batches, options.signal)
+      : scoresBy(options.workers, split, batches, options.signal);
+  for await (const { indices, logits } of scored) {
     for (let i = 0; i < indices.length; i++) {
       const row = logits.subarray(i * classes, (i + 1) * classes);
       const label = split.labels[indices[i]!]!;
@@ -71,17 +73,65 @@ export async function evaluateSplit(
   return { sampleSize: done, loss: loss / done, accuracy: correct / done, imagesOfClass, correctOfClass };
 }
 
-/** [N, classes]. */
-async function scoresOf(
+interface Scored {
+  readonly indices: Uint32Array;
+  /** [N, classes]. */
+  readonly logits: Float32Array;
+}
+
+/** The scores of batches. The next one is queued before those of one are read: a device does not wait for images. */
+async function* scoresOf(
   model: DcnetModel,
   split: Split,
   shape: DataSet['info']['shape'],
-  indices: Uint32Array,
-): Promise<Float32Array> {
-  const output = tf.tidy(() => model.predict(imageTensor(split.images, shape, indices, model.normalization))); // [N, classes]
-  const logits = await output.data<'float32'>();
-  output.dispose();
-  return logits;
+  batches: Iterator<Uint32Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Scored> {
+  const queue = () => {
+    const { value: indices, done } = batches.next();
+    if (done) return undefined;
+    throwIfCancelled(signal);
+    const output = tf.tidy(() =>
+      model.predict(imageTensor(split.images, shape, indices, model.normalization)),
+    ); // [N, classes]
+    return { indices, output };
+  };
+  let next = queue();
+  try {
+    while (next !== undefined) {
+      const { indices, output } = next;
+      try {
+        next = undefined;
+        next = queue();
+        yield { indices, logits: await output.data<'float32'>() };
+      } finally {
+        output.dispose();
+      }
+    }
+  } finally {
+    next?.output.dispose();
+  }
+}
+
+/** The same by workers, which have one batch at a time; the next one is read meanwhile. */
+async function* scoresBy(
+  workers: EvaluationWorkers,
+  split: Split,
+  batches: Iterator<Uint32Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Scored> {
+  const read = () => {
+    const { value: indices, done } = batches.next();
+    return done ? undefined : { indices, batch: batchFrom(split, indices) };
+  };
+  for (let next = read(); next !== undefined; ) {
+    throwIfCancelled(signal);
+    const { indices, batch } = next;
+    const working = workers.predict(batch);
+    working.catch(() => {}); // told below, unless reading fails first
+    next = read();
+    yield { indices, logits: await working };
+  }
 }
 
 /** The first of the largest values; a row of NaN has its first. */

@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { resolveNetwork } from '../../../src/core/config/network.js';
 import { configSchema } from '../../../src/core/config/schema.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import type { DataSet } from '../../../src/engine/data/dataSet.js';
+import { imageTensor } from '../../../src/engine/data/images.js';
+import type { ImageBatch, Split } from '../../../src/engine/data/split.js';
 import { buildModel, type DcnetModel } from '../../../src/engine/model/model.js';
 import { evaluateSplit } from '../../../src/engine/training/evaluate.js';
 import { pass } from '../../../src/engine/training/step.js';
@@ -111,5 +113,86 @@ describe('an evaluation', () => {
     expect(result.correctOfClass).toEqual(
       [0, 1, 2].map((label) => right.filter((is, n) => is && labels[n] === label).length),
     );
+  });
+
+  const count = 1000;
+  const split = {
+    count,
+    images: Uint8Array.from({ length: count * features }, (_, i) => (i * 7919) >> 3),
+    labels: Uint8Array.from({ length: count }, (_, i) => i % classes),
+  };
+
+  it('queues a batch before it reads the scores of the one before, and leaves nothing when it is given up', async () => {
+    const events: string[] = [];
+    let [reads, fails] = [0, 0];
+    const watched = {
+      ...model,
+      predict: (images: tf.Tensor4D) => {
+        if (++fails === 4) throw new Error('out of memory');
+        events.push('queued');
+        return model.predict(images);
+      },
+    };
+    const { data: read } = tf.Tensor.prototype;
+    const spy = vi.spyOn(tf.Tensor.prototype, 'data').mockImplementation(function (this: tf.Tensor) {
+      events.push('read');
+      reads++;
+      return Reflect.apply(read, this, []) as never;
+    });
+    const data = { info: { shape: [2, 3, 1], classes }, train: split, test: split } as unknown as DataSet;
+    const before = tf.memory().numTensors;
+    try {
+      await expect(evaluateSplit(watched, data, 'test')).rejects.toThrow('out of memory');
+      expect(events).toEqual(['queued', 'queued', 'read', 'queued', 'read']);
+      expect(tf.memory().numTensors).toBe(before);
+      const abort = new AbortController();
+      reads = 0;
+      const given = { signal: abort.signal, onProgress: () => void (reads === 2 && abort.abort()) };
+      await expect(evaluateSplit(model, data, 'test', given)).rejects.toMatchObject({
+        details: { code: 'cancelled' },
+      });
+      expect(reads).toBe(2);
+      expect(tf.memory().numTensors).toBe(before);
+    } finally {
+      spy.mockRestore();
+    }
+  });
+
+  it('reads a batch while workers have the one before, and has the same scores', async () => {
+    const events: string[] = [];
+    const images = {
+      length: split.images.length,
+      subarray: (from: number, to: number) => {
+        if (events.at(-1) !== 'read') events.push('read');
+        return split.images.subarray(from, to);
+      },
+    };
+    const workers = {
+      count: 2,
+      predict: async (batch: ImageBatch) => {
+        events.push('asked');
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        events.push('answered');
+        const all = Array.from(batch.labels, (_, i) => i);
+        return tf.tidy(() =>
+          model.predict(imageTensor(batch.images, [2, 3, 1], all, model.normalization)).dataSync<'float32'>(),
+        );
+      },
+    };
+    const dataOf = (test: Split) =>
+      ({ info: { shape: [2, 3, 1], classes }, train: split, test }) as unknown as DataSet;
+    const found = await evaluateSplit(model, dataOf({ ...split, images }), 'test', { workers });
+    expect(events).toEqual([
+      'read',
+      'asked',
+      'read',
+      'answered',
+      'asked',
+      'read',
+      'answered',
+      'asked',
+      'answered',
+    ]);
+    expect(found).toEqual(await evaluateSplit(model, dataOf(split), 'test'));
   });
 });
