@@ -1,0 +1,48 @@
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { expect, it } from 'vitest';
+import { downloads } from '../../src/core/data/downloads.js';
+import { writeTinyCifar } from '../engine/data/tinyCifar.js';
+import { temporaryFolder } from '../engine/data/tinyData.js';
+import { start } from './command.js';
+
+it('dcnet data get asks for the published files, refuses others, and fetches nothing twice', async () => {
+  const asked: string[] = [];
+  const server = createServer(({ url }, response) => {
+    asked.push(url!);
+    response.end('not what was published');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const from = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mirror`;
+  const directory = await temporaryFolder();
+  const get = (name: string, ...flags: readonly string[]) =>
+    start(['data', 'get', name, '--from', from, '--json', ...flags], { directory }).ended;
+  try {
+    for (const [name, { files }] of Object.entries(downloads)) {
+      asked.length = 0;
+      const { exitCode, stdout, stderr } = await get(name);
+      expect(asked).toEqual([`/mirror/${files[0]!.name}`]); // the first one is wrong already
+      expect(exitCode).toBe(2); // bad input
+      expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'data' } });
+      expect(stderr).toContain(files[0]!.hash.hex);
+      expect(existsSync(path.join(directory, 'data', name))).toBe(false);
+    }
+    expect((await get('imagenet')).exitCode).toBe(2);
+
+    asked.length = 0;
+    await mkdir(path.join(directory, 'mine'));
+    await writeTinyCifar(path.join(directory, 'mine'), 'cifar10');
+    const there = await get('cifar10', '--to', 'mine');
+    expect(there.exitCode).toBe(0);
+    expect(JSON.parse(there.stdout)).toMatchObject({ fetched: false, data: { cifar10: 'mine' } });
+    expect(asked).toEqual([]);
+    expect(await readdir(path.join(directory, 'mine'))).toContain('test_batch.bin');
+  } finally {
+    server.close();
+  }
+});
