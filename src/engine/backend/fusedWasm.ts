@@ -3,6 +3,7 @@ import { backend_util, registerKernel, util } from '@tensorflow/tfjs-core';
 import type { OperatorFunctions } from '../operator/decoupledProduct.js';
 import type { FusedKernel } from '../operator/fusedKernels.js';
 import type { Window } from '../operator/patchNorms.js';
+import { registerProjectionAndNorms } from '../operator/projection.js';
 import { sumOverBatch } from '../parallel/exchange.js';
 import type { AdamAttributes } from '../training/adamStep.js';
 import { functionCodes } from './functionCodes.js';
@@ -35,6 +36,7 @@ export function registerFusedKernels(module: KernelModule): void {
     patchNorms(module, inputs, attributes),
   );
   register('PatchNormsGradient', (inputs, window: Window) => patchNormsGradient(module, inputs, window));
+  registerProjectionAndNorms('wasm');
   register('BatchNormalization', (inputs, attributes: { epsilon: number; relu: boolean }) =>
     batchNormalization(module, inputs, attributes),
   );
@@ -198,10 +200,12 @@ function patchNorms(
   return [out];
 }
 
+/** dL/dx by the norms; with `sum` among the inputs added to it, in its memory. */
 function patchNormsGradient(module: KernelModule, inputs: Inputs, window: Window): tf.TensorInfo[] {
   const { x, norms, dn } = inputs as Record<'x' | 'norms' | 'dn', tf.TensorInfo>;
+  const { sum } = inputs;
   const { sizes, outHeight, outWidth, scratch } = windowSizes(x.shape, window);
-  const dx = module.output(x.shape);
+  const dx = sum === undefined ? module.output(x.shape) : module.share(sum);
   module.withScratch(scratch, (address) =>
     module.kernels.patchNormsGradient(
       ...sizes,
@@ -211,6 +215,7 @@ function patchNormsGradient(module: KernelModule, inputs: Inputs, window: Window
       module.address(norms),
       module.address(dn),
       address,
+      Number(sum !== undefined),
       module.address(dx),
     ),
   );

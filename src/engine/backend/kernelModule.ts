@@ -66,6 +66,12 @@ export class KernelModule {
     return tensor;
   }
 
+  /** Another tensor in the memory of one that is there, which stays as long as either. */
+  share({ dataId, shape, dtype }: tf.TensorInfo): tf.TensorInfo {
+    this.backend.incRef(dataId);
+    return { dataId, shape, dtype };
+  }
+
   /** Where a tensor's values begin. */
   address({ dataId }: tf.TensorInfo): number {
     return this.backend.dataIdMap.get(dataId).memoryOffset;

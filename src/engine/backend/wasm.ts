@@ -69,7 +69,7 @@ export function completeWasm(): void {
   if (completed) return;
   surviveFailedAllocations(tf.backend() as BackendWasm);
   const module = KernelModule.load(readBinary(hasRelaxedSimd() ? relaxedBinary : kernelsBinary));
-  shareClones();
+  shareClones(module);
   registerConvolutions(module);
   registerMatrixProducts(module);
   registerMaxPoolGradient(module);
@@ -80,12 +80,10 @@ export function completeWasm(): void {
 }
 
 /** What is kept for a gradient is a clone: let it have the same memory, as on tfjs's other backends, not a copy of it. */
-function shareClones(): void {
+function shareClones(module: KernelModule): void {
   replaceKernel('Identity', 'wasm', (stock) => (parameters) => {
     const { x } = parameters.inputs as Record<'x', tf.TensorInfo>;
-    if (x.dtype === 'string') return stock(parameters);
-    (parameters.backend as BackendWasm).incRef(x.dataId);
-    return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
+    return x.dtype === 'string' ? stock(parameters) : module.share(x);
   });
 }
 

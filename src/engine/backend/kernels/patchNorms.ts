@@ -1,4 +1,4 @@
-import { laneMask, lanesAt, storeLanes, sumLanes } from './vector';
+import { laneMask, lanesAt, multiplyAdd, storeLanes, sumLanes } from './vector';
 
 /** Σ x² over channels of `pixels` pixels. */
 function channelSquares(pixels: i32, channels: i32, x: usize, out: usize): void {
@@ -82,8 +82,9 @@ export function patchNorms(
 }
 
 /**
- * dx = x·boxᵀ(dn/n).
+ * dx = x·boxᵀ(dn/n), in place of what is there or added to it.
  * @param scratch as for {@link patchNorms}
+ * @param added whether `dx` holds a gradient that this one is added to
  * @param dx [images, height, width, channels]
  */
 export function patchNormsGradient(
@@ -101,6 +102,7 @@ export function patchNormsGradient(
   norms: usize,
   dn: usize,
   scratch: usize,
+  added: bool,
   dx: usize,
 ): void {
   const spread = scratch;
@@ -131,18 +133,24 @@ export function patchNormsGradient(
       }
     }
     const start = <usize>image * <usize>(height * width * channels);
-    scalePixels(height * width, channels, x + (start << 2), spread, dx + (start << 2));
+    scalePixels(height * width, channels, x + (start << 2), spread, added, dx + (start << 2));
   }
 }
 
-/** out = x·factor, one factor a pixel. */
-function scalePixels(pixels: i32, channels: i32, x: usize, factors: usize, out: usize): void {
+/** x·factor, one factor a pixel, in `out` or, if `added`, added to what is there. */
+function scalePixels(pixels: i32, channels: i32, x: usize, factors: usize, added: bool, out: usize): void {
+  const kept = added ? i32x4.splat(-1) : i32x4.splat(0);
   for (let pixel = 0; pixel < pixels; pixel++) {
     const factor = f32x4.splat(f32.load(factors + ((<usize>pixel) << 2)));
     const at = (<usize>pixel * <usize>channels) << 2;
     for (let c = 0; c < channels; c += 4) {
-      const column = at + ((<usize>c) << 2);
-      storeLanes(out + column, f32x4.mul(v128.load(x + column), factor), lanesAt(c, channels));
+      const to = out + at + ((<usize>c) << 2);
+      const before = v128.and(v128.load(to), kept);
+      storeLanes(
+        to,
+        multiplyAdd(v128.load(x + at + ((<usize>c) << 2)), factor, before),
+        lanesAt(c, channels),
+      );
     }
   }
 }
