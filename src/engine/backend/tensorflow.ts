@@ -42,9 +42,11 @@ export function loadTensorflow(): Tensorflow {
 
 /**
  * The binding registers all kernels of the cpu backend anew, which tfjs warns of, one by one, and which would take the
- * places of those that were repaired here: ours stand aside for it and come back.
+ * places of those that were repaired here: ours stand aside for it and come back. It also makes itself the backend in use,
+ * whatever is computing at the moment.
  */
-function keepingCpuKernels<T>(load: () => T): T {
+function keepingWhatIsInUse<T>(load: () => T): T {
+  const inUse = tf.getBackend() as string | undefined;
   const ours = tf.getKernelsForBackend('cpu');
   for (const { kernelName } of ours) tf.unregisterKernel(kernelName, 'cpu');
   try {
@@ -52,6 +54,8 @@ function keepingCpuKernels<T>(load: () => T): T {
   } finally {
     for (const { kernelName } of tf.getKernelsForBackend('cpu')) tf.unregisterKernel(kernelName, 'cpu');
     for (const kernel of ours) tf.registerKernel(kernel);
+    // At once, not when its promise comes back: it has been started before.
+    if (inUse !== undefined && tf.getBackend() !== inUse) void tf.setBackend(inUse);
   }
 }
 
@@ -66,7 +70,7 @@ export function lookForTensorflowIn(folder: string): void {
 /** As {@link loadTensorflow}, each time anew: the first place where it is installed counts, also if it does not load. */
 export function tryTensorflow(places: readonly Load[]): Tensorflow {
   for (const load of places) {
-    const tried = keepingCpuKernels(() => tryPlace(load));
+    const tried = keepingWhatIsInUse(() => tryPlace(load));
     if (tried !== undefined) return tried;
   }
   return {

@@ -80,6 +80,18 @@ test('a binding that brings its own cpu kernels takes no place of ours, and noth
   warn.mockRestore();
 });
 
+test('a binding that makes itself the backend leaves what computes in its place', async () => {
+  await startBackend('wasm');
+  tryTensorflow([
+    (name) => {
+      if (name === '@tensorflow/tfjs-node-gpu') void tf.setBackend('cpu');
+      return { version: '4.22.0' };
+    },
+  ]);
+  expect(tf.getBackend()).toBe('wasm');
+  expect(tf.sum(tf.ones([5])).dataSync()[0]).toBe(5);
+});
+
 describe('probeRuntimes', () => {
   test('reports each runtime once, with a version or a reason, and changes no backend', async () => {
     await startBackend('cpu');
