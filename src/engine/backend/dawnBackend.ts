@@ -12,7 +12,7 @@ const runsARound = 4;
 
 /** tfjs's WebGPU backend on Dawn, with values that can be read at once: tfjs's own way needs a browser's canvas. */
 export class DawnBackend extends WebGPUBackend {
-  #failure: string | undefined;
+  #failure: DcnetError | undefined;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
 
   #isTiming = false;
@@ -26,13 +26,13 @@ export class DawnBackend extends WebGPUBackend {
   ) {
     super(device, info);
     device.addEventListener('uncapturederror', ({ error }) => {
-      this.#failure ??= error.message;
+      this.#failure ??= refusalOf(error);
     });
   }
 
   /**
-   * @throws DcnetError `backend` where the device refused something since the last read: what it computed since then is
-   * not to be relied on
+   * @throws DcnetError `backend`, or `memory` where there was none left, where the device refused something since the last
+   * read: what it computed since then is not to be relied on
    */
   override readSync(dataId: object): tf.backend_util.BackendValues {
     const stored = this.tensorMap.get(dataId);
@@ -47,20 +47,28 @@ export class DawnBackend extends WebGPUBackend {
     this.endComputePassEncoder();
     internals(this).commandEncoder.copyBufferToBuffer(source, 0, staging, 0, source.size);
     this.submitQueue();
-    const bytes = mapNow(staging).slice(0);
+    const bytes = this.#mapped(staging).slice(0);
     staging.unmap();
     this.bufferManager.releaseBuffer(staging);
-    const failure = this.#failure;
-    if (failure !== undefined) {
-      this.#failure = undefined;
-      throw new DcnetError({
-        code: 'backend',
-        message: `The GPU refused a computation: ${failure}`,
-        remedy: 'Use a smaller batch if it ran out of memory; else --backend wasm, which runs everywhere.',
-      });
-    }
+    const failure = this.#takeFailure();
+    if (failure !== undefined) throw failure;
     stored.values = tf.util.convertBackendValuesAndArrayBuffer(bytes, stored.dtype);
     return stored.values;
+  }
+
+  /** What the device refused goes before that it gives no data any more: it is why. */
+  #mapped(staging: GPUBuffer): ArrayBuffer {
+    try {
+      return mapNow(staging);
+    } catch (thrown) {
+      throw this.#takeFailure() ?? thrown;
+    }
+  }
+
+  #takeFailure(): DcnetError | undefined {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    return failure;
   }
 
   /** As {@link readSync}, but its errors come through the promise. */
@@ -197,6 +205,24 @@ export class DawnBackend extends WebGPUBackend {
     this.#pipelines.set(key, pipeline);
     return pipeline;
   }
+}
+
+/** A single tensor may be larger than the device takes, however much memory it has: smaller ones fit there, too. */
+const tooLarge = /exceeds the max buffer size|larger than the maximum storage buffer binding size/;
+
+function refusalOf(error: GPUError): DcnetError {
+  const [reason = ''] = error.message.split('\n', 1);
+  if (error instanceof GPUOutOfMemoryError || tooLarge.test(reason))
+    return new DcnetError({
+      code: 'memory',
+      message: `It does not fit into the GPU’s memory: ${reason}`,
+      remedy: 'Use smaller images, fewer filters, or --backend wasm, which has the computer’s memory.',
+    });
+  return new DcnetError({
+    code: 'backend',
+    message: `The GPU refused a computation: ${error.message}`,
+    remedy: 'Use --backend wasm, which runs everywhere.',
+  });
 }
 
 /** Of tensors of 4-byte values, which all are. */

@@ -13,10 +13,12 @@ const wordings = [
   /cannot enlarge memory/i,
   /array buffer allocation failed/i,
   /invalid typed array length/i,
+  /failed to allocate/i,
 ];
 
-/** Whether a runtime failed because there was no memory left, told by its words: none of them has a code for it. */
+/** Whether a runtime failed because there was no memory left, told by its words: most have no code for it. */
 export function isOutOfMemory(thrown: unknown): boolean {
+  if (thrown instanceof DcnetError) return thrown.details.code === 'memory';
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return wordings.some((wording) => wording.test(message));
 }

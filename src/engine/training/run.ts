@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { describeAdversarial } from '../../core/config/trainingSchema.js';
-import { asDcnetError, DcnetError } from '../../core/errors.js';
+import { asDcnetError, type DcnetError } from '../../core/errors.js';
 import { type BatchParts, describeParts } from '../../core/run/batchParts.js';
 import { epochCheckpointName, stepCheckpointName } from '../../core/run/names.js';
 import type { MetricsRecord, Summary } from '../../core/run/run.js';
@@ -129,7 +129,7 @@ class Run {
 
   /** What made the training fail. */
   explain(thrown: unknown): DcnetError {
-    return isOutOfMemory(thrown) && !(thrown instanceof DcnetError)
+    return isOutOfMemory(thrown)
       ? outOfMemoryError(thrown, this.#batch, this.plan.runtime.name)
       : asDcnetError(thrown);
   }

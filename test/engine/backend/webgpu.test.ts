@@ -260,4 +260,19 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
     expect(read).toThrow('The GPU refused a computation');
     expect(read).not.toThrow();
   });
+
+  test('what does not fit is told as a lack of memory', async () => {
+    await startBackend('webgpu');
+    const { device } = tf.backend() as unknown as { device: GPUDevice };
+    const read = (): unknown => tf.tidy(() => tf.square(tf.ones([5000])).dataSync());
+    const error = new GPUOutOfMemoryError('vkAllocateMemory failed');
+    for (const refuse of [
+      () => device.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error })),
+      () => device.createBuffer({ size: 2 * device.limits.maxBufferSize, usage: GPUBufferUsage.STORAGE }),
+    ]) {
+      refuse();
+      expect(read).toThrow(expect.objectContaining({ details: expect.objectContaining({ code: 'memory' }) }));
+      expect(read).not.toThrow();
+    }
+  });
 });

@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { resolveNetwork } from '../../../src/core/config/network.js';
 import { configSchema } from '../../../src/core/config/schema.js';
+import { DcnetError } from '../../../src/core/errors.js';
 import { normals } from '../../../src/core/random.js';
 import { halvedBatch } from '../../../src/core/run/batchParts.js';
 import { buildModel } from '../../../src/engine/model/model.js';
@@ -15,7 +16,10 @@ import { testBackend } from '../backends.js';
 import { TinyProject } from './support.js';
 
 /** More images at a time than this do not fit, while it is set. */
-const limit = vi.hoisted(() => ({ images: Number.POSITIVE_INFINITY, message: '' }));
+const limit = vi.hoisted(() => ({
+  images: Number.POSITIVE_INFINITY,
+  error: new Error('OOM when allocating'),
+}));
 
 vi.mock('../../../src/engine/training/step.js', async (original) => {
   const real = await original<typeof step>();
@@ -24,7 +28,7 @@ vi.mock('../../../src/engine/training/step.js', async (original) => {
     pass: (...args: Parameters<typeof real.pass>) => {
       // After the pass: the running averages have taken their step, as they have when a gradient does not fit.
       const result = real.pass(...args);
-      if (args[1].shape[0] > limit.images) throw new Error(limit.message);
+      if (args[1].shape[0] > limit.images) throw limit.error;
       return result;
     },
   };
@@ -98,8 +102,16 @@ describe('a step that does not fit into memory', () => {
     'memory access out of bounds',
     'Cannot enlarge memory, asked to go up to 4294967296 bytes',
     'GPUOutOfMemoryError: Out of memory',
+    'createBuffer failed to allocate a buffer mapped at creation.',
   ])('is known by its words: %s', (message) => {
     expect(isOutOfMemory(new Error(message))).toBe(true);
+  });
+
+  it('is known by its code, where it has one', () => {
+    const told = (code: 'memory' | 'backend') =>
+      new DcnetError({ code, message: 'VK_ERROR_OUT_OF_DEVICE_MEMORY, out of memory', remedy: '' });
+    expect(isOutOfMemory(told('memory'))).toBe(true);
+    expect(isOutOfMemory(told('backend'))).toBe(false);
   });
 
   it('is not taken for another failure', () => {
@@ -108,7 +120,7 @@ describe('a step that does not fit into memory', () => {
 
   it('fails the run with advice; halved, it is the run that it would have been in parts from the start', async () => {
     limit.images = 8;
-    limit.message = 'OOM when allocating tensor with shape[16,8,8,4]';
+    limit.error = new Error('OOM when allocating tensor with shape[16,8,8,4]');
     const { runDirectory, summary } = await project.train();
     expect(summary).toMatchObject({
       status: 'failed',
@@ -138,6 +150,21 @@ describe('a step that does not fit into memory', () => {
     await project.resume(other.runDirectory, { halve: true });
     const weights = await checkpoint(runDirectory, 'epoch-0003');
     expect(weights.equals(await checkpoint(other.runDirectory, 'epoch-0003'))).toBe(true);
+  });
+
+  it('fails the run with the same advice where the runtime tells it by a code', async () => {
+    limit.images = 8;
+    limit.error = new DcnetError({
+      code: 'memory',
+      message: 'It does not fit into the GPU’s memory.',
+      remedy: '',
+    });
+    const { summary } = await project.train();
+    expect(summary.error).toMatchObject({
+      code: 'memory',
+      message: expect.stringContaining('with 16 images at a time (It does not fit'),
+      remedy: expect.stringContaining('--on-memory halve'),
+    });
   });
 
   it('goes on in as many parts when it is resumed once more, and is halved only for memory', async () => {
