@@ -81,6 +81,8 @@ export class Engine {
   /** Evaluations and inspections take turns: each would hold its own network and batches. */
   #turn: Promise<unknown> = Promise.resolve();
   #looking = 0;
+  /** What is being installed or fetched. */
+  readonly #fetching = new Set<Promise<unknown>>();
   /** Aborted when the engine is to end. */
   readonly #ending = new AbortController();
 
@@ -111,13 +113,16 @@ export class Engine {
 
   /** Whether there is work under way or waiting. */
   get isBusy(): boolean {
-    return this.queue.isBusy || this.#looking > 0;
+    return this.queue.isBusy || this.#looking > 0 || this.#fetching.size > 0;
   }
 
-  /** Stop all runs, each with a checkpoint, and give up what is measured of its own accord; resolves when it is done. */
+  /**
+   * Stop all runs, each with a checkpoint, and give up what is measured of its own accord and what is installed, which
+   * takes away what it has begun; resolves when it is done.
+   */
   async stop(): Promise<void> {
     this.#ending.abort();
-    await this.queue.stopAll();
+    await Promise.all([this.queue.stopAll(), Promise.allSettled(this.#fetching)]);
   }
 
   /**
@@ -310,10 +315,11 @@ export class Engine {
     return {
       hello: () => ({ protocolVersion, pid: process.pid, runtime: this.runtime }),
       doctor: () => doctor(runtime),
-      setUpTensorflow: ({ variant }, { signal, report }) => setUpTensorflow({ variant, signal, report }),
-      downloadData: ({ name, folder }, { signal, report }) =>
-        downloadData(downloads[name], { folder, signal, report }),
-      setUpWebgpu: (_, { signal, report }) => setUpWebgpu({ signal, report }),
+      setUpTensorflow: ({ variant }, context) =>
+        this.#fetch(context, (untilEnd) => setUpTensorflow({ variant, ...untilEnd })),
+      downloadData: ({ name, folder }, context) =>
+        this.#fetch(context, (untilEnd) => downloadData(downloads[name], { folder, ...untilEnd })),
+      setUpWebgpu: (_, context) => this.#fetch(context, setUpWebgpu),
       describeData: ({ configFile, configText }) => {
         const { config } = requireConfig(configText, configFile);
         return describeData(locateData(config.data, path.dirname(configFile), mediaDirectory));
@@ -356,6 +362,20 @@ export class Engine {
       { checkpoint: path.join(runDirectory, checkpoint), split: 'test' },
       { signal: this.#ending.signal, report: () => {} },
     );
+  }
+
+  /** Programs of its own do it: they are not left behind by an engine that ends. */
+  async #fetch<T>(
+    { signal, report }: Context<WorkProgress>,
+    fetch: (untilEnd: Context<WorkProgress>) => Promise<T>,
+  ): Promise<T> {
+    const work = fetch({ signal: AbortSignal.any([signal, this.#ending.signal]), report });
+    this.#fetching.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#fetching.delete(work);
+    }
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {

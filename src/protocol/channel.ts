@@ -135,7 +135,7 @@ function parse<S extends z.ZodType>(schema: S, value: unknown, what: string): z.
 /**
  * Join two contracts over one connection and start listening. Messages are checked on arrival; a handler that
  * throws answers with its `ErrorDetails`; an aborted signal cancels on the other side; when the connection closes
- * every pending request fails.
+ * every pending request fails, and the signals of those that are being answered abort.
  * @param serves what this side answers
  * @param calls what the other side answers
  */
@@ -145,11 +145,14 @@ export function openChannel<Serves extends Contract, Calls extends Contract>(
   handlers: Handlers<Serves>,
   calls: Calls,
 ): Remote<Calls> {
+  const closing = new AbortController();
   for (const [name, { params }] of Object.entries(serves.requests)) {
     const handler = handlers[name] as unknown as (params: unknown, context: Context<unknown>) => unknown;
     connection.onRequest(requestType(name), async (message, token) => {
       const abort = new AbortController();
-      token.onCancellationRequested(() => abort.abort());
+      const cancel = (): void => abort.abort();
+      token.onCancellationRequested(cancel);
+      closing.signal.addEventListener('abort', cancel, { once: true });
       try {
         const envelope = parse(envelopeSchema, message, `The request ${name}`);
         const report = (progress: unknown): void => {
@@ -162,6 +165,8 @@ export function openChannel<Serves extends Contract, Calls extends Contract>(
         });
       } catch (thrown) {
         return toResponseError(thrown);
+      } finally {
+        closing.signal.removeEventListener('abort', cancel);
       }
     });
   }
@@ -175,6 +180,7 @@ export function openChannel<Serves extends Contract, Calls extends Contract>(
   let nextToken = 1;
   const closed = new Promise<void>((resolve) => {
     connection.onClose(() => {
+      closing.abort();
       connection.dispose();
       resolve();
     });

@@ -132,6 +132,24 @@ describe('a channel', () => {
     await client.closed;
   });
 
+  it('gives up what is being answered when who asked goes away', async () => {
+    const { client, server, wires, wasAborted } = pair();
+    const waiting = client.request(
+      'wait',
+      {},
+      {
+        onProgress: () => {
+          wires[0].push(null);
+          wires[0].destroy();
+        },
+      },
+    );
+    await server.closed;
+    expect(wasAborted()).toBe(true);
+    client.dispose();
+    await expect(waiting).rejects.toThrow();
+  });
+
   it('fails a request that cannot be sent, before the end of the connection is told', async () => {
     const { client, wires } = pair();
     for (const wire of wires)

@@ -2,7 +2,10 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startBackend } from '../../../src/engine/backend/backend.js';
+import { Engine } from '../../../src/engine/service.js';
 import { setUpWebgpu } from '../../../src/engine/setup/webgpu.js';
+import type { WorkProgress } from '../../../src/protocol/engine.js';
 
 /** A machine on whose PATH is nothing but an npm of ours. */
 let home: string;
@@ -61,6 +64,32 @@ describe.skipIf(process.platform === 'win32')('setting WebGPU up', () => {
     });
     await expect(cancelled).rejects.toMatchObject({ details: { code: 'cancelled' } });
     expect(await readdir(path.dirname(folder))).toEqual([]);
+  });
+
+  it('leaves nothing when the engine that does it is to end', async () => {
+    process.env.DCNET_WEBGPU = folder;
+    const alive = path.join(home, 'alive');
+    await npm(`(/bin/sleep 2; echo yes > "${alive}") &\necho started\nwait`);
+    const events = { runChanged: () => {}, runFinished: () => {}, log: () => {} };
+    const engine = new Engine({ runtime: await startBackend('cpu'), mediaDirectory: home, events });
+    try {
+      const started = new Promise<void>((resolve) => {
+        const report = ({ activity }: WorkProgress): void => {
+          if (activity.includes('started')) resolve();
+        };
+        const { signal } = new AbortController();
+        void Promise.resolve(engine.handlers().setUpWebgpu({}, { signal, report })).catch(() => {});
+      });
+      await started;
+      expect(engine.isBusy).toBe(true);
+      await engine.stop();
+      expect(engine.isBusy).toBe(false);
+      expect(await readdir(path.dirname(folder))).toEqual([]);
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+      expect(await readdir(home)).not.toContain('alive');
+    } finally {
+      delete process.env.DCNET_WEBGPU;
+    }
   });
 
   it('installs what loads, also where it finds no GPU', async () => {
