@@ -5,7 +5,7 @@ import type { BehaviourComparison, WeightComparison } from '../core/comparison/c
 import type { Network } from '../core/config/network.js';
 import { requireConfig } from '../core/config/parse.js';
 import { downloads } from '../core/data/downloads.js';
-import { DcnetError } from '../core/errors.js';
+import { asDcnetError, DcnetError } from '../core/errors.js';
 import type { PlaneFeatures } from '../core/reproduce/features.js';
 import type { RunState, Summary } from '../core/run/run.js';
 import type { RuntimeRecord } from '../core/run/runtime.js';
@@ -17,11 +17,13 @@ import {
   type EngineContract,
   type Evaluation,
   protocolVersion,
+  type RuntimeReport,
   type WorkProgress,
 } from '../protocol/engine.js';
 import type { RobustnessReport } from '../protocol/robustness.js';
 import { type RobustnessRequest, robustnessOf } from './attack/robustnessOf.js';
 import { probeRuntimes, type Runtime } from './backend/backend.js';
+import { proveGpu } from './backend/tensorflow.js';
 import { throwIfCancelled } from './cancelled.js';
 import { checkpointError } from './checkpoint/checkpoint.js';
 import { dataOf, openCheckpoint } from './checkpoint/openCheckpoint.js';
@@ -410,9 +412,23 @@ export async function doctor(running?: Runtime): Promise<DoctorReport> {
   return {
     ...describeMachine(),
     memoryGiB: os.totalmem() / 2 ** 30,
-    runtimes: runtimes.map((runtime) => ({ ...runtime, imagesPerSecond: imagesPerSecond[runtime.name] })),
+    runtimes: runtimes.map((runtime) => ({
+      ...proved(runtime),
+      imagesPerSecond: imagesPerSecond[runtime.name],
+    })),
     chosen,
     choice,
     running: running && recordOf(running),
   };
+}
+
+/** A GPU that TensorFlow lists is tried before it is told of. */
+function proved(report: RuntimeReport): RuntimeReport {
+  if (report.name !== 'tensorflow' || !report.available) return report;
+  try {
+    const proof = proveGpu();
+    return proof === undefined ? report : { ...report, device: `${report.device}: ${proof}` };
+  } catch (thrown) {
+    return { name: report.name, available: false, reason: asDcnetError(thrown).describe() };
+  }
 }

@@ -6,7 +6,7 @@ import { DcnetError } from '../../core/errors.js';
 import type { RuntimeChoice } from '../../core/run/runtime.js';
 import type { BackendName, Precision, RuntimeReport } from '../../protocol/engine.js';
 import { repairAveragePoolGradient } from './pooling.js';
-import { loadTensorflow, tensorflowDevice } from './tensorflow.js';
+import { loadTensorflow, proveGpu, tensorflowDevice } from './tensorflow.js';
 import { completeWasm, prepareWasm, probeWasm, wasmDevice } from './wasm.js';
 import { completeWebgpu, prepareWebgpu, probeWebgpu } from './webgpu.js';
 
@@ -44,7 +44,12 @@ export async function startBackend(choice: Runtime['name'], precision: Precision
         });
       }
       await setBackend('tensorflow');
-      return { name: 'tensorflow', version: tensorflow.version, device: tensorflowDevice(tensorflow) };
+      const [device, proof] = [await tensorflowDevice(tensorflow), proveGpu()];
+      return {
+        name: 'tensorflow',
+        version: tensorflow.version,
+        device: proof === undefined ? device : `${device}: ${proof}`,
+      };
     }
     case 'webgpu': {
       const runtime = await prepareWebgpu(precision);
@@ -74,7 +79,7 @@ export async function probeRuntimes(): Promise<RuntimeReport[]> {
           name: 'tensorflow',
           available: true,
           version: tensorflow.version,
-          device: tensorflowDevice(tensorflow),
+          device: await tensorflowDevice(tensorflow),
         }
       : { name: 'tensorflow', available: false, reason: tensorflow.reason },
     await probeWebgpu(),

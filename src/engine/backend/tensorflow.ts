@@ -2,6 +2,8 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
+import { DcnetError } from '../../core/errors.js';
+import { explainNoGpu, findDriverFor } from '../setup/cuda.js';
 import { kernelLibrary, readKernelSources } from '../setup/kernelSources.js';
 import { tensorflowRuntimeFolder } from '../setup/runtimeFolder.js';
 import { registerTensorflowKernels } from './fusedTensorflow.js';
@@ -15,11 +17,13 @@ export type Tensorflow =
       readonly version: string;
       /** Why it lacks our own kernels for decoupled layers; `undefined` where it has them. */
       readonly withoutKernels: string | undefined;
+      /** Of the package; unknown of what stands in for it in a test. */
+      readonly folder?: string | undefined;
     }
   | { readonly available: false; readonly reason: string };
 
 /** `require`, or what stands in for it in a test. */
-export type Load = (name: string) => unknown;
+export type Load = ((name: string) => unknown) & { readonly resolve?: (name: string) => string };
 
 let loaded: Tensorflow | undefined;
 const otherFolders = new Set<string>();
@@ -31,11 +35,14 @@ const otherFolders = new Set<string>();
  */
 export function loadTensorflow(): Tensorflow {
   if (loaded !== undefined) return loaded;
-  loaded = tryTensorflow([
-    createRequire(import.meta.url), // the project's own install
-    createRequire(path.join(tensorflowRuntimeFolder(), 'package.json')), // what `dcnet setup tensorflow` made
-    ...[...otherFolders].map((folder) => createRequire(path.join(folder, 'package.json'))),
-  ]);
+  loaded = tryTensorflow(
+    [
+      createRequire(import.meta.url), // the project's own install
+      createRequire(path.join(tensorflowRuntimeFolder(), 'package.json')), // what `dcnet setup tensorflow` made
+      ...[...otherFolders].map((folder) => createRequire(path.join(folder, 'package.json'))),
+    ],
+    [...otherFolders],
+  );
   if (loaded.available && loaded.withoutKernels === undefined && !usesGpu()) registerTensorflowKernels();
   return loaded;
 }
@@ -67,15 +74,18 @@ export function lookForTensorflowIn(folder: string): void {
   otherFolders.add(path.resolve(folder));
 }
 
-/** As {@link loadTensorflow}, each time anew: the first place where it is installed counts, also if it does not load. */
-export function tryTensorflow(places: readonly Load[]): Tensorflow {
+/**
+ * As {@link loadTensorflow}, each time anew: the first place where it is installed counts, also if it does not load.
+ * @param named folders that somebody said it was in
+ */
+export function tryTensorflow(places: readonly Load[], named: readonly string[] = []): Tensorflow {
   for (const load of places) {
     const tried = keepingWhatIsInUse(() => tryPlace(load));
     if (tried !== undefined) return tried;
   }
   return {
     available: false,
-    reason: `${packageName} is not installed: run dcnet setup tensorflow.`,
+    reason: `${packageName} is not installed${named.map((folder) => `, nor is it in ${folder}`).join('')}: run dcnet setup tensorflow.`,
   };
 }
 
@@ -92,7 +102,8 @@ function tryPlace(load: Load): Tensorflow | undefined {
   try {
     const { version } = load(`${packageName}/package.json`) as { version: string };
     load(packageName);
-    return { available: true, version, withoutKernels: tryKernels(load) };
+    const folder = load.resolve && path.dirname(load.resolve(`${packageName}/package.json`));
+    return { available: true, version, withoutKernels: tryKernels(load), folder };
   } catch (thrown) {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     const { code } = thrown as { code?: string };
@@ -129,17 +140,80 @@ function usesGpu(): boolean {
   return (tf.findBackend('tensorflow') as TensorflowBackend | null)?.isUsingGpuDevice === true;
 }
 
-/** GPU, or CPU with what to look at: TensorFlow falls back to the CPU without a word. */
-export function tensorflowDevice({ withoutKernels }: Extract<Tensorflow, { available: true }>): string {
+type Loaded = Extract<Tensorflow, { available: true }>;
+
+/** Neither changes while the process lives, and asking the driver takes a while. */
+const devices = new WeakMap<Loaded, Promise<string>>();
+
+/** The GPU by its name, or the CPU and why no GPU: TensorFlow falls back to the CPU without a word. */
+export function tensorflowDevice(tensorflow: Loaded): Promise<string> {
+  const known = devices.get(tensorflow) ?? describeDevice(tensorflow);
+  devices.set(tensorflow, known);
+  return known;
+}
+
+async function describeDevice({ withoutKernels, folder }: Loaded): Promise<string> {
   const backend = tf.findBackend('tensorflow') as TensorflowBackend | null;
   const library = `TensorFlow ${backend?.binding?.TF_Version ?? 'of unknown version'}`;
-  if (usesGpu()) return `GPU (${library}, CUDA)`;
+  if (usesGpu()) {
+    const { gpu, driver } = await findDriverFor('');
+    return `GPU (${gpu ?? 'of unknown name'}, NVIDIA driver ${driver ?? 'unknown'}, ${library} with CUDA)`;
+  }
   const kernels =
     withoutKernels === undefined
       ? 'with kernels for decoupled layers'
       : `decoupled layers slower, without kernels of their own: ${withoutKernels}`;
-  return `CPU (${library}, ${kernels}; it found no CUDA device: for a GPU, check the NVIDIA driver, CUDA and cuDNN)`;
+  const why = folder === undefined ? 'it found none' : await explainNoGpu(folder);
+  return `CPU (${library}, ${kernels}; no GPU: ${why})`;
 }
+
+/**
+ * That TensorFlow computes on its GPU, which it may only have listed: a product, computed at once, whatever backend is in
+ * use. For people, with its time; `undefined` where TensorFlow uses none.
+ * @throws DcnetError `backend`
+ */
+export function proveGpu(): string | undefined {
+  return usesGpu() ? timeProduct('tensorflow') : undefined;
+}
+
+/** As {@link proveGpu}, of any backend that has been started. */
+export function timeProduct(backend: string): string {
+  const inUse = tf.getBackend();
+  void tf.setBackend(backend); // at once, as it has been started before
+  try {
+    let least = Number.POSITIVE_INFINITY;
+    tf.tidy(() => {
+      const [a, b] = [tf.fill([productSize, productSize], 2), tf.fill([productSize, productSize], 3)];
+      // The first one warms up.
+      for (let round = 0; round < 4; round++) {
+        const startedAt = performance.now();
+        const product = tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D);
+        const [first] = tf.slice(product, [0, 0], [1, 1]).dataSync();
+        if (round > 0) least = Math.min(least, performance.now() - startedAt);
+        const off = tf.max(tf.abs(tf.sub(product, 6 * productSize))).dataSync()[0];
+        if (off !== 0) throw new Error(`a product is ${first}, not ${6 * productSize}`);
+      }
+    });
+    const digits = { maximumSignificantDigits: 2 };
+    const speed = (2 * productSize ** 3) / least / 1e6;
+    return `a product of ${productSize}×${productSize} takes ${least.toLocaleString('en', digits)} ms, ${speed.toLocaleString('en', digits)} GFLOP/s`;
+  } catch (thrown) {
+    throw new DcnetError(
+      {
+        code: 'backend',
+        message: `TensorFlow has a GPU, but does not compute with it: ${(thrown as Error).message.split('\n', 1)[0]}.`,
+        remedy:
+          'Cards newer than Ampere need dcnet setup tensorflow --variant cuda12; CUDA_VISIBLE_DEVICES="" has TensorFlow use the CPU.',
+      },
+      { cause: thrown },
+    );
+  } finally {
+    void tf.setBackend(inUse);
+  }
+}
+
+/** Of the sides of the matrices: what a GPU does in less than a hundredth of a second. */
+const productSize = 1024;
 
 /** Node 23 removed two functions of `util` that the binding calls. */
 function restoreUtil(): void {

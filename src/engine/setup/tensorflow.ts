@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import * as z from 'zod';
 import { DcnetError } from '../../core/errors.js';
 import type { TensorflowVariant, WorkProgress } from '../../protocol/engine.js';
 import { runCommand } from './command.js';
+import { explainNoGpu, findDriverFor } from './cuda.js';
 import { kernelLibrary, readKernelSources } from './kernelSources.js';
 import { tensorflowRuntimeFolder } from './runtimeFolder.js';
-import { findBuildTools, findNvidiaDriver, type Tool } from './tools.js';
+import { findBuildTools, type Tool } from './tools.js';
 
 /** The binding that the engine is made for. */
 const bindingVersion = '4.22.0';
@@ -17,7 +19,7 @@ const headersPackage = 'node-api-headers@1.9.0';
 const tensorflowVersion = '2.21.0';
 
 export interface SetUpOptions {
-  /** Left out: `cuda12` with an NVIDIA driver, else `cpu`; npm's prebuilt where PyPI's is not built (not Linux). */
+  /** Left out: `cuda12` with an NVIDIA driver that is new enough, else `cpu`; npm's prebuilt where PyPI's is not built (not Linux). */
   readonly variant?: TensorflowVariant | undefined;
   readonly signal: AbortSignal;
   readonly report: (progress: WorkProgress) => void;
@@ -72,7 +74,7 @@ export async function setUpTensorflow(options: SetUpOptions): Promise<SetUpResul
 
 async function fittingVariant(): Promise<TensorflowVariant> {
   if (process.platform !== 'linux') return 'npm-prebuilt';
-  return (await findNvidiaDriver()).available ? 'cuda12' : 'cpu';
+  return (await findDriverFor('12')).available ? 'cuda12' : 'cpu';
 }
 
 interface SetUp {
@@ -121,7 +123,7 @@ async function requireTools(variant: TensorflowVariant): Promise<ReadonlyMap<str
   }
   const found = await findBuildTools();
   const needed = variant === 'npm-prebuilt' ? found.filter(({ name }) => name === 'npm') : [...found];
-  if (variant === 'cuda12') needed.push(await findNvidiaDriver());
+  if (variant === 'cuda12') needed.push(await findDriverFor('12'));
   const missing = needed.filter(({ available }) => !available);
   if (missing.length > 0) {
     throw new DcnetError({
@@ -251,7 +253,7 @@ function bindingFolder(work: string): string {
   return path.join(work, 'node_modules', ...bindingPackage.split('/'));
 }
 
-/** Compute a product, a gradient and, where they were compiled, with a kernel of ours, in a process of its own. */
+/** Compute a product, timed, a gradient and, where they were compiled, with a kernel of ours, in a process of its own. */
 async function prove({
   work,
   variant,
@@ -267,7 +269,16 @@ async function prove({
     ${variant === 'npm-prebuilt' ? '' : kernelProof}
     const binding = require('${bindingPackage}/package.json').version;
     const library = tf.backend().binding.TF_Version;
-    console.log(JSON.stringify({ version: binding + ', TensorFlow ' + library, device: tf.backend().isUsingGpuDevice ? 'GPU' : 'CPU' }));
+    const a = tf.fill([1024, 1024], 2);
+    const timed = () => {
+      const startedAt = performance.now();
+      const product = tf.matMul(a, a).slice([0, 0], [1, 1]).dataSync()[0];
+      if (product !== 4096) throw new Error('A product is wrong: ' + product);
+      return performance.now() - startedAt;
+    };
+    timed(); // warms up
+    const ms = Math.min(timed(), timed(), timed());
+    console.log(JSON.stringify({ version: binding + ', TensorFlow ' + library, isGpu: tf.backend().isUsingGpuDevice, ms }));
   `;
   const output = await runCommand(process.execPath, ['-e', script], {
     cwd: work,
@@ -276,8 +287,15 @@ async function prove({
     purpose: 'Trying the new runtime',
     remedy: 'The library and the binding do not fit together here: please report the lines above.',
   });
-  return JSON.parse(output.trim().split('\n').at(-1)!) as { version: string; device: string };
+  const { version, isGpu, ms } = proofSchema.parse(JSON.parse(output.trim().split('\n').at(-1)!));
+  const speed = `a product of 1024×1024 takes ${ms.toLocaleString('en', { maximumSignificantDigits: 2 })} ms`;
+  if (isGpu)
+    return { version, device: `GPU (${(await findDriverFor('')).gpu ?? 'of unknown name'}: ${speed})` };
+  const why = variant === 'cpu' ? '' : `; no GPU: ${await explainNoGpu(bindingFolder(work))}`;
+  return { version, device: `CPU (${speed}${why})` };
 }
+
+const proofSchema = z.object({ version: z.string(), isGpu: z.boolean(), ms: z.number() });
 
 const kernelProof = `
     require('${bindingPackage}/lib/napi-v8/${kernelLibrary}');

@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test, vi } from 'vitest';
@@ -8,10 +10,12 @@ import {
   loadTensorflow,
   type Tensorflow,
   tensorflowDevice,
+  timeProduct,
   tryTensorflow,
 } from '../../../src/engine/backend/tensorflow.js';
 import { readKernelSources } from '../../../src/engine/setup/kernelSources.js';
 import { startRuntime } from '../../../src/engine/startRuntime.js';
+import { temporaryFolder } from '../data/tinyData.js';
 
 const notFound = Object.assign(new Error("Cannot find module '@tensorflow/tfjs-node-gpu/package.json'"), {
   code: 'MODULE_NOT_FOUND',
@@ -116,6 +120,37 @@ describe('loading TensorFlow', () => {
     expect(result).toEqual({ available: false, reason: expect.stringContaining('is not installed') });
   });
 
+  test('where it was set up goes before a folder of the settings, whose lack of it is told by name', async () => {
+    const folder = await temporaryFolder();
+    const install = async (name: string, version: string): Promise<void> => {
+      const inside = path.join(folder, name, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
+      await mkdir(inside, { recursive: true });
+      await writeFile(path.join(inside, 'package.json'), JSON.stringify({ version, main: 'index.js' }));
+      await writeFile(path.join(inside, 'index.js'), '');
+    };
+    const load = async (): Promise<Tensorflow> => {
+      vi.resetModules(); // as another process
+      const fresh = await import('../../../src/engine/backend/tensorflow.js');
+      fresh.lookForTensorflowIn(path.join(folder, 'named'));
+      return fresh.loadTensorflow();
+    };
+    vi.stubEnv('DCNET_RUNTIME', path.join(folder, 'set-up'));
+    try {
+      expect(await load()).toMatchObject({
+        reason: expect.stringContaining(
+          `is not installed, nor is it in ${path.join(folder, 'named')}: run dcnet`,
+        ),
+      });
+      await install('named', '2.0.0');
+      expect(await load()).toMatchObject({ available: true, version: '2.0.0' });
+      await install('set-up', '1.0.0');
+      expect(await load()).toMatchObject({ available: true, version: '1.0.0' });
+    } finally {
+      vi.unstubAllEnvs();
+      vi.resetModules();
+    }
+  });
+
   test('installed without its native library: says that it does not load, and the first line of why', () => {
     const broken = (name: string): unknown => {
       if (name.endsWith('package.json')) return { version: '4.22.0' };
@@ -172,19 +207,48 @@ describe('loading TensorFlow', () => {
       },
       reason: 'they do not load (undefined symbol: TF_GetInput)',
     },
-  ])('$what: it runs, and says why decoupled layers are slower and what to do', ({ kernels, reason }) => {
-    const result = tryTensorflow([
-      (name) => (name.endsWith('.node') ? kernels() : { version: '4.22.0' }),
-    ]) as Extract<Tensorflow, { available: true }>;
-    expect(result.available).toBe(true);
-    expect(result.withoutKernels).toContain(reason);
-    expect(tensorflowDevice(result)).toContain(
-      `decoupled layers slower, without kernels of their own: ${reason}`,
-    );
-    expect(tensorflowDevice(result)).toContain('dcnet setup tensorflow --variant cpu');
-    expect(tensorflowDevice({ ...result, withoutKernels: undefined })).toContain(
-      'with kernels for decoupled layers',
-    );
+  ])(
+    '$what: it runs, and says why decoupled layers are slower and what to do',
+    async ({ kernels, reason }) => {
+      const result = tryTensorflow([
+        (name) => (name.endsWith('.node') ? kernels() : { version: '4.22.0' }),
+      ]) as Extract<Tensorflow, { available: true }>;
+      expect(result.available).toBe(true);
+      expect(result.withoutKernels).toContain(reason);
+      const device = await tensorflowDevice(result);
+      expect(device).toContain(`decoupled layers slower, without kernels of their own: ${reason}`);
+      expect(device).toContain('dcnet setup tensorflow --variant cpu');
+      expect(await tensorflowDevice({ ...result, withoutKernels: undefined })).toContain(
+        'with kernels for decoupled layers',
+      );
+    },
+  );
+});
+
+describe('a product that proves a GPU', () => {
+  test('is timed on the backend that it is asked of, and leaves the other in use', async () => {
+    await startBackend('cpu');
+    await startBackend('wasm');
+    await startBackend('cpu');
+    expect(timeProduct('wasm')).toMatch(/^a product of 1024×1024 takes [\d.,]+ ms, [\d.,]+ GFLOP\/s$/);
+    expect(tf.getBackend()).toBe('cpu');
+  });
+
+  test('is looked at: a wrong one is told of', async () => {
+    await startBackend('wasm');
+    const right = tf.getKernel('BatchMatMul', 'wasm');
+    tf.unregisterKernel('BatchMatMul', 'wasm');
+    const zeros = (): tf.TensorInfo => tf.zeros([1, 1024, 1024]);
+    tf.registerKernel({ kernelName: 'BatchMatMul', backendName: 'wasm', kernelFunc: zeros });
+    try {
+      expect(() => timeProduct('wasm')).toThrow(
+        'TensorFlow has a GPU, but does not compute with it: a product is 0, not 6144.',
+      );
+    } finally {
+      tf.unregisterKernel('BatchMatMul', 'wasm');
+      tf.registerKernel(right);
+    }
+    expect(tf.getBackend()).toBe('wasm');
   });
 });
 
