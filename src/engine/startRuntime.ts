@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
@@ -21,6 +22,7 @@ import { autoChose, judgeTrials, type TrialOutcome } from './runtimeChoice.js';
 import { userDataFolder } from './setup/runtimeFolder.js';
 import { describeMachine } from './training/environment.js';
 import { createOptimizer } from './training/optimizer.js';
+import { isProcessAlive } from './training/processes.js';
 import { pass } from './training/step.js';
 
 const batch = 50;
@@ -36,13 +38,21 @@ const trialsSchema = z.object({
   imagesPerSecond: z.partialRecord(backendNameSchema, z.number()),
   /** Why a runtime that is there cannot be used, by runtime. */
   failures: z.partialRecord(backendNameSchema, z.string()),
+  /** Unix time, ms. */
+  measuredAt: z.number(),
 });
 type Trials = z.infer<typeof trialsSchema>;
 
+/** What failed once may have had no room beside another program: it is tried again after so long. */
+const failureMs = 24 * 3600 * 1000;
+
+/** The trial that a process is making: where the process is no more, the runtime took it down. */
+const underTrialSchema = z.object({ machine: z.string(), name: backendNameSchema, pid: z.number().int() });
+
 /**
  * Choose and start the tensor runtime of this process. `auto` is the fastest of those that work: where there are
- * several, each takes a few training steps of a small decoupled network, once for a machine and its versions. One that fails
- * or computes something else than the others drops out, and is told of. In fp16 only webgpu computes.
+ * several, each takes a few training steps of a small decoupled network, once for a machine and its versions. One that fails,
+ * takes its process down or computes something else than the others drops out for a day, and is told of. In fp16 only webgpu computes.
  * @throws DcnetError `backend` where the choice does not run here
  */
 export async function startRuntime(choice: BackendChoice, precision: Precision = 'fp32'): Promise<Runtime> {
@@ -92,22 +102,68 @@ async function trialsOf(candidates: readonly RuntimeReport[]): Promise<Trials> {
   const known = await readTrials(machine);
   if (known !== undefined) return known;
   const outcomes = new Map<BackendName, TrialOutcome | Error>();
+  const fatal = await readFatalTrial(machine);
+  if (fatal !== undefined) outcomes.set(fatal, new Error('the process ended in it'));
   for (const { name } of candidates) {
+    if (name === fatal) continue;
     try {
-      await startBackend(name);
-      outcomes.set(name, await takeTrial());
+      outcomes.set(
+        name,
+        await whileTold({ machine, name, pid: process.pid }, async () => {
+          await startBackend(name);
+          return takeTrial();
+        }),
+      );
     } catch (thrown) {
       outcomes.set(name, asDcnetError(thrown));
     }
   }
-  const trials: Trials = { machine, ...judgeTrials(outcomes) };
+  const trials: Trials = { machine, measuredAt: Date.now(), ...judgeTrials(outcomes) };
+  await write(speedsFile(), trials);
+  return trials;
+}
+
+async function write(file: string, content: object): Promise<void> {
   try {
-    await mkdir(path.dirname(speedsFile()), { recursive: true });
-    await replaceFile(speedsFile(), JSON.stringify(trials));
+    await mkdir(path.dirname(file), { recursive: true });
+    await replaceFile(file, JSON.stringify(content));
   } catch {
     // A disk that cannot be written to costs a second at the next start, no more.
   }
-  return trials;
+}
+
+/** Take a trial while a file tells of it, which stays where the runtime takes the process down. */
+async function whileTold<T>(trial: z.infer<typeof underTrialSchema>, take: () => Promise<T>): Promise<T> {
+  const forget = (): void => rmSync(trialFile(), { force: true });
+  // Who ends the process is not the runtime.
+  const end = (signal: NodeJS.Signals): void => {
+    forget();
+    process.kill(process.pid, signal);
+  };
+  await write(trialFile(), trial);
+  for (const signal of endSignals) process.once(signal, end);
+  try {
+    return await take();
+  } finally {
+    for (const signal of endSignals) process.off(signal, end);
+    forget();
+  }
+}
+
+const endSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** The runtime whose trial ended its process, for nobody's taking it back: by a crash that cannot be caught. */
+async function readFatalTrial(machine: string): Promise<BackendName | undefined> {
+  try {
+    const trial = underTrialSchema.parse(JSON.parse(await readFile(trialFile(), 'utf8')));
+    return trial.machine === machine && !isProcessAlive(trial.pid) ? trial.name : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function trialFile(): string {
+  return path.join(userDataFolder(), 'runtime-trial.json');
 }
 
 function speedsFile(): string {
@@ -117,7 +173,9 @@ function speedsFile(): string {
 async function readTrials(machine: string): Promise<Trials | undefined> {
   try {
     const trials = trialsSchema.parse(JSON.parse(await readFile(speedsFile(), 'utf8')));
-    return trials.machine === machine ? trials : undefined;
+    const isOver =
+      Object.keys(trials.failures).length > 0 && Math.abs(Date.now() - trials.measuredAt) > failureMs;
+    return trials.machine === machine && !isOver ? trials : undefined;
   } catch {
     return undefined; // not measured yet, or half a file: it is measured
   }

@@ -1,4 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { explainRuntime, runtimeParagraph } from '../../src/core/run/runtime.js';
@@ -56,6 +57,52 @@ describe.skipIf(process.platform !== 'linux')('auto', () => {
     );
     await startRuntime('auto');
     expect(Object.keys(JSON.parse(await readFile(speedsFile(), 'utf8')).imagesPerSecond)).toHaveLength(2);
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('a runtime that fails in its trial', () => {
+  const trialFile = (): string => path.join(userDataFolder(), 'runtime-trial.json');
+
+  test('by taking the process down is dropped by the next one, and told of', async ({ skip }) => {
+    if (testBackend !== 'tensorflow') skip('there is one runtime here');
+    await startRuntime('auto');
+    const { machine } = JSON.parse(await readFile(speedsFile(), 'utf8'));
+    await expect(readFile(trialFile()), 'what went well leaves no word').rejects.toThrow('ENOENT');
+
+    const ended = spawnSync(process.execPath, ['--version']).pid;
+    await writeFile(trialFile(), JSON.stringify({ machine, name: 'tensorflow', pid: ended }));
+    await rm(speedsFile());
+    const { name, why } = await startRuntime('auto');
+    expect(name).toBe('wasm');
+    expect(why?.others).toContainEqual({
+      name: 'tensorflow',
+      why: 'its trial failed: the process ended in it',
+    });
+
+    await writeFile(trialFile(), JSON.stringify({ machine, name: 'tensorflow', pid: process.pid }));
+    await rm(speedsFile());
+    await startRuntime('auto');
+    const { failures } = JSON.parse(await readFile(speedsFile(), 'utf8'));
+    expect(failures, 'a trial under way in a living process is no failure').toEqual({});
+  });
+
+  test('is tried again a day later', async ({ skip }) => {
+    if (testBackend !== 'tensorflow') skip('there is one runtime here');
+    await startRuntime('auto');
+    const measured = JSON.parse(await readFile(speedsFile(), 'utf8'));
+    const failed = {
+      ...measured,
+      imagesPerSecond: { wasm: 1 },
+      failures: { tensorflow: 'its trial failed: it had no room' },
+    };
+    await writeFile(speedsFile(), JSON.stringify(failed));
+    expect((await startRuntime('auto')).name).toBe('wasm');
+    await writeFile(
+      speedsFile(),
+      JSON.stringify({ ...failed, measuredAt: measured.measuredAt - 25 * 3_600_000 }),
+    );
+    await startRuntime('auto');
+    expect(JSON.parse(await readFile(speedsFile(), 'utf8')).failures).toEqual({});
   });
 });
 
