@@ -4,6 +4,7 @@ import { DcnetError } from '../core/errors.js';
 import { probeRuntimes, type Runtime, startBackend } from '../engine/backend/backend.js';
 import { describeMachine } from '../engine/training/environment.js';
 import { backendNameSchema } from '../protocol/engine.js';
+import { activation } from './activation.js';
 import { checkpoints } from './checkpoints.js';
 import { endurance, residentWhileTraining } from './endurance.js';
 import { digits, markdownTable } from './markdown.js';
@@ -21,7 +22,7 @@ import {
 import { Pytorch } from './pytorch.js';
 import { start } from './start.js';
 
-const parts = { throughput, workers, inspection, start, memory, endurance, checkpoints };
+const parts = { throughput, workers, inspection, start, activation, memory, endurance, checkpoints };
 type Part = keyof typeof parts;
 /** Without those that take many minutes. */
 const usualParts = (Object.keys(parts) as Part[]).filter((part) => part !== 'endurance');

@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { activation } from '../../../src/bench/activation.js';
 import { residentWhileTraining, slopeOf } from '../../../src/bench/endurance.js';
 import { markdownTable } from '../../../src/bench/markdown.js';
 import { spreadOf } from '../../../src/bench/measure.js';
@@ -11,6 +13,7 @@ import { networkSummary } from '../../../src/core/config/summary.js';
 import { normals } from '../../../src/core/random.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { decoupledConv2d } from '../../../src/engine/operator/decoupledConv2d.js';
+import { temporaryFolder } from '../data/tinyData.js';
 
 describe('the bench’s table', () => {
   it('has what was measured in rows and what it was measured on in columns', () => {
@@ -40,6 +43,48 @@ describe('memory over many steps', () => {
     const { numTensors } = tf.memory();
     expect((await residentWhileTraining('wasm', 100)).length).toBe(100);
     expect(tf.memory().numTensors).toBe(numTensors);
+  });
+});
+
+describe('activation', () => {
+  const clock = { what: ['activation', 'clock'], on: 'this machine', unit: 's' };
+
+  it('is what the suite in VS Code took down, of one start a round, also where that was too slow', async () => {
+    const folder = await temporaryFolder();
+    const [result, script] = ['activation.json', 'suite.mjs'].map((name) => path.join(folder, name)) as [
+      string,
+      string,
+    ];
+    await writeFile(
+      script,
+      `import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+      const before = existsSync(process.argv[2]) ? JSON.parse(readFileSync(process.argv[2])).activationMs : 0;
+      writeFileSync(process.argv[2], JSON.stringify({ activationMs: before + 10, activationCpuMs: 70 }));
+      process.exitCode = 1;`,
+    );
+    const figures = await activation({ rounds: 3 }, { needs: folder, args: [script, result], result });
+    expect(figures).toEqual([
+      { ...clock, value: { median: 0.02, lowest: 0.01, highest: 0.03, rounds: 3 } },
+      { ...clock, what: ['activation', 'processor'], value: spreadOf([0.07, 0.07, 0.07]) },
+    ]);
+  });
+
+  it.for([
+    { exists: false, told: 'npm test -- --only host installs a VS Code first' },
+    { exists: true, told: 'left no figure (no Chromium)' },
+  ])('is skipped with the reason: $told', async ({ exists, told }) => {
+    const folder = await temporaryFolder();
+    const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const suite = {
+      needs: exists ? folder : path.join(folder, 'nowhere'),
+      args: ['-e', "process.stderr.write('no Chromium\\n'); process.exitCode = 1"],
+      result: path.join(folder, 'activation.json'),
+    };
+    const figures = await activation({ rounds: 3 }, suite);
+    const [line] = written.mock.calls[0] ?? [];
+    written.mockRestore();
+    expect(figures).toEqual([]);
+    expect(line).toContain(told);
   });
 });
 
