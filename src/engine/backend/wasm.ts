@@ -37,7 +37,7 @@ function hasRelaxedSimd(): boolean {
   return relaxed;
 }
 
-function canRun(bytes: Uint8Array): boolean {
+function canRun(bytes: Uint8Array<ArrayBuffer>): boolean {
   if (WebAssembly.validate(bytes)) return true;
   // Not set beforehand: a newer V8 that has the instructions anyway does not know the flag.
   setFlagsFromString('--experimental-wasm-relaxed-simd');
