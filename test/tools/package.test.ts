@@ -26,6 +26,7 @@ const complete = [
   'dist/webview/robustness.css',
   'dist/webview/codicon.ttf',
   'dist/wasm/dcnet-kernels.wasm',
+  'dist/wasm/dcnet-kernels-relaxed.wasm',
   'dist/wasm/tfjs-backend-wasm-simd.wasm',
   'dist/native/module.cc',
   'media/dcnet.schema.json',
