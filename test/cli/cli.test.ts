@@ -123,7 +123,7 @@ describe('dcnet train', () => {
   it('stops with advice where a step does not fit into memory, or halves the batch until it does', async () => {
     const project = await TinyProject.create();
     const layers = [
-      { type: 'conv', filters: 250 },
+      { type: 'conv', filters: 400 },
       { type: 'conv', filters: 8 },
       { type: 'global-average-pool' },
       { type: 'dense', units: 4 },
