@@ -63,7 +63,7 @@ export function windowOf(
   );
 }
 
-const upTo = (multiple: number, length: number): number => Math.ceil(length / multiple) * multiple;
+export const upTo = (multiple: number, length: number): number => Math.ceil(length / multiple) * multiple;
 
 /** Floats of the zero-padded frame that one image is copied into. */
 function frameSize(

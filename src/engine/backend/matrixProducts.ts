@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { upTo } from './convolutions.js';
 import type { KernelModule } from './kernelModule.js';
 import { replaceKernel } from './replaceKernel.js';
 
@@ -27,8 +28,6 @@ export function registerMatrixProducts(module: KernelModule): void {
 function isMatrix(shape: readonly number[]): boolean {
   return tf.util.sizeFromShape(shape.slice(0, -2)) === 1;
 }
-
-const upTo = (multiple: number, length: number): number => Math.ceil(length / multiple) * multiple;
 
 /** aᵀ·b: the gradient of 1×1 filters over a row of pixels a [R, C] with the upstream gradient b [R, F]; `shape` ends in C, F. */
 function byRows(
