@@ -9,6 +9,7 @@ const sources = fromRoot('src/engine/backend/kernels');
 const entries = [
   'adam.ts',
   'batchNorm.ts',
+  'constants.ts',
   'convolution.ts',
   'filterGradient.ts',
   'inspection.ts',

@@ -77,18 +77,30 @@ function frameSize(
   return height * width * channels;
 }
 
-function convolution(
+/** Images of a convolution's output that were computed last, and where they lie. */
+export interface FreshImages {
+  readonly first: number;
+  readonly count: number;
+  readonly output: number;
+}
+
+/**
+ * A convolution's kernel.
+ * @param finish does something to each few images of the output, in place, while the cache has them
+ */
+export function convolution(
   module: KernelModule,
   x: tf.TensorInfo,
   filter: tf.TensorInfo,
   window: Window,
+  finish?: (images: FreshImages) => void,
 ): tf.TensorInfo {
   const { filterHeight, filterWidth, inChannels, outChannels, outHeight, outWidth } = window;
   const { strideHeight, strideWidth, padInfo } = window;
   const out = module.output(window.outShape);
   if (isTiled(window)) {
     const filters = { inputStep: outChannels, outputStep: 1, flipped: false };
-    convolveTiles(module, x, filter, filters, sizesOf(window), out);
+    convolveTiles(module, x, filter, filters, sizesOf(window), out, finish);
     return out;
   }
   const panels = filterHeight * filterWidth * inChannels * upTo(8, outChannels);
@@ -96,14 +108,38 @@ function convolution(
   module.withScratch(panels + frame, (scratch) => {
     const shape = [filterHeight, filterWidth, inChannels, outChannels];
     module.kernels.packFilters(...shape, module.address(filter), scratch);
-    module.kernels.convolve(
-      ...[window.batchSize, window.inHeight, window.inWidth, inChannels],
-      ...[1, 1, filterHeight, filterWidth, outChannels],
-      ...[strideHeight, strideWidth, padInfo.top, padInfo.left, outHeight, outWidth],
-      ...[module.address(x), scratch, scratch + 4 * panels, module.address(out)],
+    inFewImages(module, x, out, finish, (images, input, output) =>
+      module.kernels.convolve(
+        ...[images, window.inHeight, window.inWidth, inChannels],
+        ...[1, 1, filterHeight, filterWidth, outChannels],
+        ...[strideHeight, strideWidth, padInfo.top, padInfo.left, outHeight, outWidth],
+        ...[input, scratch, scratch + 4 * panels, output],
+      ),
     );
   });
   return out;
+}
+
+/** Bytes of a convolution's output that the second-level cache still has when they are computed. */
+const freshBytes = 2 ** 18;
+
+/** Compute all images at once or, where something finishes them, as many at a time as stay in the cache. */
+function inFewImages(
+  module: KernelModule,
+  x: tf.TensorInfo,
+  out: tf.TensorInfo,
+  finish: ((images: FreshImages) => void) | undefined,
+  compute: (images: number, input: number, output: number) => void,
+): void {
+  const images = x.shape[0]!;
+  const [inputBytes, outputBytes] = [x, out].map(({ shape }) => 4 * tf.util.sizeFromShape(shape.slice(1)));
+  const few = finish === undefined ? images : Math.max(1, Math.floor(freshBytes / outputBytes!));
+  for (let first = 0; first < images; first += few) {
+    const count = Math.min(few, images - first);
+    const output = module.address(out) + first * outputBytes!;
+    compute(count, module.address(x) + first * inputBytes!, output);
+    finish?.({ first, count, output });
+  }
 }
 
 /** dL/dx = dy, spread by the stride, convolved with w flipped in both directions and transposed. */
@@ -226,13 +262,13 @@ function flippedSizes({
   };
 }
 
-/** The numbers that the tiled kernels take, and the floats of their scratch. */
+/** The numbers that the tiled kernels take after that of the images, and the floats of their scratch. */
 function tiling(sizes: TiledSizes) {
-  const { images, height, width, channels, filters, padTop, padLeft, outHeight, outWidth } = sizes;
+  const { height, width, channels, filters, padTop, padLeft, outHeight, outWidth } = sizes;
   // Tiles of a block stay in the second-level cache from one step to the next.
   const block = Math.min(128, Math.max(16, upTo(4, Math.floor(4096 / Math.max(channels, filters)))));
   return {
-    numbers: [images, height, width, channels, filters, padTop, padLeft, outHeight, outWidth, block],
+    numbers: [height, width, channels, filters, padTop, padLeft, outHeight, outWidth, block],
     frame: (upTo(2, outHeight) + 2) * (upTo(2, outWidth) + 2) * channels + 4,
     tiles: 16 * (block * upTo(4, channels) + 16),
     products: 16 * (block * upTo(8, filters) + 16),
@@ -253,6 +289,7 @@ function convolveTiles(
   { inputStep, outputStep, flipped }: FilterLayout,
   sizes: TiledSizes,
   out: tf.TensorInfo,
+  finish?: (images: FreshImages) => void,
 ): void {
   const { channels, filters } = sizes;
   const { numbers, frame, tiles, products } = tiling(sizes);
@@ -262,9 +299,9 @@ function convolveTiles(
     module.kernels.transformFilters(...layout, module.address(filter), scratch);
     const frameAt = scratch + 4 * panels;
     const tilesAt = frameAt + 4 * frame;
-    module.kernels.convolveTiles(
-      ...numbers,
-      ...[module.address(x), scratch, frameAt, tilesAt, tilesAt + 4 * tiles, module.address(out)],
+    const buffers = [scratch, frameAt, tilesAt, tilesAt + 4 * tiles];
+    inFewImages(module, x, out, finish, (images, input, output) =>
+      module.kernels.convolveTiles(images, ...numbers, input, ...buffers, output),
     );
   });
 }
@@ -282,6 +319,7 @@ function filterGradientOfTiles(
     const tilesAt = scratch + 4 * frame;
     const productsAt = tilesAt + 4 * tiles;
     module.kernels.filterGradientOfTiles(
+      sizes.images,
       ...numbers,
       ...[module.address(x), module.address(dy), scratch, tilesAt, productsAt],
       ...[productsAt + 4 * products, module.address(out)],

@@ -9,26 +9,32 @@ import type { AdamAttributes } from '../training/adamStep.js';
 import { functionCodes } from './functionCodes.js';
 import type { KernelModule } from './kernelModule.js';
 
-type Inputs = Readonly<Record<string, tf.TensorInfo>>;
+export type Inputs = Readonly<Record<string, tf.TensorInfo>>;
 type Shape4D = [number, number, number, number];
 
-/** Register our own kernels for the wasm backend. */
+/** Register one of our kernels for the wasm backend. */
+export function registerFused<A>(
+  module: KernelModule,
+  name: FusedKernel,
+  kernel: (inputs: Inputs, attributes: A) => tf.TensorInfo[],
+): void {
+  registerKernel({
+    kernelName: name,
+    backendName: 'wasm',
+    kernelFunc: ({ inputs, attrs }) => {
+      // A tensor of another backend is moved here when it is first asked for, which may move all the memory: do it
+      // before anything looks into it.
+      for (const input of Object.values(inputs)) module.address(input as tf.TensorInfo);
+      return kernel(inputs as Inputs, attrs as unknown as A);
+    },
+  });
+}
+
+/** Register our own kernels for the wasm backend, but for that of a whole convolution. */
 export function registerFusedKernels(module: KernelModule): void {
   const register = <A>(name: FusedKernel, kernel: (inputs: Inputs, attributes: A) => tf.TensorInfo[]): void =>
-    registerKernel({
-      kernelName: name,
-      backendName: 'wasm',
-      kernelFunc: ({ inputs, attrs }) => {
-        // A tensor of another backend is moved here when it is first asked for, which may move all the memory: do it
-        // before anything looks into it.
-        for (const input of Object.values(inputs)) module.address(input as tf.TensorInfo);
-        return kernel(inputs as Inputs, attrs as unknown as A);
-      },
-    });
+    registerFused(module, name, kernel);
   register('DecoupledProduct', (inputs, functions: OperatorFunctions) => product(module, inputs, functions));
-  register('AffineProduct', (inputs, functions: OperatorFunctions & { relu: boolean }) =>
-    product(module, inputs, functions, functions.relu),
-  );
   register('DecoupledProductGradient', (inputs, functions: OperatorFunctions) =>
     productGradient(module, inputs, functions),
   );
@@ -56,11 +62,14 @@ function codes(functions: OperatorFunctions): number[] {
 
 const parameterRows = 5;
 
+/** Floats of the table that {@link writeParameters} fills. */
+export const parameterFloats = (filters: number): number => parameterRows * filledUp(filters);
+
 /**
  * Write R, 1/R and what the sigmoid needs of k, one value per filter each, filled up with ones. The square cosine's
  * exponent, a constant, stands where k would be.
  */
-function writeParameters(
+export function writeParameters(
   module: KernelModule,
   { radius, k }: Inputs,
   { exponent }: OperatorFunctions,
@@ -88,35 +97,49 @@ function writeParameters(
   }
 }
 
-/** h·g; with `slope` and `shift` among the inputs normalised by them, and cut at 0 if `relu`. */
-function product(
-  module: KernelModule,
-  inputs: Inputs,
-  functions: OperatorFunctions,
-  relu = false,
-): tf.TensorInfo[] {
+function product(module: KernelModule, inputs: Inputs, functions: OperatorFunctions): tf.TensorInfo[] {
   const { projection, norms } = inputs as Record<'projection' | 'norms', tf.TensorInfo>;
-  const { slope, shift } = inputs;
   const filters = projection.shape[3]!;
   const out = module.output(projection.shape);
-  const row = filledUp(filters);
-  module.withScratch(parameterRows * row, (parameters) => {
+  module.withScratch(parameterFloats(filters), (parameters) => {
     writeParameters(module, inputs, functions, filters, parameters);
-    module.kernels.productForward(
-      util.sizeFromShape(norms.shape),
-      filters,
-      ...codes(functions),
-      module.address(projection),
-      module.address(norms),
-      parameters,
-      parameters + 2 * row * 4,
-      slope === undefined ? 0 : module.address(slope),
-      shift === undefined ? 0 : module.address(shift),
-      Number(relu),
-      module.address(out),
-    );
+    const none = [0, 0, 0];
+    const [from, to] = [module.address(projection), module.address(out)];
+    const rows = util.sizeFromShape(norms.shape);
+    runProduct(module, functions, rows, filters, from, module.address(norms), parameters, none, to);
   });
   return [out];
+}
+
+/**
+ * h·g of projections [rows, filters] that may lie where the output does.
+ * @param parameters from {@link writeParameters}
+ * @param affine addresses of the slope and the shift of a batch normalisation, and whether 0 cuts it; 0: the bare product
+ */
+export function runProduct(
+  module: KernelModule,
+  functions: OperatorFunctions,
+  rows: number,
+  filters: number,
+  projection: number,
+  norms: number,
+  parameters: number,
+  affine: readonly number[],
+  out: number,
+): void {
+  const kTable = parameters + 2 * filledUp(filters) * 4;
+  const operator = codes(functions);
+  module.kernels.productForward(
+    rows,
+    filters,
+    ...operator,
+    projection,
+    norms,
+    parameters,
+    kTable,
+    ...affine,
+    out,
+  );
 }
 
 /** Gradients to the projection, the norms and, where given, R and k, in this order. */
@@ -167,7 +190,7 @@ function summedTo(module: KernelModule, perFilter: Float32Array, parameter: tf.T
 }
 
 /** Sizes as the patch norm kernels take them, and the floats of scratch they need. */
-function windowSizes(shape: readonly number[], { kernel, stride, padding }: Window) {
+export function windowSizes(shape: readonly number[], { kernel, stride, padding }: Window) {
   const { batchSize, inHeight, inWidth, inChannels, padInfo, outHeight, outWidth } =
     backend_util.computePool2DInfo([...shape] as Shape4D, kernel, stride, 1, padding);
   return {

@@ -21,12 +21,13 @@ type KernelExports = Readonly<
     | 'packFlippedFilters'
     | 'patchNorms'
     | 'patchNormsGradient'
+    | 'placeConstants'
     | 'productBackward'
     | 'productForward'
     | 'sumResponses'
     | 'transformFilters',
     Kernel
-  >
+  > & { constantFloats(): number }
 >;
 
 /** What we use of tfjs's module, which its types leave out. */
@@ -51,7 +52,9 @@ export class KernelModule {
     const emscripten = backend.wasm as unknown as Emscripten;
     const compiled = new WebAssembly.Module(bytes);
     const { exports } = new WebAssembly.Instance(compiled, { env: { memory: emscripten.asm.memory } });
-    return new KernelModule(backend, emscripten, exports as unknown as KernelExports);
+    const module = new KernelModule(backend, emscripten, exports as unknown as KernelExports);
+    module.kernels.placeConstants(module.allocate(module.kernels.constantFloats()));
+    return module;
   }
 
   /** A new tensor; its values are whatever the memory held. */
@@ -89,11 +92,16 @@ export class KernelModule {
 
   /** Run `use` with memory for some float32 values, freed afterwards. */
   withScratch<T>(length: number, use: (address: number) => T): T {
-    const address = this.emscripten._malloc(length * Float32Array.BYTES_PER_ELEMENT) >>> 0;
+    const address = this.allocate(length);
     try {
       return use(address);
     } finally {
       this.emscripten._free(address);
     }
+  }
+
+  /** Memory for some float32 values. */
+  private allocate(length: number): number {
+    return this.emscripten._malloc(length * Float32Array.BYTES_PER_ELEMENT) >>> 0;
   }
 }

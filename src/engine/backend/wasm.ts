@@ -7,6 +7,7 @@ import { type BackendWasm, setWasmPaths, version_wasm } from '@tensorflow/tfjs-b
 import * as tf from '@tensorflow/tfjs-core';
 import { DcnetError } from '../../core/errors.js';
 import type { RuntimeReport } from '../../protocol/engine.js';
+import { registerAffineConvolution } from './affineConvolution.js';
 import { registerConvolutions } from './convolutions.js';
 import { registerFusedKernels } from './fusedWasm.js';
 import { registerInspectionKernels } from './inspectionWasm.js';
@@ -75,6 +76,7 @@ export function completeWasm(): void {
   registerMaxPoolGradient(module);
   repairAveragePoolGradient('wasm');
   registerFusedKernels(module);
+  registerAffineConvolution(module);
   registerInspectionKernels(module);
   completed = true;
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { initializers, type LayerVariable, layers } from '@tensorflow/tfjs-layers';
-import { type BatchStatistics, batchNormalize, normalizeWith } from '../operator/batchNorm.js';
+import type { ChannelAffine } from '../operator/affineConvolution.js';
+import { type BatchStatistics, batchNormalize, normalizeWith, testAffine } from '../operator/batchNorm.js';
 import type { decoupledProduct } from '../operator/decoupledProduct.js';
 import {
   batchNormalizeProduct,
@@ -68,6 +69,12 @@ export class DebiasedBatchNormalization extends layers.Layer {
       training
         ? batchNormalizeProduct(inputs, functions, this.scale, (statistics) => this.takeUp(statistics))
         : normalizeProductWith(inputs, functions, this.scale, this.averages);
+  }
+
+  /** What {@link call} does at test time. */
+  affine(): ChannelAffine {
+    const { gamma, beta, relu } = this.scale;
+    return { ...testAffine(gamma, beta, this.averages), relu };
   }
 
   override computeOutputShape(inputShape: (number | null)[]): (number | null)[] {

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { initializers, type LayerVariable, layers } from '@tensorflow/tfjs-layers';
 import { type Operator, usesRadius } from '../../core/operator/operator.js';
+import type { ChannelAffine } from '../operator/affineConvolution.js';
 import { decoupledConv2d, hasBareProduct } from '../operator/decoupledConv2d.js';
 import type { decoupledProduct } from '../operator/decoupledProduct.js';
 import { radiusInUse } from '../operator/weighting.js';
@@ -32,7 +33,10 @@ export interface DecoupledCall {
   readonly training?: boolean;
   /** Gets the convolution before h and g. */
   readonly onProjection?: (projection: tf.Tensor) => void;
+  /** Computes h·g and the next layer's part, where the layer {@link DecoupledConv2D.hasBareProduct}. */
   readonly product?: typeof decoupledProduct;
+  /** The next layer's batch normalisation at test time, to be done along with all else. */
+  readonly affine?: () => ChannelAffine;
 }
 
 /**
@@ -98,19 +102,30 @@ export class DecoupledConv2D extends layers.Layer {
     return hasBareProduct(this.options.operator);
   }
 
-  /** @param kwargs with `product`, where {@link hasBareProduct}, which computes h·g and the next layer's part */
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: DecoupledCall): tf.Tensor {
     const { strides, padding, operator } = this.options;
     return tf.tidy(() => {
       const x = onlyTensor(inputs) as tf.Tensor4D;
       const { onProjection, product, training } = kwargs;
       const rho = this.rho();
-      const shared = { ...operator, stride: strides, padding, rho, k: this.k(), onProjection, product };
+      const affine = kwargs.affine?.();
+      const shared = {
+        ...operator,
+        stride: strides,
+        padding,
+        rho,
+        k: this.k(),
+        onProjection,
+        product,
+        affine,
+      };
       const kernel = this.filters4D(x.shape[3]);
       if (rho === undefined || !this.isAdaptive)
         return decoupledConv2d(x, kernel, { ...shared, radius: rho });
-      const radius = (norms: tf.Tensor4D): tf.Tensor1D =>
-        tf.mul<tf.Tensor1D>(rho, training === true ? this.batchMean(norms) : this.meanPatchNorm);
+      const radius =
+        training === true
+          ? (norms: tf.Tensor4D) => tf.mul<tf.Tensor1D>(rho, this.batchMean(norms))
+          : tf.mul<tf.Tensor1D>(rho, this.meanPatchNorm);
       return decoupledConv2d(x, kernel, { ...shared, radius });
     });
   }

@@ -28,11 +28,10 @@ export class DecoupledDense extends DecoupledConv2D {
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: DecoupledCall): tf.Tensor {
     return tf.tidy(() => {
       const x = onlyTensor(inputs); // [N, features]
-      const { training, onProjection, product } = kwargs;
+      const { onProjection, ...rest } = kwargs;
       const patches = tf.reshape(x, [-1, 1, 1, x.shape[1]!]);
       const y = super.call(patches, {
-        ...(training === undefined ? {} : { training }),
-        ...(product === undefined ? {} : { product }),
+        ...rest,
         ...(onProjection === undefined
           ? {}
           : { onProjection: (projection) => onProjection(this.flat(projection)) }),

@@ -4,8 +4,14 @@ import type { Normalization } from '../../core/config/normalizationSchema.js';
 import { DebiasedBatchNormalization } from '../layers/batchNormalization.js';
 import { type DecoupledCall, DecoupledConv2D } from '../layers/decoupledConv2dLayer.js';
 import { variableOf } from '../layers/layerWeights.js';
+import {
+  affineConvolution,
+  type ChannelAffine,
+  canFinishConvolution,
+} from '../operator/affineConvolution.js';
 import { normalizeFilters } from '../operator/filterNorms.js';
 import { canNormalizeProduct } from '../operator/normalizedProduct.js';
+import type { Window } from '../operator/patchNorms.js';
 import { normEpsilon } from '../operator/patchNorms.js';
 import { type BuildOptions, buildLayer, type LayerPart, type LayerParts } from './buildLayers.js';
 
@@ -164,13 +170,13 @@ function forward(
     };
     const isTapped = visit !== undefined && stage.operator?.layer instanceof DecoupledConv2D;
     // Nobody looks at what lies between the two.
-    const normalization = visit === undefined ? normalizationOf(stage, training) : undefined;
+    const normalizing = visit === undefined ? normalizingCall(stage, training) : undefined;
     const output = outputOf(stage, input, earlier, {
       training,
       ...(isTapped ? { onProjection } : {}),
-      ...(normalization === undefined ? {} : { product: normalization.normalizing(training) }),
+      ...normalizing,
     });
-    current = run(normalization === undefined ? stage.after : stage.after.slice(1), output, training);
+    current = run(normalizing === undefined ? stage.after : stage.after.slice(1), output, training);
     const inside = { projection: projection ?? output, response: current, earlier };
     try {
       if (visit !== undefined) tf.tidy(() => visit(layer, input, output, inside));
@@ -194,14 +200,19 @@ function disposeAllBut(kept: readonly tf.Tensor[], tensors: readonly tf.Tensor[]
   for (const tensor of tensors) if (!kept.includes(tensor)) tensor.dispose();
 }
 
-/** The batch normalisation that the operator before it can compute along with its product, in the same passes. */
-function normalizationOf(
-  { operator, after: [next] }: Stage,
+/** How an operator is called that computes the batch normalisation behind it along, in the same passes; undefined: none. */
+function normalizingCall(
+  { layer, operator, after: [next] }: Stage,
   training: boolean,
-): DebiasedBatchNormalization | undefined {
-  if (!(operator?.layer instanceof DecoupledConv2D && operator.layer.hasBareProduct)) return undefined;
-  if (!(next?.layer instanceof DebiasedBatchNormalization)) return undefined;
-  return canNormalizeProduct(training) ? next.layer : undefined;
+): Pick<DecoupledCall, 'product' | 'affine'> | undefined {
+  const normalization = next?.layer;
+  if (!(normalization instanceof DebiasedBatchNormalization)) return undefined;
+  const isDecoupled = operator?.layer instanceof DecoupledConv2D;
+  if (!training && canFinishConvolution() && (isDecoupled || layer.type === 'conv'))
+    return { affine: () => normalization.affine() };
+  if (isDecoupled && operator.layer.hasBareProduct && canNormalizeProduct(training))
+    return { product: normalization.normalizing(training) };
+  return undefined;
 }
 
 /** What a layer gives before normalisation and activation. */
@@ -211,12 +222,28 @@ function outputOf(
   earlier: EarlierResponses,
   context: DecoupledCall & { readonly training: boolean },
 ): tf.Tensor {
+  if (layer.type === 'conv' && layer.operator === undefined && context.affine !== undefined)
+    return plainConvolution(layer, operator!, input as tf.Tensor4D, context.affine);
   if (operator !== undefined) return operator.layer.call(input, context) as tf.Tensor;
   if (layer.type !== 'add') throw new Error(`${layer.name} has no operator.`);
   const source = earlier.get(layer.from);
   if (source === undefined)
     throw new Error(`${layer.name} adds the response of ${layer.from}, which is not there.`);
   return tf.add(input, run(shortcut, source, context.training));
+}
+
+/** A plain convolution and the batch normalisation behind it, at test time. */
+function plainConvolution(
+  window: Window,
+  { layer }: LayerPart,
+  x: tf.Tensor4D,
+  affine: () => ChannelAffine,
+): tf.Tensor {
+  return tf.tidy(() => {
+    const filters = variableOf(layer.weights[0]!) as tf.Tensor as tf.Tensor4D;
+    const { kernel, stride, padding } = window;
+    return affineConvolution({ x, filters }, undefined, { kernel, stride, padding }, affine());
+  });
 }
 
 /** One part after another. */

@@ -112,7 +112,8 @@ export function testAffine(
   return { slope, shift: tf.sub(beta, tf.mul(mean, slope)) };
 }
 
-function channelAffine(x: tf.Tensor, slope: tf.Tensor, shift: tf.Tensor, relu: boolean): tf.Tensor {
+/** x·slope + shift per channel, cut at 0 if `relu`; for test time. Slope and shift [C]. */
+export function channelAffine(x: tf.Tensor, slope: tf.Tensor, shift: tf.Tensor, relu: boolean): tf.Tensor {
   if (hasFused('ChannelAffine'))
     return runFused('ChannelAffine', { x, slope, shift }, { relu })[0] as tf.Tensor;
   const affine = tf.add(tf.mul(x, slope), shift);

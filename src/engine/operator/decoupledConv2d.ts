@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { WeightingName } from '../../core/config/operatorSchema.js';
 import { usesRadius } from '../../core/operator/operator.js';
+import { affineConvolution, type ChannelAffine } from './affineConvolution.js';
 import { decoupledProduct, type OperatorFunctions, type ProductInputs } from './decoupledProduct.js';
 import { normalizeFilters } from './filterNorms.js';
 import { fusedConvolution } from './fusedConvolution.js';
@@ -27,6 +28,8 @@ export interface DecoupledConv2dOptions extends OperatorFunctions {
    * Computes h·g, and what else is done to it, where {@link hasBareProduct} holds; left out: {@link decoupledProduct}.
    */
   readonly product?: typeof decoupledProduct | undefined;
+  /** Batch normalisation at test time, done to the output along with all else where `canFinishConvolution()`. */
+  readonly affine?: ChannelAffine | undefined;
   /** Gets the convolution before h and g are applied; the tensor lives no longer than the output's other parts. */
   readonly onProjection?: ((projection: tf.Tensor4D) => void) | undefined;
 }
@@ -47,8 +50,10 @@ export function decoupledConv2d(
 ): tf.Tensor4D {
   const { weighting = 'none' } = options;
   const factors = filterFactors(weighting, w, options.rho); // [F]
-  const y = unweighted(x, w, options);
-  return factors === undefined ? y : tf.mul<tf.Tensor4D>(y, factors);
+  if (factors === undefined) return unweighted(x, w, options);
+  if (options.affine === undefined) return tf.mul<tf.Tensor4D>(unweighted(x, w, options), factors);
+  const affine = { ...options.affine, slope: tf.mul<tf.Tensor1D>(options.affine.slope, factors) };
+  return unweighted(x, w, { ...options, affine });
 }
 
 /** Whether the last thing that a decoupled convolution does is h·g of its projection. */
@@ -66,6 +71,7 @@ export function hasBareProduct({
 function unweighted(x: tf.Tensor4D, w: tf.Tensor4D, options: DecoupledConv2dOptions): tf.Tensor4D {
   const { stride, padding, magnitude, angular, alpha, exponent } = options;
   const window = { kernel: w.shape[0], stride, padding };
+  const functions = { magnitude, angular, alpha, beta: options.beta, exponent };
   const { radius: given, weighting = 'none' } = options;
   const radiusFor = (norms: () => tf.Tensor4D): tf.Tensor1D | undefined => {
     if (!usesRadius(magnitude) || given === undefined) return undefined;
@@ -74,29 +80,27 @@ function unweighted(x: tf.Tensor4D, w: tf.Tensor4D, options: DecoupledConv2dOpti
   const k = angular === 'sigmoid' ? options.k : undefined;
   // The kernels give their projection to their gradient only.
   if (hasFused('DecoupledConvolution') && options.onProjection === undefined) {
-    const attributes = {
-      magnitude,
-      angular,
-      alpha,
-      beta: options.beta,
-      exponent,
-      stride,
-      padding,
-      epsilon: normEpsilon,
-    };
+    const attributes = { ...functions, stride, padding, epsilon: normEpsilon };
     const norms = typeof given === 'function' ? patchNorms(x, window, normEpsilon) : undefined;
     return fusedConvolution({ x, w, norms, radius: radiusFor(() => norms!), k }, attributes);
   }
   const unit = normalizeFilters(w, normEpsilon); // [K, K, Cin, F]
   if (magnitude === 'linear' && angular === 'cosine') {
     // α‖x‖cos θ = α⟨ŵ, x⟩: no patch norm is needed.
-    const scaled = tf.conv2d(x, alpha === 1 ? unit : tf.mul<tf.Tensor4D>(unit, alpha), stride, padding);
+    const filters = alpha === 1 ? unit : tf.mul<tf.Tensor4D>(unit, alpha);
+    if (options.affine !== undefined)
+      return affineConvolution({ x, filters }, undefined, window, options.affine);
+    const scaled = tf.conv2d(x, filters, stride, padding);
     options.onProjection?.(scaled);
     return scaled;
+  }
+  if (options.affine !== undefined) {
+    const radius = radiusFor(() => patchNorms(x, window, normEpsilon));
+    return affineConvolution({ x, filters: unit, radius, k }, functions, window, options.affine);
   }
   const { projection, norms } = projectionAndNorms(x, unit, window);
   options.onProjection?.(projection);
   const inputs: ProductInputs = { projection, norms, radius: radiusFor(() => norms), k };
   const { product = decoupledProduct } = options;
-  return product(inputs, { magnitude, angular, alpha, beta: options.beta, exponent });
+  return product(inputs, functions);
 }

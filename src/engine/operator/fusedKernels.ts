@@ -6,6 +6,7 @@ export type FusedKernel =
   | 'DecoupledConvolutionGradient'
   | 'DecoupledProduct'
   | 'DecoupledProductGradient'
+  | 'AffineConvolution'
   | 'AffineProduct'
   | 'NormalizedProduct'
   | 'NormalizedProductGradient'

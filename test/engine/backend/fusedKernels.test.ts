@@ -2,7 +2,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { angularNames, magnitudeNames } from '../../../src/core/config/operatorSchema.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
-import { batchNormalize, normalizeWith } from '../../../src/engine/operator/batchNorm.js';
+import {
+  affineConvolution,
+  type ChannelAffine,
+  canFinishConvolution,
+} from '../../../src/engine/operator/affineConvolution.js';
+import { batchNormalize, channelAffine, normalizeWith } from '../../../src/engine/operator/batchNorm.js';
+import { decoupledConv2d } from '../../../src/engine/operator/decoupledConv2d.js';
 import { decoupledProduct } from '../../../src/engine/operator/decoupledProduct.js';
 import { normalizeFilters } from '../../../src/engine/operator/filterNorms.js';
 import { type FusedKernel, hasFused } from '../../../src/engine/operator/fusedKernels.js';
@@ -198,7 +204,7 @@ function normalizedProduct(
   };
 }
 
-describe(`a product normalised at test time on ${testBackend}`, () => {
+describeOn('tensorflow', 'a product normalised at test time', () => {
   test.each(normalizedProducts)(
     '$magnitude · $angular, relu $relu: as its parts, to the last bit',
     async (plan) => {
@@ -223,6 +229,79 @@ describe(`a product normalised at test time on ${testBackend}`, () => {
     await startBackend(testBackend);
     tf.grad((x) => {
       expect(canNormalizeProduct(false)).toBe(false);
+      return tf.mul(x, 2);
+    })(tf.scalar(1)).dispose();
+  });
+});
+
+describeOn('wasm', 'a convolution finished at test time while a cache has it', () => {
+  const operators = [
+    { magnitude: 'tanh', angular: 'cosine', weighting: 'none' },
+    { magnitude: 'seg', angular: 'sigmoid', weighting: 'joint-tanh' },
+    { magnitude: 'log', angular: 'square-cosine', weighting: 'linear' },
+    { magnitude: 'linear', angular: 'cosine', weighting: 'none' },
+  ] as const;
+  // 12 images are finished in two parts, and the last is not full. 3×3 filters are computed in tiles, 5×5 are not.
+  const windows = [
+    { kernel: 3, stride: 1, padding: 'same' },
+    { kernel: 5, stride: 1, padding: 'valid' },
+    { kernel: 3, stride: 2, padding: 'same' },
+  ] as const;
+  const values = (seed: number, shape: readonly number[], low = -1, high = 1): Given => [
+    randomValues(seed, sizeOf(shape), low, high),
+    shape,
+  ];
+  const given = (kernel: number): readonly Given[] => [
+    values(1, [12, 23, 21, 9]),
+    values(2, [kernel, kernel, 9, 19]),
+    ...[3, 4, 5, 6].map((seed) => values(seed, [19], 0.3, 2)),
+  ];
+
+  test.each(operators.flatMap((operator) => windows.map((window) => ({ ...operator, ...window }))))(
+    '$magnitude · $angular, $kernel×$kernel, stride $stride: as its parts, to the last bit',
+    async ({ kernel, ...operator }) => {
+      await startBackend('wasm');
+      tf.tidy(() => {
+        const [x, w, ...perFilter] = given(kernel).map(([numbers, shape]) => tensorOf(numbers, shape));
+        const [radius, k, slope, shift] = perFilter as [tf.Tensor1D, ...tf.Tensor1D[]];
+        const options = { ...operator, alpha: 1.3, beta: 0.4, radius, rho: radius, k };
+        const convolve = (affine?: ChannelAffine): tf.Tensor =>
+          decoupledConv2d(x as tf.Tensor4D, w as tf.Tensor4D, { ...options, affine });
+        const parts = channelAffine(convolve(), slope!, shift!, true);
+        const whole = convolve({ slope: slope!, shift: shift!, relu: true });
+        // A weight of the filter is multiplied into the slope instead.
+        if (operator.weighting === 'linear')
+          expectClose(whole, Float64Array.from(parts.dataSync()), 1e-6, 'value', 0.1);
+        else expect(whole.dataSync()).toEqual(parts.dataSync());
+      });
+    },
+  );
+
+  test.each(windows)(
+    'plain, $kernel×$kernel, stride $stride: as its parts, to the last bit',
+    async (window) => {
+      await startBackend('wasm');
+      tf.tidy(() => {
+        const [x, filters, slope, shift] = given(window.kernel).map(([numbers, shape]) =>
+          tensorOf(numbers, shape),
+        ) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor1D, tf.Tensor1D];
+        expect(canFinishConvolution()).toBe(true);
+        const parts = channelAffine(
+          tf.conv2d(x, filters, window.stride, window.padding),
+          slope,
+          shift,
+          false,
+        );
+        const whole = affineConvolution({ x, filters }, undefined, window, { slope, shift, relu: false });
+        expect(whole.dataSync()).toEqual(parts.dataSync());
+      });
+    },
+  );
+
+  test('a tape finds it in parts, which have a gradient', async () => {
+    await startBackend('wasm');
+    tf.grad((x) => {
+      expect(canFinishConvolution()).toBe(false);
       return tf.mul(x, 2);
     })(tf.scalar(1)).dispose();
   });

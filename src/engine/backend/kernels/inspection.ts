@@ -1,4 +1,4 @@
-import { asin, laneMask, lanesAt, sumLanes } from './vector';
+import { asin, constants, laneMask, lanesAt, sumLanes } from './vector';
 
 /** Rows after which float32 sums are added to the float64 ones. */
 const block = 256;
@@ -65,6 +65,7 @@ export function countPairs(
   normCounts: usize,
   joint: usize,
 ): void {
+  const table = constants();
   const filled = (filters + 3) & ~3;
   const one = f32x4.splat(1);
   const lastBin = i32x4.splat(angleBins - 1);
@@ -96,7 +97,7 @@ export function countPairs(
       const lanes = lanesAt(f, filters);
       let cosine = f32x4.mul(f32x4.mul(v128.load(from + column), v128.load(factors + column)), inverse);
       cosine = f32x4.pmax(f32x4.pmin(cosine, one), f32x4.neg(one));
-      let complement = f32x4.mul(asin(cosine), f32x4.splat(degrees));
+      let complement = f32x4.mul(asin(cosine, table), f32x4.splat(degrees));
       const theta = f32x4.sub(f32x4.splat(90), complement);
       const bins = i32x4.max_s(
         i32x4.min_s(i32x4.trunc_sat_f32x4_s(f32x4.floor(theta)), lastBin),

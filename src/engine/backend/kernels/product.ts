@@ -1,6 +1,8 @@
 import {
   affine,
   asin,
+  constants,
+  held,
   laneMask,
   lanesAt,
   multiplyAdd,
@@ -90,9 +92,9 @@ function lesserPower(c: v128, exponent: f32): v128 {
   );
 }
 
-function clampedCosine(u: v128, inverse: f32): v128 {
+function clampedCosine(u: v128, inverse: v128): v128 {
   const limit = f32x4.splat(cosineLimit);
-  return f32x4.pmax(f32x4.pmin(scaled(u, inverse), limit), f32x4.neg(limit));
+  return f32x4.pmax(f32x4.pmin(f32x4.mul(u, inverse), limit), f32x4.neg(limit));
 }
 
 /**
@@ -176,15 +178,16 @@ function forwardRows<Operators>(
 ): void {
   const magnitude: i32 = isBoolean<Operators>() ? tanhConv : givenMagnitude;
   const angular: i32 = isBoolean<Operators>() ? cosine : givenAngular;
+  const table = constants();
   const row4 = (<usize>((filters + 3) & ~3)) << 2;
   const withRadius = hasRadius(magnitude);
   const alphas = f32x4.splat(alpha);
   const floor = f32x4.splat(relu ? 0 : -Infinity);
   for (let row = 0; row < rows; row++) {
     const n = max<f32>(f32.load(norms + ((<usize>row) << 2)), tiny);
-    const inverse: f32 = 1 / n;
-    const shared = f32x4.splat(withRadius ? 0 : patchRatio(magnitude, n, alpha, beta));
-    const ns = f32x4.splat(n);
+    const ns = held(n);
+    const inverse = held(1 / n);
+    const shared = held(withRadius ? alpha / n : patchRatio(magnitude, n, alpha, beta));
     const at = <usize>row * <usize>filters;
     for (let f = 0; f < filters; f += 4) {
       const offset = (at + <usize>f) << 2;
@@ -192,26 +195,26 @@ function forwardRows<Operators>(
       const projection = v128.load(u + offset);
       let ratio = shared;
       if (magnitude === tanhConv)
-        ratio = scaled(tanhOfPositive(f32x4.mul(ns, v128.load(radii + row4 + column))), alpha * inverse);
+        ratio = f32x4.mul(tanhOfPositive(f32x4.mul(ns, v128.load(radii + row4 + column)), table), shared);
       else if (withRadius) ratio = cornerRatio(magnitude, ns, v128.load(radii + column), alphas, beta);
       let value: v128;
       if (angular === cosine) {
         value = f32x4.mul(projection, ratio);
       } else if (angular === squareCosine) {
-        value = f32x4.mul(f32x4.mul(f32x4.abs(projection), scaled(projection, inverse)), ratio);
+        value = f32x4.mul(f32x4.mul(f32x4.abs(projection), f32x4.mul(projection, inverse)), ratio);
       } else if (angular === power) {
-        const c = scaled(projection, inverse);
+        const c = f32x4.mul(projection, inverse);
         value = f32x4.mul(f32x4.mul(projection, ratio), lesserPower(c, f32.load(kTable)));
       } else {
-        const complement = asin(clampedCosine(projection, inverse));
+        const complement = asin(clampedCosine(projection, inverse), table);
         const g =
           angular === linearAngle
             ? scaled(complement, <f32>(2 / Math.PI))
             : f32x4.mul(
-                tanh(f32x4.mul(complement, v128.load(kTable + column))),
+                tanh(f32x4.mul(complement, v128.load(kTable + column)), table),
                 v128.load(kTable + row4 + column),
               );
-        value = f32x4.mul(scaled(ratio, n), g);
+        value = f32x4.mul(f32x4.mul(ratio, ns), g);
       }
       if (slope !== 0)
         value = f32x4.pmax(affine(value, v128.load(slope + column), v128.load(shift + column)), floor);
@@ -299,17 +302,18 @@ function backwardRows<Operators>(
 ): void {
   const magnitude: i32 = isBoolean<Operators>() ? tanhConv : givenMagnitude;
   const angular: i32 = isBoolean<Operators>() ? cosine : givenAngular;
+  const table = constants();
   const row4 = (<usize>((filters + 3) & ~3)) << 2;
   const withRadius = hasRadius(magnitude);
   const withK = angular === sigmoid;
   const alphas = f32x4.splat(alpha);
-  const one = f32x4.splat(1);
+  const one = held(1);
   for (let row = 0; row < rows; row++) {
     const n = max<f32>(f32.load(norms + ((<usize>row) << 2)), tiny);
-    const inverse: f32 = 1 / n;
-    const ns = f32x4.splat(n);
-    const sharedRatio = f32x4.splat(withRadius ? 0 : patchRatio(magnitude, n, alpha, beta));
-    const sharedSlope = f32x4.splat(withRadius ? 0 : patchSlope(magnitude, n, alpha, beta));
+    const ns = held(n);
+    const inverse = held(1 / n);
+    const sharedRatio = held(withRadius ? alpha / n : patchRatio(magnitude, n, alpha, beta));
+    const sharedSlope = held(withRadius ? 0 : patchSlope(magnitude, n, alpha, beta));
     const at = <usize>row * <usize>filters;
     let byNorm = f32x4.splat(0);
     for (let f = 0; f < filters; f += 4) {
@@ -325,8 +329,8 @@ function backwardRows<Operators>(
       if (magnitude === tanhConv) {
         const inverseR = v128.load(radii + row4 + column);
         const z = f32x4.mul(ns, inverseR);
-        const t = tanhOfPositive(z);
-        ratio = scaled(t, alpha * inverse);
+        const t = tanhOfPositive(z, table);
+        ratio = f32x4.mul(t, sharedRatio);
         slope = f32x4.mul(f32x4.mul(alphas, inverseR), f32x4.sub(one, f32x4.mul(t, t)));
         byRadius = f32x4.neg(f32x4.mul(z, slope));
       } else if (magnitude === ball) {
@@ -341,7 +345,7 @@ function backwardRows<Operators>(
         slope = f32x4.sub(alphas, byRadius);
       }
 
-      let g = scaled(projection, inverse);
+      let g = f32x4.mul(projection, inverse);
       const c = g;
       let gSlope = one;
       if (angular === squareCosine) {
@@ -355,7 +359,7 @@ function backwardRows<Operators>(
         gSlope = scaled(lesser, exponent);
       } else if (angular !== cosine) {
         const clamped = clampedCosine(projection, inverse);
-        const complement = asin(clamped);
+        const complement = asin(clamped, table);
         const sine = f32x4.sqrt(f32x4.mul(f32x4.sub(one, clamped), f32x4.add(one, clamped)));
         if (angular === linearAngle) {
           g = scaled(complement, <f32>(2 / Math.PI));
@@ -363,7 +367,7 @@ function backwardRows<Operators>(
         } else {
           const halfInverseK = v128.load(kTable + column);
           const inverseFull = v128.load(kTable + row4 + column);
-          const t = tanh(f32x4.mul(complement, halfInverseK));
+          const t = tanh(f32x4.mul(complement, halfInverseK), table);
           g = f32x4.mul(t, inverseFull);
           // dg/dA with A = π/2 − θ; ∂g/∂k = g·(∂(1/T)/∂k)·T − 2·(1/2k)·A·dg/dA.
           const fall = f32x4.mul(f32x4.mul(f32x4.sub(one, f32x4.mul(t, t)), halfInverseK), inverseFull);
@@ -373,7 +377,7 @@ function backwardRows<Operators>(
             f32x4.mul(g, v128.load(kTable + 2 * row4 + column)),
             f32x4.mul(f32x4.mul(fall, inverseK), complement),
           );
-          const share = f32x4.mul(f32x4.mul(upstream, scaled(ratio, n)), byK);
+          const share = f32x4.mul(f32x4.mul(upstream, f32x4.mul(ratio, ns)), byK);
           v128.store(sums + row4 + column, f32x4.add(v128.load(sums + row4 + column), share));
         }
       }
