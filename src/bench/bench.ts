@@ -66,7 +66,7 @@ export class Bench {
 
   async #pass(indices: Uint32Array): Promise<PassResult> {
     const { train, info } = this.data;
-    if (this.#workers !== undefined) return this.#workers.pass(batchFrom(train, indices));
+    if (this.#workers !== undefined) return this.#workers.pass(await batchFrom(train, indices));
     const x = imageTensor(train.images, info.shape, indices, this.#model.normalization);
     const labels = labelTensor(train.labels, indices);
     try {

@@ -1,15 +1,14 @@
 import { createHash, type Hash } from 'node:crypto';
 import path from 'node:path';
-import { dataError, listFolder, readClassNames, readWhole, sizeOf } from './dataFiles.js';
+import { CifarImages, cifarChannels, cifarImageBytes, cifarSide, interleave } from './cifarImages.js';
+import { dataError, listFolder, readClassNames, sizeOf } from './dataFiles.js';
+import { FileImages, inPieces } from './fileImages.js';
 import type { LocatedAs } from './location.js';
+import { areHeldInMemory, type Reading, readingStep } from './reading.js';
 import type { BothSplits, LoadedSplits, SplitContent, SplitHeader } from './split.js';
 
 type CifarLocation = LocatedAs<'cifar10'> | LocatedAs<'cifar100'>;
 
-const side = 32;
-const pixels = side * side;
-const channels = 3;
-const imageBytes = pixels * channels;
 const damaged = 'The file is damaged: download it again (dcnet data get).';
 
 /** How the authors pack a data set (https://www.cs.toronto.edu/~kriz/cifar.html, binary version). */
@@ -82,60 +81,73 @@ export async function describeCifar(location: CifarLocation): Promise<BothSplits
   };
 }
 
-/** Everything; the hash is that of the binary files, train before test. @throws DcnetError `data`, naming the file */
-export async function loadCifar(location: CifarLocation): Promise<LoadedSplits> {
+/**
+ * Everything; the hash is that of the binary files, train before test.
+ * @throws DcnetError `data`, naming the file; `cancelled`
+ */
+export async function loadCifar(location: CifarLocation, reading: Reading): Promise<LoadedSplits> {
   const files = await findCifarFiles(location);
-  const classNames = await namesIn(files.names);
-  const hash = createHash('sha256');
-  const load = (parts: readonly string[]) => loadSplit(parts, packingOf(location), classNames.length, hash);
-  const train = await load(files.train);
-  const test = await load(files.test);
+  const described = await describeCifar(location);
+  const count = described.train.labelCount + described.test.labelCount;
+  const loading = {
+    packing: packingOf(location),
+    classes: described.classNames!.length,
+    inMemory: areHeldInMemory(reading, count * cifarImageBytes),
+    step: readingStep(reading, count),
+    hash: createHash('sha256'),
+  };
+  const train = await loadSplit(files.train, described.train, loading);
+  const test = await loadSplit(files.test, described.test, loading);
   // Fine and coarse labels lie in the same files.
-  if (location.kind === 'cifar100') hash.update(location.labels);
-  return { train, test, classNames, namesRemedy: damaged, sha256: hash.digest('hex') };
+  if (location.kind === 'cifar100') loading.hash.update(location.labels);
+  return { ...described, train, test, sha256: loading.hash.digest('hex') };
+}
+
+interface Loading {
+  readonly packing: Packing;
+  readonly classes: number;
+  readonly inMemory: boolean;
+  readonly step: (images: number) => Promise<void>;
+  readonly hash: Hash;
 }
 
 async function loadSplit(
   parts: readonly string[],
-  { labelBytes, labelAt, ...packing }: Packing,
-  classes: number,
-  hash: Hash,
+  header: SplitHeader,
+  { packing: { labelBytes, labelAt }, classes, inMemory, step, hash }: Loading,
 ): Promise<SplitContent> {
-  const counts: number[] = [];
-  for (const file of parts)
-    counts.push(recordsIn(file, await sizeOf(file), { labelBytes, labelAt, ...packing }));
-  const count = counts.reduce((a, b) => a + b, 0);
-  const images = new Uint8Array(count * imageBytes);
-  const labels = new Uint8Array(count);
+  const recordBytes = labelBytes + cifarImageBytes;
+  const labels = new Uint8Array(header.labelCount);
+  const images = new Uint8Array(inMemory ? labels.length * cifarImageBytes : 0);
+  const onDisk: FileImages[] = [];
   let image = 0;
-  for (const [part, file] of parts.entries()) {
-    const bytes = await readWhole(file);
-    hash.update(bytes);
-    for (let record = 0; record < counts[part]!; record++, image++) {
-      const at = record * (labelBytes + imageBytes);
-      const label = bytes[at + labelAt]!;
-      if (label >= classes)
-        throw dataError(
-          file,
-          `Record ${record} has the label ${label}, but there are ${classes} classes.`,
-          damaged,
-        );
-      labels[image] = label;
-      interleave(bytes.subarray(at + labelBytes, at + labelBytes + imageBytes), images, image * imageBytes);
+  for (const file of parts) {
+    const first = image;
+    const records = new FileImages(file, 0, await sizeOf(file));
+    for await (const piece of inPieces(records, recordBytes)) {
+      hash.update(piece);
+      for (let at = 0; at < piece.length; at += recordBytes, image++) {
+        const label = piece[at + labelAt]!;
+        if (label >= classes)
+          throw dataError(
+            file,
+            `Record ${image - first} has the label ${label}, but there are ${classes} classes.`,
+            damaged,
+          );
+        labels[image] = label;
+        if (inMemory)
+          interleave(piece.subarray(at + labelBytes, at + recordBytes), images, image * cifarImageBytes);
+      }
+      await step(piece.length / recordBytes);
     }
+    if (inMemory) records.close();
+    else onDisk.push(records);
   }
-  return { ...headerOf(count, parts[0]!), images, labels };
-}
-
-/** Planes of red, green and blue [C, H, W] to pixels [H, W, C]. */
-function interleave(planes: Uint8Array, to: Uint8Array, at: number): void {
-  for (let channel = 0; channel < channels; channel++)
-    for (let pixel = 0; pixel < pixels; pixel++)
-      to[at + pixel * channels + channel] = planes[channel * pixels + pixel]!;
+  return { ...header, images: inMemory ? images : new CifarImages(onDisk, labelBytes), labels };
 }
 
 function recordsIn(file: string, bytes: number, { labelBytes }: Packing): number {
-  const record = labelBytes + imageBytes;
+  const record = labelBytes + cifarImageBytes;
   if (bytes === 0 || bytes % record !== 0)
     throw dataError(
       file,
@@ -154,7 +166,7 @@ async function namesIn(file: string): Promise<readonly string[]> {
 /** The labels are checked record by record, where the images are read. */
 function headerOf(count: number, file: string): SplitHeader {
   return {
-    dimensions: [count, side, side, channels],
+    dimensions: [count, cifarSide, cifarSide, cifarChannels],
     labelCount: count,
     largestLabel: 0,
     files: [file, file],

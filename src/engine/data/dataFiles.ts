@@ -1,8 +1,19 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
+import os from 'node:os';
 import { DcnetError } from '../../core/errors.js';
 
 /** Bytes that one typed array of ours may hold: 4 GiB less a page. */
 export const mostBytesInMemory = 2 ** 32 - 4096;
+
+/**
+ * Most bytes that a packed file may take unpacked, which is always held in memory: half of the machine's or container's
+ * memory, and no more than an array holds.
+ */
+export function mostBytesUnpacked(): number {
+  // Zero where no limit is known.
+  const limit = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  return Math.min(mostBytesInMemory, os.totalmem() / 2, limit / 2);
+}
 
 /** A class-name file may not be longer than this. */
 const longestNamesFile = 2 ** 20;
@@ -81,6 +92,25 @@ export async function readWhole(file: string): Promise<Buffer> {
     );
   try {
     return await readFile(file);
+  } catch (thrown) {
+    throw fileError(file, thrown);
+  }
+}
+
+/**
+ * The start of a file.
+ * @param most as many bytes, or all of a shorter file
+ * @throws DcnetError `data`
+ */
+export async function readStart(file: string, most: number): Promise<Uint8Array> {
+  try {
+    const handle = await open(file);
+    try {
+      const { buffer, bytesRead } = await handle.read(new Uint8Array(most), 0, most, 0);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
   } catch (thrown) {
     throw fileError(file, thrown);
   }

@@ -27,7 +27,7 @@ export async function describeData(location: DataLocation): Promise<DataInfo> {
 }
 
 /**
- * Read a whole data set; what does not fit into memory is decoded to the disk.
+ * Read a whole data set; images of a large one stay on the disk.
  * @throws DcnetError `data`, naming the file; `cancelled`
  */
 export async function loadData(location: DataLocation, reading: Reading = {}): Promise<DataSet> {
@@ -75,15 +75,15 @@ function describeFiles(location: DataLocation): Promise<BothSplits> {
 function loadFiles(location: DataLocation, reading: Reading): Promise<LoadedSplits> {
   switch (location.kind) {
     case 'idx':
-      return loadIdx(location);
+      return loadIdx(location, reading);
     case 'cifar10':
     case 'cifar100':
-      return loadCifar(location);
+      return loadCifar(location, reading);
     case 'images':
       return loadImages(location, reading);
     case 'npz':
     case 'npy':
-      return loadNumpy(location);
+      return loadNumpy(location, reading);
   }
 }
 

@@ -1,8 +1,9 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { dataError, listFolder, readClassNames } from './dataFiles.js';
-import { readIdxFile, readIdxHeader } from './idxFile.js';
+import { openIdxImages, readIdxFile, readIdxHeader } from './idxFile.js';
 import type { LocatedAs } from './location.js';
+import { areHeldInMemory, type Reading, readingStep } from './reading.js';
 import {
   type BothSplits,
   type LoadedSplits,
@@ -62,12 +63,26 @@ export async function describeIdx({ directory }: LocatedAs<'idx'>): Promise<Both
   };
 }
 
-/** Everything; the hash is that of the four files' unpacked bytes. @throws DcnetError `data`, naming the file */
-export async function loadIdx({ directory }: LocatedAs<'idx'>): Promise<LoadedSplits> {
+/**
+ * Everything; the hash is that of the four files' unpacked bytes.
+ * @throws DcnetError `data`, naming the file; `cancelled`
+ */
+export async function loadIdx({ directory }: LocatedAs<'idx'>, reading: Reading): Promise<LoadedSplits> {
   const files = await findIdxFiles(directory);
+  const headers = [await readIdxHeader(files.trainImages, 3), await readIdxHeader(files.testImages, 3)];
+  const total = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b);
+  const inMemory = areHeldInMemory(reading, total(headers.map(({ dataBytes }) => dataBytes)));
+  const step = readingStep(reading, total(headers.map(({ dimensions }) => dimensions[0]!)));
   const hash = createHash('sha256');
-  const train = await loadSplit(files.trainImages, files.trainLabels, hash);
-  const test = await loadSplit(files.testImages, files.testLabels, hash);
+  const load = async (imagesFile: string, labelsFile: string): Promise<SplitContent> => {
+    const { header, data: images } = inMemory
+      ? await readIdxFile(imagesFile, 3, hash)
+      : await openIdxImages(imagesFile, hash, step);
+    const { data: labels } = await readIdxFile(labelsFile, 1, hash);
+    return { ...headerOf(header.dimensions, labels, [imagesFile, labelsFile]), images, labels };
+  };
+  const train = await load(files.trainImages, files.trainLabels);
+  const test = await load(files.testImages, files.testLabels);
   const classNames = await readClassNames(path.join(directory, 'labels.txt'));
   return { train, test, classNames, namesRemedy, sha256: hash.digest('hex') };
 }
@@ -76,13 +91,6 @@ async function describeSplit(imagesFile: string, labelsFile: string): Promise<Sp
   const { dimensions } = await readIdxHeader(imagesFile, 3);
   const { data } = await readIdxFile(labelsFile, 1);
   return headerOf(dimensions, data, [imagesFile, labelsFile]);
-}
-
-async function loadSplit(imagesFile: string, labelsFile: string, hash: Hash): Promise<SplitContent> {
-  const images = await readIdxFile(imagesFile, 3, hash);
-  const { data: labels } = await readIdxFile(labelsFile, 1, hash);
-  const header = headerOf(images.header.dimensions, labels, [imagesFile, labelsFile]);
-  return { ...header, images: images.data, labels };
 }
 
 function headerOf(sizes: readonly number[], labels: Uint8Array, files: SplitHeader['files']): SplitHeader {

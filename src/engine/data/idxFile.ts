@@ -5,7 +5,9 @@ import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { type IdxHeader, idxHeaderBytes, idxPrefixBytes, parseIdxHeader } from '../../core/data/idx.js';
 import { DcnetError } from '../../core/errors.js';
-import { mostBytesInMemory } from './dataFiles.js';
+import { mostBytesInMemory, mostBytesUnpacked, readStart } from './dataFiles.js';
+import { FileImages, hashImages } from './fileImages.js';
+import type { ImageBytes } from './split.js';
 
 /** deflate cannot pack more than this many bytes into one. */
 const largestGzipRatio = 1032;
@@ -15,6 +17,32 @@ export interface IdxFile {
   readonly header: IdxHeader;
   /** The values after the header, row-major. */
   readonly data: Uint8Array;
+}
+
+/**
+ * The images of an IDX file, which stay in it; those of a gzip file, which cannot be read from a place on, in memory.
+ * @param hash is fed every byte of the file, unpacked
+ * @param step told how many images were read; it may give up
+ * @throws DcnetError `data`, as `readIdxFile`
+ */
+export async function openIdxImages(
+  file: string,
+  hash: Hash,
+  step: (images: number) => Promise<void>,
+): Promise<{ readonly header: IdxHeader; readonly data: ImageBytes }> {
+  const { size, gzip } = await look(file);
+  const header = await readIdxHeader(file, 3);
+  const { headerBytes, dataBytes, dimensions } = header;
+  if (gzip) {
+    const idx = await readIdxFile(file, 3, hash);
+    await step(dimensions[0]!);
+    return idx;
+  }
+  if (size > headerBytes + dataBytes) throw goesOn(file, dataBytes);
+  hash.update(await readStart(file, headerBytes));
+  const data = new FileImages(file, headerBytes, dataBytes);
+  await hashImages(hash, data, dataBytes / dimensions[0]!, step);
+  return { header, data };
 }
 
 /**
@@ -39,14 +67,17 @@ export async function readIdxFile(file: string, rank: 1 | 3, hash?: Hash): Promi
       if (head.length < idxPrefixBytes || head.length < idxHeaderBytes(head)) continue;
       header = parseIdxHeader(head, rank, file);
       checkSize(header, size, gzip, file);
+      if (header.dataBytes > mostBytesInMemory)
+        throw new DcnetError({
+          code: 'data',
+          message: `${announcement(header)}, more than fit in one array.`,
+          remedy: 'Use a part of the data set, or smaller images.',
+          file,
+        });
       data = new Uint8Array(header.dataBytes);
       rest = head.subarray(header.headerBytes);
     }
-    if (filled + rest.length > data.length)
-      throw dataError(
-        file,
-        `The file goes on after the ${data.length.toLocaleString('en')} bytes that its header announces.`,
-      );
+    if (filled + rest.length > data.length) throw goesOn(file, data.length);
     data.set(rest, filled);
     filled += rest.length;
   }
@@ -78,7 +109,7 @@ export async function readIdxHeader(file: string, rank: 1 | 3): Promise<IdxHeade
 }
 
 function checkSize(header: IdxHeader, fileBytes: number, gzip: boolean, file: string): void {
-  const announced = `Its header announces ${header.dimensions.join('×')} = ${header.dataBytes.toLocaleString('en')} bytes`;
+  const announced = announcement(header);
   if (
     gzip ? header.dataBytes > fileBytes * largestGzipRatio : header.headerBytes + header.dataBytes > fileBytes
   )
@@ -86,13 +117,24 @@ function checkSize(header: IdxHeader, fileBytes: number, gzip: boolean, file: st
       file,
       `The file is cut off: ${announced.charAt(0).toLowerCase()}${announced.slice(1)}, more than its ${fileBytes.toLocaleString('en')} bytes can hold.`,
     );
-  if (header.dataBytes > mostBytesInMemory)
+  if (gzip && header.dataBytes > mostBytesUnpacked())
     throw new DcnetError({
       code: 'data',
-      message: `${announced}, more than fit in one array.`,
-      remedy: 'Use a part of the data set, or smaller images.',
+      message: `${announced}, more than may be unpacked into this machine’s memory.`,
+      remedy: 'Unpack the file (gunzip): its images are then read from it by the batch.',
       file,
     });
+}
+
+function announcement({ dimensions, dataBytes }: IdxHeader): string {
+  return `Its header announces ${dimensions.join('×')} = ${dataBytes.toLocaleString('en')} bytes`;
+}
+
+function goesOn(file: string, bytes: number): DcnetError {
+  return dataError(
+    file,
+    `The file goes on after the ${bytes.toLocaleString('en')} bytes that its header announces.`,
+  );
 }
 
 /** Size on disk, and whether it begins as gzip does. */

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { dataError, fileStamps, readWhole } from './dataFiles.js';
 import { decodeImage } from './decodeImage.js';
+import { FileImages, hashImages } from './fileImages.js';
 import { type FolderImage, type ImageFolder, listImageFolder } from './imageFolder.js';
 import type { LocatedAs } from './location.js';
-import { PackedImages, packImages } from './packedImages.js';
-import { type Reading, readingStep } from './reading.js';
+import { packImages } from './packedImages.js';
+import { areHeldInMemory, type Reading, readingStep } from './reading.js';
 import { resize } from './resize.js';
 import {
   type BothSplits,
@@ -17,8 +18,6 @@ import {
 
 type ImagesLocation = LocatedAs<'images'>;
 
-/** Decoded images of more bytes than this are kept on the disk: 1 GiB. */
-const mostBytesDecoded = 2 ** 30;
 const namesRemedy = 'Give train and test the same classes.';
 
 /** Sizes and names, from the names of the files and the first image. @throws DcnetError `data`, naming the file */
@@ -28,26 +27,20 @@ export async function describeImages(location: ImagesLocation): Promise<BothSpli
 }
 
 /**
- * Everything; the hash is that of sizes, labels and decoded images, train before test.
- * @param mostInMemory decoded bytes; more are kept on the disk
+ * Everything; the hash is that of sizes, labels and decoded images, train before test. What is not held in memory is
+ * decoded to the disk.
  * @throws DcnetError `data`, naming the file; `cancelled`
  */
-export async function loadImages(
-  location: ImagesLocation,
-  reading: Reading = {},
-  mostInMemory = mostBytesDecoded,
-): Promise<LoadedSplits> {
+export async function loadImages(location: ImagesLocation, reading: Reading = {}): Promise<LoadedSplits> {
   const folder = await listImageFolder(location);
   const shape = await shapeOf(location, folder);
   const described = bothSplits(location, folder, shape);
   const size = shape[0] * shape[1] * shape[2];
   const [trainBytes, testBytes] = [folder.train.length * size, folder.test.length * size];
   const images = [...folder.train, ...folder.test];
-  const total = trainBytes + testBytes;
-  const { train, test } =
-    total > mostInMemory
-      ? await onDisk(location, images, shape, [trainBytes, testBytes], reading)
-      : await inMemory(location, images, shape, trainBytes, reading);
+  const { train, test } = areHeldInMemory(reading, trainBytes + testBytes)
+    ? await inMemory(location, images, shape, trainBytes, reading)
+    : await onDisk(location, images, shape, [trainBytes, testBytes], reading);
   const labels = {
     train: labelsOf(folder.train.map(({ label }) => label)),
     test: labelsOf(folder.test.map(({ label }) => label)),
@@ -55,9 +48,8 @@ export async function loadImages(
   const hash = createHash('sha256');
   hashHeader(hash, described.train, labels.train);
   hashHeader(hash, described.test, labels.test);
-  for (const bytes of [train, test])
-    for (let from = 0; from < bytes.length; from += hashedAtOnce)
-      hash.update(bytes.subarray(from, Math.min(bytes.length, from + hashedAtOnce)));
+  const step = readingStep(reading, images.length);
+  for (const bytes of [train, test]) await hashImages(hash, bytes, size, step);
   return {
     ...described,
     train: { ...described.train, images: train, labels: labels.train },
@@ -65,8 +57,6 @@ export async function loadImages(
     sha256: hash.digest('hex'),
   };
 }
-
-const hashedAtOnce = 2 ** 24;
 
 type Shape = readonly [height: number, width: number, channels: number];
 interface BothBytes {
@@ -109,9 +99,10 @@ async function onDisk(
       await step();
     }
   });
+  const remedy = 'Delete it: it is made again.';
   return {
-    train: new PackedImages(file, 0, trainBytes),
-    test: new PackedImages(file, trainBytes, testBytes),
+    train: new FileImages(file, 0, trainBytes, remedy),
+    test: new FileImages(file, trainBytes, testBytes, remedy),
   };
 }
 

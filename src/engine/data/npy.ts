@@ -103,11 +103,15 @@ function requireImageShape(shape: readonly number[], fail: (message: string) => 
 }
 
 /**
- * The shape of an array of bytes [N, H, W] or [N, H, W, C], from the file's start.
+ * What the start of the file says of an array of bytes [N, H, W] or [N, H, W, C].
  * @param total bytes of the whole file
  * @throws DcnetError `data`, as `parseNpy`
  */
-export function parseNpyImagesHeader(start: Uint8Array, total: number, file: string): readonly number[] {
+export function parseNpyImagesHeader(
+  start: Uint8Array,
+  total: number,
+  file: string,
+): Pick<NpyHeader, 'shape' | 'dataAt'> {
   const fail = failing(
     file,
     'Save it with numpy.save or numpy.savez as uint8, C order, shape [N, H, W] or [N, H, W, C].',
@@ -116,7 +120,7 @@ export function parseNpyImagesHeader(start: Uint8Array, total: number, file: str
   if (type !== '|u1') fail(`The array’s elements are of type ${type}, not bytes (uint8).`);
   requireImageShape(shape, fail);
   requireBytes(shape, elementsOf(shape), total - dataAt, fail);
-  return shape;
+  return { shape, dataAt };
 }
 
 /** Largest label that is stored. */

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
-import { dataError, fileError, readWhole, sizeOf } from './dataFiles.js';
+import { dataError, readStart, readWhole, sizeOf } from './dataFiles.js';
+import { FileImages, hashImages } from './fileImages.js';
 import type { LocatedAs } from './location.js';
 import { mostNpyHeaderBytes, parseNpy, parseNpyImagesHeader, parseNpyLabels } from './npy.js';
+import { areHeldInMemory, type Reading, readingStep } from './reading.js';
 import {
   type BothSplits,
   hashHeader,
@@ -22,6 +23,8 @@ interface StoredArray {
   readonly place: string;
   readonly bytes: number;
   read(most?: number): Promise<Uint8Array>;
+  /** The file that has its bytes as they are, and where they begin in it; `undefined` of what is compressed. */
+  find(): Promise<{ readonly file: string; readonly offset: number } | undefined>;
 }
 type Part = 'trainImages' | 'trainLabels' | 'testImages' | 'testLabels';
 type Arrays = Readonly<Record<Part, StoredArray>>;
@@ -45,35 +48,52 @@ export function describeNumpy(location: NumpyLocation): Promise<BothSplits> {
   }));
 }
 
-/** Everything; the hash is that of sizes, labels and images, train before test. @throws DcnetError `data`, naming the file */
-export function loadNumpy(location: NumpyLocation): Promise<LoadedSplits> {
+/**
+ * Everything; the hash is that of sizes, labels and images, train before test.
+ * @throws DcnetError `data`, naming the file; `cancelled`
+ */
+export function loadNumpy(location: NumpyLocation, reading: Reading): Promise<LoadedSplits> {
   return withArrays(location, async ({ trainImages, trainLabels, testImages, testLabels }) => {
-    const hash = createHash('sha256');
-    const load = async (images: StoredArray, labels: StoredArray): Promise<SplitContent> => {
-      const { header, numbers } = await describeSplit(images, labels);
-      const { values } = parseNpy(await images.read(), images.place);
-      const content = { ...header, images: values as Uint8Array, labels: labelsOf(numbers) };
-      hashHeader(hash, content, content.labels);
-      hash.update(content.images);
-      return content;
+    const described = {
+      train: await describeSplit(trainImages, trainLabels),
+      test: await describeSplit(testImages, testLabels),
     };
-    const train = await load(trainImages, trainLabels);
-    const test = await load(testImages, testLabels);
+    const inMemory = areHeldInMemory(reading, trainImages.bytes + testImages.bytes);
+    const count = described.train.header.dimensions[0] + described.test.header.dimensions[0];
+    const step = readingStep(reading, count);
+    const hash = createHash('sha256');
+    const load = async (
+      { header, dataAt, numbers }: DescribedSplit,
+      array: StoredArray,
+    ): Promise<SplitContent> => {
+      const found = inMemory ? undefined : await array.find();
+      const images =
+        found === undefined
+          ? (parseNpy(await array.read(), array.place).values as Uint8Array)
+          : new FileImages(found.file, found.offset + dataAt, array.bytes - dataAt);
+      const labels = labelsOf(numbers);
+      hashHeader(hash, header, labels);
+      await hashImages(hash, images, images.length / header.dimensions[0], step);
+      return { ...header, images, labels };
+    };
+    const train = await load(described.train, trainImages);
+    const test = await load(described.test, testImages);
     return { train, test, classNames: undefined, namesRemedy, sha256: hash.digest('hex') };
   });
 }
 
-async function describeSplit(
-  images: StoredArray,
-  labels: StoredArray,
-): Promise<{ readonly header: SplitHeader; readonly numbers: readonly number[] }> {
+interface DescribedSplit {
+  readonly header: SplitHeader;
+  /** Where the images begin in their array's bytes. */
+  readonly dataAt: number;
+  /** The labels. */
+  readonly numbers: readonly number[];
+}
+
+async function describeSplit(images: StoredArray, labels: StoredArray): Promise<DescribedSplit> {
   const start = await images.read(Math.min(images.bytes, mostNpyHeaderBytes));
-  const [count, height, width, channels = 1] = parseNpyImagesHeader(start, images.bytes, images.place) as [
-    number,
-    number,
-    number,
-    number?,
-  ];
+  const { shape, dataAt } = parseNpyImagesHeader(start, images.bytes, images.place);
+  const [count, height, width, channels = 1] = shape as [number, number, number, number?];
   const numbers = parseNpyLabels(await labels.read(), labels.place);
   return {
     header: {
@@ -82,6 +102,7 @@ async function describeSplit(
       largestLabel: largestOf(numbers),
       files: [images.place, labels.place],
     },
+    dataAt,
     numbers,
   };
 }
@@ -107,7 +128,7 @@ async function withArrays<T>(location: NumpyLocation, work: (arrays: Arrays) => 
           `The archive has no array ${name.replace('.npy', '')}, but ${[...found.keys()].map((key) => key.replace('.npy', '')).join(', ') || 'none'}.`,
           'Save it with numpy.savez_compressed(file, x_train=…, y_train=…, x_test=…, y_test=…).',
         );
-      return { place: `${file} (${name})`, bytes: entry.bytes, read: (most) => entry.read(most) };
+      return { place: `${file} (${name})`, bytes: entry.bytes, read: entry.read, find: entry.find };
     };
     return work({
       trainImages: member('trainImages'),
@@ -123,19 +144,6 @@ async function arrayFile(file: string): Promise<StoredArray> {
     place: file,
     bytes: await sizeOf(file),
     read: (most) => (most === undefined ? readWhole(file) : readStart(file, most)),
+    find: async () => ({ file, offset: 0 }),
   };
-}
-
-async function readStart(file: string, most: number): Promise<Uint8Array> {
-  try {
-    const handle = await open(file);
-    try {
-      const { buffer, bytesRead } = await handle.read(new Uint8Array(most), 0, most, 0);
-      return buffer.subarray(0, bytesRead);
-    } finally {
-      await handle.close();
-    }
-  } catch (thrown) {
-    throw fileError(file, thrown);
-  }
 }

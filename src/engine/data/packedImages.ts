@@ -1,60 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { DcnetError } from '../../core/errors.js';
 import { userDataFolder } from '../setup/runtimeFolder.js';
-import type { ImageBytes } from './split.js';
 
 /** Where sets that do not fit into memory are kept decoded. `DCNET_CACHE` overrides it. */
 function packedImagesFolder(): string {
   return process.env.DCNET_CACHE ?? path.join(userDataFolder(), 'images');
 }
-
-/**
- * Decoded images in a file, of which only what is asked for is in memory. The operating system keeps in its own cache
- * what there is room for, so that reading costs a copy.
- */
-export class PackedImages implements ImageBytes {
-  readonly #descriptor: number;
-
-  constructor(
-    readonly file: string,
-    /** Where the images begin in the file. */
-    private readonly offset: number,
-    readonly length: number,
-  ) {
-    this.#descriptor = openSync(file, 'r');
-    openFiles.register(this, this.#descriptor);
-  }
-
-  /** @throws DcnetError `data` when the file was cut meanwhile */
-  subarray(from: number, to: number): Uint8Array {
-    const bytes = new Uint8Array(to - from);
-    let filled = 0;
-    while (filled < bytes.length) {
-      const read = readSync(
-        this.#descriptor,
-        bytes,
-        filled,
-        bytes.length - filled,
-        this.offset + from + filled,
-      );
-      if (read === 0)
-        throw new DcnetError({
-          code: 'data',
-          message: 'The file of decoded images has changed while it was used.',
-          remedy: 'Delete it: it is made again.',
-          file: this.file,
-        });
-      filled += read;
-    }
-    return bytes;
-  }
-}
-
-/** A set that is given up gives its file back. */
-const openFiles = new FinalizationRegistry<number>((descriptor) => closeSync(descriptor));
 
 /**
  * The file of the decoded images of a folder: made once, and again when its key changes, in place of the one before.

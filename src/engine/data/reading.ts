@@ -1,12 +1,19 @@
 import type { WorkProgress } from '../../protocol/engine.js';
 import { throwIfCancelled } from '../cancelled.js';
 
-/** How a data set is read that takes long: a folder of images is decoded one by one. */
+/** How a data set is read: a folder of images is decoded one by one, which takes long. */
 export interface Reading {
   /** Aborted: it is given up with `cancelled`. */
   readonly signal?: AbortSignal | undefined;
   /** Told now and then; the reading waits for it. */
   readonly onProgress?: ((done: number, total: number) => void | Promise<void>) | undefined;
+  /** Images of more bytes than this, 1 GiB, are not held in memory but read from a file by the batch. */
+  readonly mostInMemory?: number | undefined;
+}
+
+/** Whether the images of a data set, train and test together, are held in memory. */
+export function areHeldInMemory({ mostInMemory = 2 ** 30 }: Reading, bytes: number): boolean {
+  return bytes <= mostInMemory;
 }
 
 /** Reading as a part of some work: its progress is told as that of the work. */
@@ -23,15 +30,18 @@ export function readingFor({
 const tellEveryMs = 200;
 
 /**
- * For each image of some: whether to go on, and how far it is.
+ * After some images of all (one, if not said): whether to go on, and how far it is.
  * @throws DcnetError `cancelled`
  */
-export function readingStep({ signal, onProgress }: Reading, total: number): () => Promise<void> {
+export function readingStep(
+  { signal, onProgress }: Reading,
+  total: number,
+): (images?: number) => Promise<void> {
   let done = 0;
   let toldAt = performance.now();
-  return async () => {
+  return async (images = 1) => {
     throwIfCancelled(signal);
-    done++;
+    done += images;
     const now = performance.now();
     if (done < total && now - toldAt < tellEveryMs) return;
     toldAt = now;

@@ -4,6 +4,8 @@ import type { Hash } from 'node:crypto';
 export interface ImageBytes {
   readonly length: number;
   subarray(from: number, to: number): Uint8Array;
+  /** Fill an array with the bytes from a place on, which are fetched while this thread computes. */
+  readInto?(bytes: Uint8Array, from: number): Promise<void>;
 }
 
 /** Of up to 256 classes a byte each. */
@@ -26,12 +28,15 @@ export interface ImageBatch {
   readonly labels: Labels;
 }
 
-/** Images of a split with their labels. */
-export function batchFrom({ images, labels, count }: Split, indices: Uint32Array): ImageBatch {
+/** Images of a split with their labels; of those in a file all are asked for at once. */
+export async function batchFrom({ images, labels, count }: Split, indices: Uint32Array): Promise<ImageBatch> {
   const size = images.length / count;
   const own = new Uint8Array(indices.length * size);
+  const fetching: Promise<void>[] = [];
   for (const [i, index] of indices.entries())
-    own.set(images.subarray(index * size, (index + 1) * size), i * size);
+    if (images.readInto === undefined) own.set(images.subarray(index * size, (index + 1) * size), i * size);
+    else fetching.push(images.readInto(own.subarray(i * size, (i + 1) * size), index * size));
+  await Promise.all(fetching);
   return { images: own, labels: labelsOf(Array.from(indices, (index) => labels[index]!)) };
 }
 

@@ -1,7 +1,20 @@
 import type { Readable } from 'node:stream';
 import { type Entry, open, type ZipFile } from 'yauzl';
-import { dataError, mostBytesInMemory, sizeOf } from './dataFiles.js';
+import { dataError, mostBytesInMemory, mostBytesUnpacked, sizeOf } from './dataFiles.js';
 
+// In the library, but not in its types.
+declare module 'yauzl' {
+  interface ZipFile {
+    readLocalFileHeader(
+      entry: Entry,
+      options: { readonly minimal: true },
+      done: (error: Error | null, header: { readonly fileDataStart: number }) => void,
+    ): void;
+  }
+}
+
+/** `Entry.compressionMethod` of what is stored as it is. */
+const stored = 0;
 /** deflate cannot pack more than this many bytes into one. */
 const largestRatio = 1032;
 const damaged = 'The file is damaged: save or download it again.';
@@ -11,6 +24,8 @@ export interface ZipMember {
   readonly bytes: number;
   /** Its content, or only the start of it. */
   read(most?: number): Promise<Buffer>;
+  /** Where its bytes are in the archive; `undefined` when they are compressed. */
+  find(): Promise<{ readonly file: string; readonly offset: number } | undefined>;
 }
 
 /**
@@ -46,6 +61,7 @@ function membersOf(zip: ZipFile, file: string): Promise<ReadonlyMap<string, ZipM
       members.set(entry.fileName, {
         bytes: entry.uncompressedSize,
         read: (most) => readEntry(zip, entry, file, most),
+        find: () => findEntry(zip, entry, file),
       });
       zip.readEntry();
     });
@@ -55,19 +71,37 @@ function membersOf(zip: ZipFile, file: string): Promise<ReadonlyMap<string, ZipM
   });
 }
 
+async function findEntry(zip: ZipFile, entry: Entry, file: string) {
+  if (entry.compressionMethod !== stored) return undefined;
+  const offset = await new Promise<number>((resolve, reject) => {
+    zip.readLocalFileHeader(entry, { minimal: true }, (error, header) =>
+      error ? reject(zipError(file, error)) : resolve(header.fileDataStart),
+    );
+  });
+  return { file, offset };
+}
+
 async function readEntry(
   zip: ZipFile,
   entry: Entry,
   file: string,
   most = Number.POSITIVE_INFINITY,
 ): Promise<Buffer> {
-  const { fileName, uncompressedSize, compressedSize } = entry;
-  if (uncompressedSize > mostBytesInMemory || uncompressedSize > compressedSize * largestRatio)
-    throw dataError(
+  const { fileName, uncompressedSize, compressedSize, compressionMethod } = entry;
+  const refuse = (why: string, remedy: string) =>
+    dataError(
       file,
-      `${fileName} says that it has ${uncompressedSize.toLocaleString('en')} bytes, packed in ${compressedSize.toLocaleString('en')}: ${uncompressedSize > mostBytesInMemory ? 'more than fit in one array' : 'that cannot be'}.`,
-      uncompressedSize > mostBytesInMemory ? 'Use a part of the data set.' : damaged,
+      `${fileName} says that it has ${uncompressedSize.toLocaleString('en')} bytes, packed in ${compressedSize.toLocaleString('en')}: ${why}.`,
+      remedy,
     );
+  if (uncompressedSize > compressedSize * largestRatio) throw refuse('that cannot be', damaged);
+  if (compressionMethod !== stored && uncompressedSize > mostBytesUnpacked())
+    throw refuse(
+      'more than may be unpacked into this machine’s memory',
+      'Save it with numpy.savez, which does not compress: its images are then read from the file by the batch.',
+    );
+  if (Math.min(most, uncompressedSize) > mostBytesInMemory)
+    throw refuse('more than fit in one array', 'Use a part of the data set.');
   const stream = await new Promise<Readable>((resolve, reject) => {
     zip.openReadStream(entry, (error, opened) => (error ? reject(zipError(file, error)) : resolve(opened)));
   });

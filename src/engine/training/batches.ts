@@ -82,7 +82,7 @@ export class Batches {
     const { stepsPerEpoch: steps } = this.length;
     const { order, augmenter } = this.#epochOf(Math.floor(step / steps));
     const indices = batchOf(order, step % steps, steps);
-    const { images, labels } = batchFrom(this.data.split, indices);
+    const { images, labels } = await batchFrom(this.data.split, indices);
     return { indices, images: augmenter?.apply(images, indices) ?? images, labels };
   }
 

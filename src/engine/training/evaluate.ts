@@ -122,12 +122,15 @@ async function* scoresBy(
 ): AsyncGenerator<Scored> {
   const read = () => {
     const { value: indices, done } = batches.next();
-    return done ? undefined : { indices, batch: batchFrom(split, indices) };
+    if (done) return undefined;
+    const batch = batchFrom(split, indices);
+    batch.catch(() => {}); // told when it is taken
+    return { indices, batch };
   };
   for (let next = read(); next !== undefined; ) {
     throwIfCancelled(signal);
     const { indices, batch } = next;
-    const working = workers.predict(batch);
+    const working = workers.predict(await batch);
     working.catch(() => {}); // told below, unless reading fails first
     next = read();
     yield { indices, logits: await working };

@@ -105,6 +105,7 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
       }
     },
   );
+  const computesHere = setup.workers === undefined && !computesMeanwhile(setup.runtime);
   let step = setup.finishedSteps;
 
   while (step < totalSteps) {
@@ -118,6 +119,8 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
       meter.begin();
       const learningRate = learningRateAt(config.schedule, config.optimizer.learningRate, step, totalSteps);
       batch = await batches.take(step);
+      // While this thread computes, others read what lies in a file.
+      if (computesHere) batches.prepare(step + 1);
       const passing = passOf(setup, batch, step);
       batches.prepare(step + 1); // while a device or the workers compute
       const { outcome, gradients } = await passing;

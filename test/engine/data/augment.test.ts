@@ -118,4 +118,20 @@ describe('batches', () => {
     batches.prepare(25);
     expect(read).toBe(41);
   });
+
+  it('ask a file for all their images at once', async () => {
+    const asked: (() => void)[] = [];
+    const batches = make({
+      length: images.length,
+      subarray: images.subarray.bind(images),
+      readInto: async (bytes, from) => {
+        await new Promise<void>((resolve) => asked.push(resolve));
+        bytes.set(images.subarray(from, from + bytes.length));
+      },
+    });
+    batches.prepare(0);
+    expect(asked).toHaveLength(40);
+    for (const answer of asked.reverse()) answer();
+    expect(await batches.take(0)).toEqual(await make(images).take(0));
+  });
 });

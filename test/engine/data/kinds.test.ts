@@ -212,7 +212,7 @@ describe('a folder of images', () => {
       const cache = await temporaryFolder();
       process.env.DCNET_CACHE = cache;
       const memory = await loadImages(images());
-      const disk = await loadImages(images(), {}, 10);
+      const disk = await loadImages(images(), { mostInMemory: 10 });
       expect(disk.sha256).toBe(memory.sha256);
       expect(disk.train.images).not.toBeInstanceOf(Uint8Array);
       expect([...disk.train.images.subarray(24, 72)]).toEqual([...memory.train.images.subarray(24, 72)]);
@@ -221,10 +221,10 @@ describe('a folder of images', () => {
       const { readdir, stat } = await import('node:fs/promises');
       const [name] = await readdir(cache);
       const { mtimeMs } = await stat(path.join(cache, name!));
-      await loadImages(images(), {}, 10);
+      await loadImages(images(), { mostInMemory: 10 });
       expect((await stat(path.join(cache, name!))).mtimeMs).toBe(mtimeMs);
       await writeImage(picture(4, 2, [77, 0, 0]), 'train', 'cat', 'x.png');
-      const changed = await loadImages(images(), {}, 10);
+      const changed = await loadImages(images(), { mostInMemory: 10 });
       expect(changed.train.images.subarray(0, 1)[0]).toBe(77);
       expect(await readdir(cache)).toHaveLength(1);
     });
@@ -237,11 +237,11 @@ describe('a folder of images', () => {
     for (const mostInMemory of [undefined, 10]) {
       const cancel = new AbortController();
       cancel.abort();
-      const reading = loadImages(images(), { signal: cancel.signal }, mostInMemory);
+      const reading = loadImages(images(), { signal: cancel.signal, mostInMemory });
       await expect(reading).rejects.toMatchObject({ details: { code: 'cancelled' } });
       expect(await readdir(cache)).toEqual([]);
       const told: (readonly number[])[] = [];
-      await loadImages(images(), { onProgress: (...counts) => void told.push(counts) }, mostInMemory);
+      await loadImages(images(), { onProgress: (...counts) => void told.push(counts), mostInMemory });
       expect(told.at(-1)).toEqual([4, 4]);
     }
   });

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { DcnetError } from '../../../src/core/errors.js';
 import { describeData, loadData } from '../../../src/engine/data/dataSet.js';
 import { locateData } from '../../../src/engine/data/location.js';
@@ -59,6 +60,24 @@ describe('an archive of NumPy arrays', () => {
       [2, 0],
     ]);
     expect(await describeData(located())).toEqual(data.info);
+  });
+
+  it('is held in memory when it is compressed, where it has room', async () => {
+    await write('m.npz', npz);
+    const data = await loadData(located(), { mostInMemory: 0 });
+    expect(data.train.images).toBeInstanceOf(Uint8Array);
+    expect(data.sha256).toBe((await loadData(located())).sha256);
+    // The largest array is y_train, a header of 128 bytes and three numbers of eight.
+    vi.spyOn(os, 'totalmem').mockReturnValue(2 * 152);
+    expect((await loadData(located())).train.count).toBe(3);
+    vi.spyOn(os, 'totalmem').mockReturnValue(2 * 152 - 1);
+    expect(await failure(loadData(located()))).toMatchObject({
+      code: 'data',
+      file: path.join(folder, 'm.npz'),
+      message: /y_train\.npy says that it has 152 bytes.*more than may be unpacked/,
+      remedy: /numpy\.savez, which does not compress/,
+    });
+    vi.restoreAllMocks();
   });
 
   it.each<[string, (bytes: Buffer) => Buffer, RegExp]>([

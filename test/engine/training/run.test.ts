@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs';
 import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
@@ -17,6 +18,7 @@ import { readCheckpoint } from '../../../src/engine/checkpoint/checkpoint.js';
 import { DataStore } from '../../../src/engine/data/dataStore.js';
 import { imageTensor, labelTensor } from '../../../src/engine/data/images.js';
 import { locateData } from '../../../src/engine/data/location.js';
+import type { Split } from '../../../src/engine/data/split.js';
 import { buildModel } from '../../../src/engine/model/model.js';
 import { divergedError } from '../../../src/engine/training/diverged.js';
 import { Meter } from '../../../src/engine/training/meter.js';
@@ -439,6 +441,69 @@ describe('a run of so many steps', () => {
   it('is refused where epochs are given too', async () => {
     await expect(project.queue().start(project.request({ steps: 10, epochs: 2 }))).rejects.toMatchObject({
       details: { code: 'config', field: 'steps' },
+    });
+  });
+});
+
+describe('a run on images that stay in their files', () => {
+  /** The same data are found in the store, which has not read them into memory. */
+  async function streamData(): Promise<Split> {
+    project.dataStore = new DataStore();
+    const location = locateData({ idx: 'data' }, project.directory, mediaDirectory);
+    const { train } = await project.dataStore.load(location, { mostInMemory: 0 });
+    expect(train.images).not.toBeInstanceOf(Uint8Array);
+    return train;
+  }
+
+  const threads = testBackend === 'wasm' ? [1, 2] : [1];
+  it.each(threads)('is the same to the last bit, by %d threads', async (workers) => {
+    project.workers = workers;
+    const changes = { augmentation: { mirrorPad: 1, flip: true } };
+    const memory = await project.train(changes, { name: 'memory' });
+    await streamData();
+    const streamed = await project.train(changes, { name: 'streamed' });
+    expect(streamed.summary.status).toBe('completed');
+    for (const name of ['epoch-0001', 'epoch-0003'])
+      expect(
+        (await checkpoint(streamed.runDirectory, name)).equals(await checkpoint(memory.runDirectory, name)),
+      ).toBe(true);
+    const measured = async (run: string) =>
+      (await metrics(run)).flatMap((record) =>
+        record.type === 'epoch' ? [record.testLoss, record.testAccuracy] : [],
+      );
+    expect(await measured(streamed.runDirectory)).toEqual(await measured(memory.runDirectory));
+  });
+
+  it.runIf(testBackend === 'wasm')('reads the next batch while this thread computes', async () => {
+    const { images } = await streamData();
+    const reading = vi.spyOn(images as Required<typeof images>, 'readInto');
+    let readBefore: number | undefined;
+    const engine = tf.engine();
+    const runKernel = engine.runKernel.bind(engine);
+    vi.spyOn(engine, 'runKernel').mockImplementation((...kernel) => {
+      if (reading.mock.calls.length > 0) readBefore ??= reading.mock.calls.length;
+      return runKernel(...kernel);
+    });
+    await project.train({ epochs: 1 });
+    expect(readBefore).toBe(2 * 15); // of the first and of the second of four batches of 60 images
+    expect(reading).toHaveBeenCalledTimes(60);
+  });
+
+  it('fails with the name of the file that is written into meanwhile', async () => {
+    reportEveryStep();
+    await streamData();
+    const images = path.join(project.directory, 'data', 'train-images-idx3-ubyte');
+    const { summary } = await project.train(
+      {},
+      {
+        onChange: ({ status, step }) => {
+          if (status === 'running' && step === 2) appendFileSync(images, 'x');
+        },
+      },
+    );
+    expect(summary).toMatchObject({
+      status: 'failed',
+      error: { code: 'data', file: images, message: expect.stringContaining('has changed') },
     });
   });
 });

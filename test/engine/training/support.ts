@@ -45,6 +45,8 @@ export class TinyProject {
     public runtime: Runtime,
     /** Threads that share each batch. */
     public workers: number | undefined = undefined,
+    /** Shared by the runs; each queue has its own where there is none. */
+    public dataStore: DataStore | undefined = undefined,
   ) {}
 
   static async create(
@@ -81,7 +83,7 @@ export class TinyProject {
     return new RunQueue({
       runtime: this.runtime,
       mediaDirectory,
-      dataStore: new DataStore(),
+      dataStore: this.dataStore ?? new DataStore(),
       workers: this.workers,
       listener: {
         changed: () => {},

@@ -57,7 +57,7 @@ const { network } = resolveNetwork(config, { shape, classes });
 const build = (): DcnetModel =>
   buildModel(network!, { seed: config.seed, averageDecay: config.averageDecay });
 const everyImage = Uint32Array.from({ length: count }, (_, i) => i);
-const batch = batchFrom(split, everyImage);
+const batch = await batchFrom(split, everyImage);
 /** Finished steps: an attack's random start depends on them. */
 const step = 7;
 /** No signs of gradients, which rounding may turn. */
@@ -144,7 +144,7 @@ describeOn('wasm', 'workers that share a batch', () => {
     const indices = everyImage.slice(-images).reverse();
     const x = imageTensor(split.images, shape, indices, network!.normalization);
     const expected = tf.tidy(() => model.predict(x)).dataSync();
-    expect(await team.predict(batchFrom(split, indices))).toEqual(Float32Array.from(expected));
+    expect(await team.predict(await batchFrom(split, indices))).toEqual(Float32Array.from(expected));
     const data = { info: { shape, classes }, test: split } as unknown as DataSet;
     expect(await evaluateSplit(model, data, 'test', { workers: team })).toEqual(
       await evaluateSplit(model, data, 'test'),
