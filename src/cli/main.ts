@@ -3,11 +3,13 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { version } from '../../package.json';
 import {
   type AttackName,
+  type AttackTarget,
   attackNames,
   attackNorms,
   defaultAttackedImages,
   defaultEpsilons,
   defaultSteps,
+  targetRules,
 } from '../core/attack/attack.js';
 import { angularNames, magnitudeNames, weightingNames } from '../core/config/operatorSchema.js';
 import type { ImageShape } from '../core/config/shape.js';
@@ -48,6 +50,10 @@ function attackList(text: string): AttackName[] {
   if (unknown !== undefined)
     throw new InvalidArgumentError(`There is no attack ${unknown}: allowed are ${attackNames.join(', ')}.`);
   return attackNames.filter((name) => chosen.includes(name));
+}
+
+function attackTarget(text: string): AttackTarget {
+  return targetRules.find((rule) => rule === text) ?? { class: text };
 }
 
 /** Numbers from 0, with commas; in order, each once. */
@@ -173,7 +179,12 @@ function createProgram(finish: (exitCode: number) => void): Command {
     ).argParser(sizes),
     new Option('--steps <number>', 'of BIM and PGD').argParser(count).default(defaultSteps),
     new Option('--restarts <number>', 'random starts of PGD').argParser(count).default(1),
-    new Option('--targeted', 'towards the class with the least score, not just away from the right one'),
+    new Option(
+      '--targeted [class]',
+      'towards a class, not just away from the right one: least-likely, random, next, or one by its name or number',
+    )
+      .preset('least-likely')
+      .argParser(attackTarget),
     new Option('--source <checkpoint>', 'transfer attacks from this network, too'),
     new Option('--images <number>', 'at most so many').argParser(count).default(defaultAttackedImages),
     new Option('--seed <number>', 'of random starts and noise').argParser(count).default(1),

@@ -1,6 +1,12 @@
 import path from 'node:path';
-import { type AttackName, type AttackNorm, attackTitle, normTitle } from '../core/attack/attack.js';
-import type { RobustnessCheck, RobustnessMeasurement } from '../core/attack/robustness.js';
+import {
+  type AttackName,
+  type AttackNorm,
+  type AttackTarget,
+  attackTitle,
+  normTitle,
+} from '../core/attack/attack.js';
+import { goalTitle, type RobustnessCheck, type RobustnessMeasurement } from '../core/attack/robustness.js';
 import { type EngineFlags, startEngine, withProgress } from './engine.js';
 import { type Output, percent, table } from './output.js';
 
@@ -11,7 +17,7 @@ export interface RobustnessFlags extends EngineFlags {
   readonly epsilons: readonly number[];
   readonly steps: number;
   readonly restarts: number;
-  readonly targeted?: true;
+  readonly targeted?: AttackTarget;
   readonly source?: string;
   readonly images: number;
   readonly seed: number;
@@ -20,7 +26,8 @@ export interface RobustnessFlags extends EngineFlags {
 
 /** What attacks of all sizes do to a checkpoint, and whether they can be believed. */
 export async function robustness(checkpoint: string, flags: RobustnessFlags, output: Output): Promise<void> {
-  const { backend, precision, media, source, output: file, targeted = false, ...options } = flags;
+  const { backend, precision, media, source, output: file, ...options } = flags;
+  const targeted: AttackTarget | false = flags.targeted ?? false;
   const engine = await startEngine({ backend, precision, media }, output);
   const request = {
     ...options,
@@ -41,9 +48,9 @@ function describe(measured: RobustnessMeasurement): string[] {
   const { data, split, sampleSize, accuracy, norm, epsilons, curves, noise, backend, source } = measured;
   const rows = [
     ['ε', ...epsilons.map(String)],
-    ...curves.map(({ attack, access, accuracies }) => [
-      `${attackTitle(attack)}, ${access}`,
-      ...accuracies.map(percent),
+    ...curves.flatMap(({ attack, access, accuracies, reached }) => [
+      [`${attackTitle(attack)}, ${access}`, ...accuracies.map(percent)],
+      ...(reached === undefined ? [] : [['  taken for the target', ...reached.map(percent)]]),
     ]),
     ['random noise', ...noise.map(percent)],
   ];
@@ -53,6 +60,7 @@ function describe(measured: RobustnessMeasurement): string[] {
     ...(source === undefined
       ? []
       : [`Transferred from ${source.checkpoint}, accuracy ${percent(source.accuracy)}`]),
+    `Goal of the attacks: ${goalTitle(measured.targeted)}`,
     `Accuracy under attack, ${normTitle(norm)} ≤ ε in pixel values of 255:`,
     table(rows),
   ];

@@ -233,7 +233,7 @@ export class Engine {
   /**
    * Attacks of all sizes on a checkpoint, and what they may be taken for.
    * @param request absolute paths; `file`: where the report goes as one self-contained HTML file
-   * @throws DcnetError `checkpoint`, `data`, `cancelled`, `usage` where the source does not fit, `io`
+   * @throws DcnetError `checkpoint`, `data`, `cancelled`, `usage` where the source or the target does not fit, `io`
    */
   robustness(
     { file, ...request }: RobustnessRequest & { readonly file?: string | undefined },

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { attackNameSchema, attackNormSchema } from '../core/attack/attack.js';
+import { attackNameSchema, attackNormSchema, attackTargetSchema } from '../core/attack/attack.js';
 import { behaviourComparisonSchema, weightComparisonSchema } from '../core/comparison/comparison.js';
 import { downloadNames } from '../core/data/downloads.js';
 import { runStateSchema, summarySchema } from '../core/run/run.js';
@@ -301,7 +301,7 @@ export const engineContract = {
         epsilons: z.array(z.number().min(0)).min(1).max(100),
         steps: z.number().int().positive().max(10_000),
         restarts: z.number().int().positive().max(1000),
-        targeted: z.boolean(),
+        targeted: z.union([z.literal(false), attackTargetSchema]),
         images: z.number().int().positive(),
         seed: z.number().int().nonnegative(),
       }),

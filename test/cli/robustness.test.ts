@@ -51,6 +51,33 @@ describe('dcnet robustness', () => {
   });
 
   it.each([
+    [['--targeted'], 'the class with the least score', 8],
+    [['--targeted', 'next'], 'the class after the image’s own', 8],
+    // Labels of the tiny data are 0, 1, 2, 3, 0, …
+    [['--targeted', '1'], 'class 1, 1; 2 images of this class left out', 6],
+  ])('goes towards a class by %j, and says so', async (flags, goal, images) => {
+    const { exitCode, stdout } = await dcnet(
+      'robustness',
+      checkpoint,
+      ...common,
+      '--epsilons',
+      '8',
+      ...flags,
+    );
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(`Goal of the attacks: ${goal}\n`);
+    expect(stdout).toContain(`n = ${images},`);
+    expect(stdout).toMatch(/PGD, white-box .*\n +taken for the target +\d+\.\d %\n/);
+  });
+
+  it('refuses a class that is none', async () => {
+    const { exitCode, stderr } = await dcnet('robustness', checkpoint, ...common, '--targeted', 'horse');
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('There is no class horse');
+    expect(stderr).toContain('0, 1, 2, 3');
+  });
+
+  it.each([
     [['--attacks', 'fgsm,cw'], 'no attack cw'],
     [['--epsilons', '1,-2'], 'not below 0'],
     [['--norm', 'l1'], 'Allowed choices are linf, l2'],

@@ -145,6 +145,15 @@ describe('a robustness report', { timeout: 60_000 }, () => {
     await close();
   });
 
+  it('says towards which class attacks go, and of how many images', async () => {
+    const targeted = { class: 3, name: 'deer', leftOut: 12 };
+    const { page, close } = await open('light', { ...measurement, sampleSize: 188, targeted });
+    const words = await page.locator('body').innerText();
+    expect(words).toContain('class 3, deer; 12 images of this class left out');
+    expect(words).toContain('the first 200 of 1,000 images less 12');
+    await close();
+  });
+
   it('says of FGSM alone that it says nothing', async () => {
     const { unbounded: _, ...rest } = measurement;
     const { page, close } = await open('light', { ...rest, curves: measurement.curves.slice(0, 1) });

@@ -1,5 +1,9 @@
 import { attackTitle, normTitle } from '../../src/core/attack/attack.js';
-import type { RobustnessCurve, RobustnessMeasurement } from '../../src/core/attack/robustness.js';
+import {
+  goalTitle,
+  type RobustnessCurve,
+  type RobustnessMeasurement,
+} from '../../src/core/attack/robustness.js';
 import type { RobustnessReport } from '../../src/protocol/robustness.js';
 import type { ChartContent } from '../shared/chart/content.js';
 import { checkpointName, count, fileSafe, inColumn, percent, short } from '../shared/format.js';
@@ -30,17 +34,18 @@ export function headline({ measurement, checks }: RobustnessReport): readonly [s
 export function measurementFacts({ measurement, writtenAt }: RobustnessReport): readonly Fact[] {
   const { epoch, step, data, split, sampleSize, splitSize, backend, norm, steps, restarts } = measurement;
   const { targeted, source, seed, adversarial, checkpointSha256 } = measurement;
+  const { leftOut } = typeof targeted === 'object' ? targeted : { leftOut: 0 };
   return [
     ['checkpoint', `after epoch ${count(epoch)} and step ${count(step)}`],
     [
       'measured on',
-      `${data}, ${split} split, the first ${count(sampleSize)} of ${count(splitSize)} images, ${backend}`,
+      `${data}, ${split} split, the first ${count(sampleSize + leftOut)} of ${count(splitSize)} images${leftOut === 0 ? '' : ` less ${count(leftOut)}`}, ${backend}`,
     ],
     [
       'attacks',
       `${normTitle(norm)}, ${count(steps)} steps, ${count(restarts)} ${restarts === 1 ? 'start' : 'starts'}, seed ${seed}`,
     ],
-    ['goal', targeted ? 'the class with the least score' : 'any wrong class'],
+    ['goal', goalTitle(targeted)],
     ...(adversarial === undefined ? [] : [['adversarially trained', adversarial] as const]),
     ...(source === undefined
       ? []

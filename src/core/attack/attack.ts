@@ -14,6 +14,18 @@ export const attackNorms = ['linf', 'l2'] as const;
 export type AttackNorm = (typeof attackNorms)[number];
 export const attackNormSchema = z.enum(attackNorms);
 
+/**
+ * Which class a targeted attack moves an image towards:
+ * - `least-likely` the one with the least score on the clean image (Kurakin, Goodfellow and Bengio 2017, section 2.3)
+ * - `random` a wrong one that is drawn (the average case of Carlini and Wagner 2017)
+ * - `next` the one after its own, (label + 1) mod classes
+ */
+export const targetRules = ['least-likely', 'random', 'next'] as const;
+
+/** A rule, or one class for all images by its name or its number from 0; images of that class are left out. */
+export const attackTargetSchema = z.union([z.enum(targetRules), z.object({ class: z.string() })]);
+export type AttackTarget = Readonly<z.infer<typeof attackTargetSchema>>;
+
 /** Steps of an iterative attack where nobody asks for a number. */
 export const defaultSteps = 10;
 

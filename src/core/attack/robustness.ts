@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { attackNameSchema, attackNormSchema } from './attack.js';
+import { attackNameSchema, attackNormSchema, targetRules } from './attack.js';
 
 const share = z.number();
 
@@ -38,7 +38,7 @@ export const robustnessSchema = z.object({
   data: z.string(),
   split: z.enum(['train', 'test']),
   sampleSize: z.number().int(),
-  /** Images of the whole split: `sampleSize` are its first ones. */
+  /** Images of the whole split: `sampleSize` are its first ones, less those that are left out. */
   splitSize: z.number().int(),
   classes: z.number().int(),
   backend: z.string(),
@@ -48,8 +48,13 @@ export const robustnessSchema = z.object({
   epsilons: z.array(z.number()),
   steps: z.number().int(),
   restarts: z.number().int(),
-  /** Towards the class with the least score on the clean image (Kurakin et al. 2017), not just away from the own. */
-  targeted: z.boolean(),
+  /** The class that attacks go towards; `false`: just away from the image's own. */
+  targeted: z.union([
+    z.literal(false),
+    z.enum(targetRules),
+    /** `leftOut`: images of this class among the first ones, which are not attacked. */
+    z.object({ class: z.number().int(), name: z.string(), leftOut: z.number().int() }),
+  ]),
   /** What the network was adversarially trained with, in words. */
   adversarial: z.string().optional(),
   /** Whose gradients the transferred attacks use. */
@@ -65,3 +70,19 @@ export const robustnessSchema = z.object({
   unbounded: z.object({ epsilon: z.number(), steps: z.number().int(), accuracy: share }).optional(),
 });
 export type RobustnessMeasurement = z.infer<typeof robustnessSchema>;
+
+/** Where attacks go, in words: `any wrong class`. */
+export function goalTitle(targeted: RobustnessMeasurement['targeted']): string {
+  if (typeof targeted === 'object')
+    return `class ${targeted.class}, ${targeted.name}; ${targeted.leftOut.toLocaleString('en')} ${targeted.leftOut === 1 ? 'image' : 'images'} of this class left out`;
+  switch (targeted) {
+    case false:
+      return 'any wrong class';
+    case 'least-likely':
+      return 'the class with the least score';
+    case 'random':
+      return 'a random wrong class';
+    case 'next':
+      return 'the class after the image’s own';
+  }
+}

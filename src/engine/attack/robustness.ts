@@ -2,16 +2,18 @@ import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import type { AttackName, AttackNorm, AttackOptions } from '../../core/attack/attack.js';
 import type { RobustnessCurve, RobustnessMeasurement } from '../../core/attack/robustness.js';
+import { DcnetError } from '../../core/errors.js';
 import type { WorkProgress } from '../../protocol/engine.js';
 import { throwIfCancelled } from '../cancelled.js';
 import type { DataSet } from '../data/dataSet.js';
-import { imageTensor, inOrder, labelTensor } from '../data/images.js';
+import { imageTensor, labelTensor } from '../data/images.js';
 import { attackImages } from './attack.js';
 import { ballAround } from './ball.js';
 import { type Attacked, type Goal, objectiveGradient, objectives } from './objective.js';
 import { type PixelScale, pixelScale } from './pixelScale.js';
 import { randomPerturbation } from './randomPerturbation.js';
 import { renormalised } from './renormalised.js';
+import { chooseTargets, type Target } from './targets.js';
 
 export interface RobustnessOptions {
   readonly attacks: readonly AttackName[];
@@ -20,8 +22,9 @@ export interface RobustnessOptions {
   readonly epsilons: readonly number[];
   readonly steps: number;
   readonly restarts: number;
-  readonly targeted: boolean;
-  /** At most so many images from the start of the split. */
+  /** `false`: away from the image's own class. */
+  readonly targeted: Target | false;
+  /** At most so many images from the start of the split, less those of a class that attacks go towards. */
   readonly images: number;
   readonly seed: number;
 }
@@ -33,6 +36,7 @@ export type MeasuredRobustness = Pick<
   | 'sampleSize'
   | 'splitSize'
   | 'classes'
+  | 'targeted'
   | 'accuracy'
   | 'curves'
   | 'noise'
@@ -55,7 +59,7 @@ interface Tally {
  * Accuracy under attacks of all sizes, by the network's own gradients and, where there is a source, by that one's: a
  * transferred attack asks the network for nothing but its answer to the images that come out.
  * @param batch images at a time
- * @throws DcnetError `cancelled`
+ * @throws DcnetError `cancelled`, or `usage` where every image is of the class that attacks go towards
  */
 export async function measureRobustness(
   target: Attacked,
@@ -71,7 +75,19 @@ export async function measureRobustness(
   const { shape, classes } = data.info;
   const source = transferred && renormalised(transferred, target.normalization);
   const scale = pixelScale(target.normalization);
-  const images = Math.min(split.count, options.images);
+  const first = Math.min(split.count, options.images);
+  const ownClass = typeof targeted === 'object' ? targeted.class : undefined;
+  const attacked = Uint32Array.from({ length: first }, (_, i) => i).filter(
+    (index) => split.labels[index] !== ownClass,
+  );
+  const images = attacked.length;
+  if (images === 0)
+    throw new DcnetError({
+      code: 'usage',
+      message: `Every image is of the class ${data.info.classNames[ownClass!]}, towards which attacks were to go.`,
+      remedy: 'Name another class, or more images.',
+    });
+  const targetsOf = targeted === false ? undefined : chooseTargets(targeted, target, split, classes, seed);
   const tallyOf = (attack: AttackName, access: Tally['access']): Tally => ({
     attack,
     access,
@@ -98,14 +114,13 @@ export async function measureRobustness(
   const progress = (activity: string, part: number, size: number): void =>
     report({ activity, done: done * parts + part * size, total: images * parts });
 
-  for (const indices of inOrder(split, batch, images)) {
+  for (let from = 0; from < images; from += batch) {
+    const indices = attacked.subarray(from, from + batch);
     const n = indices.length;
     const x = imageTensor(split.images, shape, indices, target.normalization);
     const labels = labelTensor(split.labels, indices);
-    const least = tf.tidy(() =>
-      tf.cast<tf.Tensor1D>(tf.argMin(target.predict(x), 1) as tf.Tensor1D, 'int32'),
-    );
-    const goal: Goal = targeted ? { kind: 'towards', targets: least } : { kind: 'away', labels };
+    const targets = targetsOf?.(x, indices);
+    const goal: Goal = targets !== undefined ? { kind: 'towards', targets } : { kind: 'away', labels };
     const taken = (model: Attacked, moved: tf.Tensor4D, as: tf.Tensor1D): number =>
       tf.tidy(
         () => tf.sum(tf.cast(tf.equal(tf.argMax(model.predict(moved), 1), as), 'int32')).dataSync()[0]!,
@@ -130,7 +145,7 @@ export async function measureRobustness(
             signal,
           );
           tally.right[i]! += taken(target, adversarial, labels);
-          if (targeted) tally.reached[i]! += taken(target, adversarial, least);
+          if (targets !== undefined) tally.reached[i]! += taken(target, adversarial, targets);
           const last = tf.tidy(() => tf.sum(objectives(by.predict(adversarial), goal)).dataSync()[0]!);
           for (const [step, sum] of [...found.objectives, last].entries())
             tally.objectives[i]![step] = (tally.objectives[i]![step] ?? 0) + sum / images;
@@ -147,7 +162,7 @@ export async function measureRobustness(
         adversarial.dispose();
       }
     } finally {
-      tf.dispose([x, labels, least]);
+      tf.dispose([x, labels, ...(targets === undefined ? [] : [targets])]);
     }
     done += n;
     progress('Attacking', 0, n);
@@ -158,13 +173,17 @@ export async function measureRobustness(
     sampleSize: images,
     splitSize: split.count,
     classes,
+    targeted:
+      typeof targeted === 'object'
+        ? { ...targeted, name: data.info.classNames[targeted.class]!, leftOut: first - images }
+        : targeted,
     accuracy: right / images,
     sourceAccuracy: source === undefined ? undefined : sourceRight / images,
     curves: tallies.map(({ attack, access, right: rights, reached, objectives: sums }) => ({
       attack,
       access,
       accuracies: rights.map((count) => count / images),
-      ...(targeted ? { reached: reached.map((count) => count / images) } : {}),
+      ...(targetsOf === undefined ? {} : { reached: reached.map((count) => count / images) }),
       objectives: sums,
     })),
     noise: noise.map((count) => count / images),

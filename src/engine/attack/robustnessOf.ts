@@ -1,3 +1,4 @@
+import type { AttackTarget } from '../../core/attack/attack.js';
 import { robustnessChecks } from '../../core/attack/checks.js';
 import { describeAdversarial } from '../../core/config/trainingSchema.js';
 import { DcnetError } from '../../core/errors.js';
@@ -12,8 +13,11 @@ import { batchSize } from '../model/batchSize.js';
 import { describeMachine } from '../training/environment.js';
 import { RunFolder } from '../training/runFolder.js';
 import { measureRobustness, type RobustnessOptions } from './robustness.js';
+import { targetOf } from './targets.js';
 
-export interface RobustnessRequest extends RobustnessOptions {
+export interface RobustnessRequest extends Omit<RobustnessOptions, 'targeted'> {
+  /** `false`: away from the image's own class. */
+  readonly targeted: AttackTarget | false;
   /** Absolute. */
   readonly checkpoint: string;
   readonly split: 'train' | 'test';
@@ -23,10 +27,10 @@ export interface RobustnessRequest extends RobustnessOptions {
 
 /**
  * Measure a checkpoint's robustness, and whether the measurement can be believed.
- * @throws DcnetError `checkpoint`, `data`, `cancelled`, or `usage` where the source does not fit
+ * @throws DcnetError `checkpoint`, `data`, `cancelled`, or `usage` where the source or the target does not fit
  */
 export async function robustnessOf(
-  { checkpoint: file, split, source: sourceFile, ...options }: RobustnessRequest,
+  { checkpoint: file, split, source: sourceFile, targeted, ...options }: RobustnessRequest,
   context: Context<WorkProgress>,
   { mediaDirectory, dataStore, backend }: { mediaDirectory: string; dataStore: DataStore; backend: string },
 ): Promise<RobustnessReport> {
@@ -51,7 +55,7 @@ export async function robustnessOf(
       source?.model,
       data,
       split,
-      options,
+      { ...options, targeted: targeted && targetOf(targeted, data.info.classNames) },
       batch,
       context,
     );
@@ -59,7 +63,7 @@ export async function robustnessOf(
     const run = (await RunFolder.ofCheckpoint(file))?.name;
     const sourceRun = sourceFile === undefined ? undefined : (await RunFolder.ofCheckpoint(sourceFile))?.name;
     const { adversarial } = metadata.config;
-    const { norm, epsilons, steps, restarts, targeted, seed } = options;
+    const { norm, epsilons, steps, restarts, seed } = options;
     const measurement = {
       version: 1 as const,
       ...(run === undefined ? {} : { run }),
@@ -74,7 +78,6 @@ export async function robustnessOf(
       epsilons: [...epsilons],
       steps,
       restarts,
-      targeted,
       ...(adversarial === undefined ? {} : { adversarial: describeAdversarial(adversarial) }),
       ...(sourceFile === undefined
         ? {}

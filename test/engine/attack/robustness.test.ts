@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { renormalised } from '../../../src/engine/attack/renormalised.js';
 import { measureRobustness, type RobustnessOptions } from '../../../src/engine/attack/robustness.js';
+import { chooseTargets, type Target, targetOf } from '../../../src/engine/attack/targets.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import type { DataSet } from '../../../src/engine/data/dataSet.js';
 import { imageTensor } from '../../../src/engine/data/images.js';
@@ -20,10 +21,14 @@ const split = {
   images: Uint8Array.from(randomValues(4, count * 36, 0, 256)),
   labels: Uint8Array.from({ length: count }, (_, i) => i % 4),
 };
-const data = { test: split, train: split, info: { shape, classes: 4 } } as unknown as DataSet;
+const classNames = ['a', 'b', '7', 'd'];
+const data = {
+  ...{ test: split, train: split },
+  info: { shape, classes: 4, classNames },
+} as unknown as DataSet;
 const net = (seed: number) =>
   modelOf([{ type: 'conv', filters: 5 }, { type: 'flatten' }, { type: 'dense', units: 4 }], shape, seed);
-const options: RobustnessOptions = {
+const options = {
   attacks: ['fgsm', 'pgd'],
   norm: 'linf',
   epsilons: [0, 16],
@@ -32,7 +37,7 @@ const options: RobustnessOptions = {
   targeted: false,
   images: 10,
   seed: 1,
-};
+} as const satisfies RobustnessOptions;
 const silent = { signal: new AbortController().signal, report: () => {} };
 
 beforeAll(async () => {
@@ -128,10 +133,45 @@ describe('a measurement', () => {
 
   test('towards the least likely class counts how many get there', async () => {
     const target = net(1);
-    const towards = { ...options, targeted: true, epsilons: [0, 255], steps: 20 };
+    const towards = { ...options, targeted: 'least-likely', epsilons: [0, 255], steps: 20 } as const;
     const { curves } = await measureRobustness(target, undefined, data, 'test', towards, 10, silent);
     expect(curves[1]!.reached![0]).toBe(0);
     expect(curves[1]!.reached![1]).toBeGreaterThan(0.8);
+    target.dispose();
+  });
+
+  test('towards one class leaves its images out, and says how many', async () => {
+    const target = net(1);
+    const towards = { ...options, targeted: { class: 2 }, attacks: ['bim'], steps: 20 } as const;
+    const epsilons = [0, 255];
+    const { numTensors } = tf.memory();
+    const measured = await measureRobustness(
+      target,
+      undefined,
+      data,
+      'test',
+      { ...towards, epsilons },
+      3,
+      silent,
+    );
+    expect(tf.memory().numTensors).toBe(numTensors);
+    // Labels are 0, 1, 2, 3, 0, …: of the first ten images the third and the seventh.
+    expect(measured).toMatchObject({ sampleSize: 8, targeted: { class: 2, name: '7', leftOut: 2 } });
+    const others = [0, 1, 3, 4, 5, 7, 8, 9];
+    const predicted = tf.tidy(
+      () =>
+        tf
+          .argMax(target.predict(imageTensor(split.images, shape, others, target.normalization)), 1)
+          .arraySync() as number[],
+    );
+    const [curve] = measured.curves;
+    expect(curve!.reached![0]).toBe(predicted.filter((cls) => cls === 2).length / 8);
+    expect(measured.accuracy).toBe(predicted.filter((cls, i) => cls === others[i]! % 4).length / 8);
+    expect(curve!.reached![1]).toBeGreaterThan(0.8);
+    const all = { ...split, labels: new Uint8Array(count).fill(2) };
+    await expect(
+      measureRobustness(target, undefined, { ...data, test: all }, 'test', towards, 3, silent),
+    ).rejects.toMatchObject({ details: { code: 'usage', message: /Every image is of the class 7/ } });
     target.dispose();
   });
 
@@ -149,6 +189,78 @@ describe('a measurement', () => {
     await expect(work).rejects.toMatchObject({ details: { code: 'cancelled' } });
     expect(tf.memory().numTensors).toBe(numTensors);
     target.dispose();
+  });
+});
+
+describe('the class that an attack goes towards', () => {
+  const many = {
+    count: 3000,
+    images: split.images,
+    labels: Uint8Array.from({ length: 3000 }, (_, i) => i % 4),
+  };
+  const every = Uint32Array.from({ length: 3000 }, (_, i) => i);
+  /** Scores −|class − 100·first pixel|: the last class has least for 0, the first one for 0.03. */
+  const ruler = {
+    normalization: { mean: [0], scale: [1] },
+    predict: (x: tf.Tensor4D) =>
+      tf.neg(
+        tf.abs(
+          tf.sub(
+            tf.tensor2d([[0, 1, 2, 3]]),
+            tf.mul(100, tf.reshape(tf.slice(x, 0, [-1, 1, 1, 1]), [-1, 1])),
+          ),
+        ),
+      ) as tf.Tensor2D,
+  };
+  const drawn = (target: Target, seed = 1, indices = every): number[] => {
+    const x = tf.zeros<tf.Rank.R4>([1, 1, 1, 1]);
+    const targets = chooseTargets(target, ruler, many, 4, seed)(x, indices);
+    expect(targets.dtype).toBe('int32');
+    const values = targets.arraySync();
+    tf.dispose([x, targets]);
+    return values;
+  };
+
+  test('is the one after the own, the last class’s the first', () => {
+    expect(drawn('next', 1, Uint32Array.of(0, 1, 2, 3, 7))).toEqual([1, 2, 3, 0, 0]);
+  });
+
+  test('is the one with the least score', () => {
+    const x = tf.tensor4d([0, 0.03, 0.005], [3, 1, 1, 1]);
+    const targets = chooseTargets('least-likely', ruler, many, 4, 1)(x, Uint32Array.of(0, 1, 2));
+    expect(targets.arraySync()).toEqual([3, 0, 3]);
+    tf.dispose([x, targets]);
+  });
+
+  test('is drawn from the wrong ones alone, each as often, by seed and image', () => {
+    const targets = drawn('random');
+    const counts = Array.from({ length: 4 }, () => new Array<number>(4).fill(0));
+    for (const [i, target] of targets.entries()) counts[i % 4]![target]!++;
+    // 750 images of a class, 250 for each other one: 4 standard deviations are 52.
+    for (const [label, row] of counts.entries())
+      for (const [target, times] of row.entries())
+        if (target === label) expect(times).toBe(0);
+        else expect(Math.abs(times - 250)).toBeLessThan(52);
+    expect(drawn('random')).toEqual(targets);
+    expect(drawn('random', 2)).not.toEqual(targets);
+    const some = Uint32Array.of(2999, 5, 17);
+    expect(drawn('random', 1, some)).toEqual([...some].map((index) => targets[index]));
+  });
+
+  test('is found by its name, then by its number', () => {
+    expect(targetOf({ class: 'd' }, classNames)).toEqual({ class: 3 });
+    expect(targetOf({ class: '1' }, classNames)).toEqual({ class: 1 });
+    expect(targetOf({ class: '7' }, classNames)).toEqual({ class: 2 });
+    expect(targetOf('next', classNames)).toBe('next');
+    for (const name of ['e', '4', '-1', '', '1.0'])
+      expect(() => targetOf({ class: name }, classNames)).toThrow(
+        expect.objectContaining({
+          details: expect.objectContaining({
+            code: 'usage',
+            remedy: expect.stringMatching(/a, b, 7, d.*0 to 3/),
+          }),
+        }),
+      );
   });
 });
 
@@ -176,6 +288,12 @@ test('the engine measures a checkpoint, transfers from another', async () => {
   expect(robustnessReportSchema.parse(report)).toEqual(report);
   expect(report.measurement).toMatchObject({ run: 'a', sampleSize: 8, source: { run: 'b' } });
   expect(report.checks.find(({ name }) => name === 'attacks')!.status).toBe('failed');
+  const towards = await robustness({ ...mutable, images: 8, targeted: { class: '3' } }, silent);
+  expect(robustnessReportSchema.parse(towards)).toEqual(towards);
+  // Labels of the tiny data are 0, 1, 2, 3, 0, …
+  expect(towards.measurement).toMatchObject({ sampleSize: 6, targeted: { class: 3, name: '3', leftOut: 2 } });
+  const nowhere = async () => robustness({ ...mutable, targeted: { class: 'dog' } }, silent);
+  await expect(nowhere()).rejects.toMatchObject({ details: { code: 'usage', message: /no class dog/ } });
   const itself = async () => robustness({ ...mutable, source: fileOf(a) }, silent);
   await expect(itself()).rejects.toMatchObject({ details: { code: 'usage' } });
   const other = await TinyProject.create(undefined, { side: 10 });
