@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import * as z from 'zod';
 import { resolveNetwork } from '../core/config/network.js';
 import { configSchema } from '../core/config/schema.js';
-import { asDcnetError } from '../core/errors.js';
+import { asDcnetError, DcnetError } from '../core/errors.js';
 import { normals } from '../core/random.js';
 import {
   type BackendChoice,
@@ -16,7 +15,7 @@ import {
   type RuntimeReport,
 } from '../protocol/engine.js';
 import { probeRuntimes, type Runtime, startBackend } from './backend/backend.js';
-import { replaceFile } from './checkpoint/atomicFile.js';
+import { failureMs, readFatalLoad, whileMarked, writeIfPossible } from './backend/crashMarks.js';
 import { buildModel } from './model/model.js';
 import { autoChose, judgeTrials, type TrialOutcome } from './runtimeChoice.js';
 import { userDataFolder } from './setup/runtimeFolder.js';
@@ -43,27 +42,36 @@ const trialsSchema = z.object({
 });
 type Trials = z.infer<typeof trialsSchema>;
 
-/** What failed once may have had no room beside another program: it is tried again after so long. */
-const failureMs = 24 * 3600 * 1000;
-
 /** The trial that a process is making: where the process is no more, the runtime took it down. */
 const underTrialSchema = z.object({ machine: z.string(), name: backendNameSchema, pid: z.number().int() });
 
 /**
  * Choose and start the tensor runtime of this process. `auto` is the fastest of those that work: where there are
  * several, each takes a few training steps of a small decoupled network, once for a machine and its versions. One that fails,
- * takes its process down or computes something else than the others drops out for a day, and is told of. In fp16 only webgpu computes.
+ * takes its process down, already when it loads, or computes something else than the others drops out for a day, and is told
+ * of. In fp16 only webgpu computes.
  * @throws DcnetError `backend` where the choice does not run here
  */
 export async function startRuntime(choice: BackendChoice, precision: Precision = 'fp32'): Promise<Runtime> {
   if (choice !== 'auto') return startBackend(choice, precision);
-  if (precision === 'fp16') return startBackend('webgpu', precision);
+  if (precision === 'fp16') return startHalfPrecision();
   const reports = await probeRuntimes();
   const candidates = candidatesOf(reports);
   const trials = candidates.length < 2 ? undefined : await trialsOf(candidates);
   const name = trials === undefined ? candidates[0]?.name : fastest(trials);
   const runtime = await startBackend(name ?? 'wasm');
   return { ...runtime, why: autoChose(runtime.name, reports, trials) };
+}
+
+/** @throws DcnetError `backend` where webgpu does not run here, or took down the process that loaded it last */
+async function startHalfPrecision(): Promise<Runtime> {
+  const fatal = await readFatalLoad('webgpu');
+  if (fatal === undefined) return startBackend('webgpu', 'fp16');
+  throw new DcnetError({
+    code: 'backend',
+    message: `In fp16 only webgpu computes: ${fatal}`,
+    remedy: 'Or use --precision fp32 (setting dcnet.precision).',
+  });
 }
 
 /** The runtime that `auto` takes here, and the speeds it was chosen by; nothing is measured for it. */
@@ -109,7 +117,7 @@ async function trialsOf(candidates: readonly RuntimeReport[]): Promise<Trials> {
     try {
       outcomes.set(
         name,
-        await whileTold({ machine, name, pid: process.pid }, async () => {
+        await whileMarked(trialFile(), { machine, name, pid: process.pid }, async () => {
           await startBackend(name);
           return takeTrial();
         }),
@@ -119,38 +127,9 @@ async function trialsOf(candidates: readonly RuntimeReport[]): Promise<Trials> {
     }
   }
   const trials: Trials = { machine, measuredAt: Date.now(), ...judgeTrials(outcomes) };
-  await write(speedsFile(), trials);
+  await writeIfPossible(speedsFile(), trials);
   return trials;
 }
-
-async function write(file: string, content: object): Promise<void> {
-  try {
-    await mkdir(path.dirname(file), { recursive: true });
-    await replaceFile(file, JSON.stringify(content));
-  } catch {
-    // A disk that cannot be written to costs a second at the next start, no more.
-  }
-}
-
-/** Take a trial while a file tells of it, which stays where the runtime takes the process down. */
-async function whileTold<T>(trial: z.infer<typeof underTrialSchema>, take: () => Promise<T>): Promise<T> {
-  const forget = (): void => rmSync(trialFile(), { force: true });
-  // Who ends the process is not the runtime.
-  const end = (signal: NodeJS.Signals): void => {
-    forget();
-    process.kill(process.pid, signal);
-  };
-  await write(trialFile(), trial);
-  for (const signal of endSignals) process.once(signal, end);
-  try {
-    return await take();
-  } finally {
-    for (const signal of endSignals) process.off(signal, end);
-    forget();
-  }
-}
-
-const endSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The runtime whose trial ended its process, for nobody's taking it back: by a crash that cannot be caught. */
 async function readFatalTrial(machine: string): Promise<BackendName | undefined> {

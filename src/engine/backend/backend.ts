@@ -6,7 +6,7 @@ import { DcnetError } from '../../core/errors.js';
 import type { RuntimeChoice } from '../../core/run/runtime.js';
 import type { BackendName, Precision, RuntimeReport } from '../../protocol/engine.js';
 import { repairAveragePoolGradient } from './pooling.js';
-import { loadTensorflow, proveGpu, tensorflowDevice } from './tensorflow.js';
+import { loadTensorflow, probeTensorflow, proveGpu, tensorflowDevice } from './tensorflow.js';
 import { completeWasm, prepareWasm, probeWasm, wasmDevice } from './wasm.js';
 import { completeWebgpu, prepareWebgpu, probeWebgpu } from './webgpu.js';
 
@@ -35,7 +35,7 @@ export async function startBackend(choice: Runtime['name'], precision: Precision
   }
   switch (choice) {
     case 'tensorflow': {
-      const tensorflow = loadTensorflow();
+      const tensorflow = await loadTensorflow();
       if (!tensorflow.available) {
         throw new DcnetError({
           code: 'backend',
@@ -70,18 +70,13 @@ export async function startBackend(choice: Runtime['name'], precision: Precision
   }
 }
 
-/** What runs in this process and what does not, each with its version or the reason. Changes no backend. */
+/**
+ * What runs in this process and what does not, each with its version or the reason. Changes no backend. A native library that
+ * took down the process that loaded it last is not loaded.
+ */
 export async function probeRuntimes(): Promise<RuntimeReport[]> {
-  const tensorflow = loadTensorflow();
   return [
-    tensorflow.available
-      ? {
-          name: 'tensorflow',
-          available: true,
-          version: tensorflow.version,
-          device: await tensorflowDevice(tensorflow),
-        }
-      : { name: 'tensorflow', available: false, reason: tensorflow.reason },
+    await probeTensorflow(),
     await probeWebgpu(),
     await probeWasm(),
     { name: 'cpu', available: true, version: tf.version_core, device: cpuDevice },

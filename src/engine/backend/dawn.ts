@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { webgpuRuntimeFolder } from '../setup/runtimeFolder.js';
+import { readFatalLoad, whileLoading } from './crashMarks.js';
 
 /** Dawn, Chromium's WebGPU, as a library for Node; the version that was tried: others need a newer glibc. */
 export const dawnPackage = { name: 'webgpu', version: '0.6.2' } as const;
@@ -28,11 +29,18 @@ let opened: Promise<Dawn> | undefined;
 
 /** Load Dawn and ask it for the fastest adapter; once a process. */
 export function openDawn(): Promise<Dawn> {
-  opened ??= tryDawn([
+  const places = [
     createRequire(import.meta.url), // the project's own install
     createRequire(path.join(webgpuRuntimeFolder(), 'package.json')),
-  ]);
+  ];
+  opened ??= whileLoading({ name: 'webgpu', file: dawnBinding, places }, () => tryDawn(places));
   return opened;
+}
+
+/** As {@link openDawn}, but what took down the process that loaded it last is not loaded. */
+export async function probeDawn(): Promise<Dawn> {
+  const fatal = opened === undefined ? await readFatalLoad('webgpu') : undefined;
+  return fatal === undefined ? openDawn() : { available: false, reason: fatal };
 }
 
 /** As {@link openDawn}, each time anew: the first place where it is installed counts. */

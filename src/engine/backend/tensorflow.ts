@@ -3,9 +3,11 @@ import path from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { DcnetError } from '../../core/errors.js';
+import type { RuntimeReport } from '../../protocol/engine.js';
 import { explainNoGpu, findDriverFor } from '../setup/cuda.js';
 import { kernelLibrary, readKernelSources } from '../setup/kernelSources.js';
 import { tensorflowRuntimeFolder } from '../setup/runtimeFolder.js';
+import { readFatalLoad, whileLoading } from './crashMarks.js';
 import { registerTensorflowKernels } from './fusedTensorflow.js';
 
 /** The optional native runtime: TensorFlow's C library, on an NVIDIA GPU where there is one. */
@@ -25,7 +27,7 @@ export type Tensorflow =
 /** `require`, or what stands in for it in a test. */
 export type Load = ((name: string) => unknown) & { readonly resolve?: (name: string) => string };
 
-let loaded: Tensorflow | undefined;
+let loading: Promise<Tensorflow> | undefined;
 const otherFolders = new Set<string>();
 
 /**
@@ -33,18 +35,33 @@ const otherFolders = new Set<string>();
  * native library lies beside it. tfjs keeps its engine and kernels on the global object, so that the binding's copy
  * of tfjs and the bundled one share them.
  */
-export function loadTensorflow(): Tensorflow {
-  if (loaded !== undefined) return loaded;
-  loaded = tryTensorflow(
-    [
-      createRequire(import.meta.url), // the project's own install
-      createRequire(path.join(tensorflowRuntimeFolder(), 'package.json')), // what `dcnet setup tensorflow` made
-      ...[...otherFolders].map((folder) => createRequire(path.join(folder, 'package.json'))),
-    ],
-    [...otherFolders],
+export function loadTensorflow(): Promise<Tensorflow> {
+  loading ??= loadInstalled();
+  return loading;
+}
+
+async function loadInstalled(): Promise<Tensorflow> {
+  const folders = [...otherFolders];
+  const places = [
+    createRequire(import.meta.url), // the project's own install
+    createRequire(path.join(tensorflowRuntimeFolder(), 'package.json')), // what `dcnet setup tensorflow` made
+    ...folders.map((folder) => createRequire(path.join(folder, 'package.json'))),
+  ];
+  const loaded = await whileLoading({ name: 'tensorflow', file: `${packageName}/package.json`, places }, () =>
+    tryTensorflow(places, folders),
   );
   if (loaded.available && loaded.withoutKernels === undefined && !usesGpu()) registerTensorflowKernels();
   return loaded;
+}
+
+/** As {@link loadTensorflow}, but what took down the process that loaded it last is not loaded. */
+export async function probeTensorflow(): Promise<RuntimeReport> {
+  const fatal = loading === undefined ? await readFatalLoad('tensorflow') : undefined;
+  if (fatal !== undefined) return { name: 'tensorflow', available: false, reason: fatal };
+  const loaded = await loadTensorflow();
+  return loaded.available
+    ? { name: 'tensorflow', available: true, version: loaded.version, device: await tensorflowDevice(loaded) }
+    : { name: 'tensorflow', available: false, reason: loaded.reason };
 }
 
 /**

@@ -3,7 +3,7 @@ import '@tensorflow/tfjs-backend-webgpu/dist/register_all_kernels';
 import { DcnetError } from '../../core/errors.js';
 import type { Precision, RuntimeReport } from '../../protocol/engine.js';
 import { tunedKernelsFile } from '../setup/runtimeFolder.js';
-import { openDawn, withEvents } from './dawn.js';
+import { openDawn, probeDawn, withEvents } from './dawn.js';
 import { DawnBackend } from './dawnBackend.js';
 import { repairAveragePoolGradient } from './pooling.js';
 import { Tuner } from './tuning.js';
@@ -82,7 +82,7 @@ export function completeWebgpu(precision: Precision): void {
 }
 
 export async function probeWebgpu(): Promise<RuntimeReport> {
-  const dawn = await openDawn();
+  const dawn = await probeDawn();
   if (!dawn.available) return { name: 'webgpu', available: false, reason: dawn.reason };
   const { info } = dawn.adapter;
   return {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import * as z from 'zod';
 import { DcnetError } from '../../core/errors.js';
 import type { TensorflowVariant, WorkProgress } from '../../protocol/engine.js';
+import { forgetFatalLoad } from '../backend/crashMarks.js';
 import { runCommand } from './command.js';
 import { explainNoGpu, findDriverFor } from './cuda.js';
 import { kernelLibrary, readKernelSources } from './kernelSources.js';
@@ -64,6 +65,7 @@ export async function setUpTensorflow(options: SetUpOptions): Promise<SetUpResul
     const proof = await prove(setUp);
     await rm(folder, { recursive: true, force: true });
     await rename(work, folder);
+    forgetFatalLoad('tensorflow');
     options.report({ activity: 'Done', done: steps.length, total: steps.length });
     return { folder, ...proof };
   } catch (thrown) {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import * as z from 'zod';
 import { DcnetError } from '../../core/errors.js';
 import type { WorkProgress } from '../../protocol/engine.js';
+import { forgetFatalLoad } from '../backend/crashMarks.js';
 import { dawnBinding, dawnPackage } from '../backend/dawn.js';
 import { runCommand } from './command.js';
 import { webgpuRuntimeFolder } from './runtimeFolder.js';
@@ -67,6 +68,7 @@ export async function setUpWebgpu({
     const { device } = proofSchema.parse(JSON.parse(output.trim().split('\n').at(-1)!));
     await rm(folder, { recursive: true, force: true });
     await rename(work, folder);
+    forgetFatalLoad('webgpu');
     tell('Done', 2);
     return { folder, version: dawnPackage.version, device };
   } catch (thrown) {

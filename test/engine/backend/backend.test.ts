@@ -55,7 +55,7 @@ describe('startBackend', () => {
   test('tensorflow, where it is not installed: an error with the reason and what to do; auto is wasm', async ({
     skip,
   }) => {
-    if (loadTensorflow().available) skip('TensorFlow is installed here');
+    if ((await loadTensorflow()).available) skip('TensorFlow is installed here');
     const failure = await startBackend('tensorflow').catch((thrown: unknown) => thrown);
     expect(failure).toBeInstanceOf(DcnetError);
     const { code, message, remedy } = (failure as DcnetError).details;

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { Engine } from '../../../src/engine/service.js';
+import { userDataFolder } from '../../../src/engine/setup/runtimeFolder.js';
 import { setUpWebgpu } from '../../../src/engine/setup/webgpu.js';
 import type { WorkProgress } from '../../../src/protocol/engine.js';
 
@@ -20,6 +22,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.unstubAllEnvs();
   process.env.PATH = PATH;
   await rm(home, { recursive: true, force: true });
 });
@@ -92,7 +95,11 @@ describe.skipIf(process.platform === 'win32')('setting WebGPU up', () => {
     }
   });
 
-  it('installs what loads, also where it finds no GPU', async () => {
+  it('installs what loads, also where it finds no GPU; what its forerunner did counts no more', async () => {
+    vi.stubEnv('XDG_DATA_HOME', home);
+    const mark = path.join(userDataFolder(), 'runtime-load-webgpu.json');
+    await mkdir(userDataFolder(), { recursive: true });
+    await writeFile(mark, '{}');
     const installed = path.resolve(library);
     await npm(`/bin/mkdir -p ${library}\n/bin/cp ${installed}/dawn.node ${library}/`);
     const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
@@ -106,5 +113,6 @@ describe.skipIf(process.platform === 'win32')('setting WebGPU up', () => {
       if (VK_ICD_FILENAMES === undefined) delete process.env.VK_ICD_FILENAMES;
     }
     expect(await readdir(path.dirname(folder))).toEqual(['webgpu']);
+    expect(existsSync(mark)).toBe(false);
   });
 });

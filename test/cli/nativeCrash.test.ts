@@ -1,0 +1,125 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { environmentSchema } from '../../src/core/run/run.js';
+import { userDataFolder } from '../../src/engine/setup/runtimeFolder.js';
+import { doctorReportSchema, type RuntimeReport } from '../../src/protocol/engine.js';
+import { temporaryFolder } from '../engine/data/tinyData.js';
+import { mediaDirectory, TinyProject } from '../engine/training/support.js';
+import { dcnet, type Ended, start } from './command.js';
+
+const packageName = '@tensorflow/tfjs-node-gpu';
+const mark = (name: string): string => path.join(userDataFolder(), `runtime-load-${name}.json`);
+
+/** The TensorFlow package of the runtime folder. */
+let installed: string;
+
+beforeEach(async () => {
+  vi.stubEnv('XDG_DATA_HOME', await temporaryFolder());
+  const folder = await temporaryFolder();
+  vi.stubEnv('DCNET_RUNTIME', folder);
+  installed = path.join(folder, 'node_modules', packageName);
+  await mkdir(installed, { recursive: true });
+  await writeFile(path.join(installed, 'package.json'), '{ "version": "4.22.0", "main": "index.js" }');
+  await library('process.abort();');
+});
+afterEach(() => vi.unstubAllEnvs());
+
+async function library(script: string): Promise<void> {
+  await writeFile(path.join(installed, 'index.js'), script);
+}
+
+async function reportOf(name: string): Promise<RuntimeReport | undefined> {
+  const { stdout } = await dcnet('doctor', '--json');
+  return doctorReportSchema.parse(JSON.parse(stdout)).runtimes.find((runtime) => runtime.name === name);
+}
+
+/** A stand-in is found only where the project has none of its own. */
+function hasOwnTensorflow(): boolean {
+  try {
+    createRequire(path.resolve('dist/cli.js')).resolve(`${packageName}/package.json`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const leftOut = (name: string): RegExp =>
+  new RegExp(
+    `^the process ended while it loaded ${name}’s library, which is left out until [\\d-]+ [\\d:]+ UTC: run dcnet setup ${name} `,
+  );
+
+describe.skipIf(process.platform !== 'linux' || hasOwnTensorflow())('a native library that aborts', () => {
+  test('when it loads is left out by the next start, which says so in the run’s record', async () => {
+    const project = await TinyProject.create('cpu');
+    const config = await project.writeConfig();
+    const train = (): Promise<Ended> =>
+      dcnet('train', config, '--backend', 'auto', '--media', mediaDirectory, '--json');
+    expect((await train()).exitCode, 'it aborts').toBeNull();
+    const second = await train();
+    expect(second.exitCode, second.stderr).toBe(0);
+    const { run } = JSON.parse(second.stdout) as { run: string };
+    const { runtime } = environmentSchema.parse(
+      JSON.parse(await readFile(path.join(run, 'environment.json'), 'utf8')),
+    );
+    expect(runtime?.name).not.toBe('tensorflow');
+    expect(runtime?.others).toContainEqual({
+      name: 'tensorflow',
+      why: expect.stringMatching(leftOut('tensorflow')),
+    });
+    expect(existsSync(mark('webgpu')), 'what loaded leaves no word').toBe(false);
+  });
+
+  test('is tried again a day later, and by its name at once, and counts no more once it loads', async () => {
+    const project = await TinyProject.create('cpu');
+    const config = await project.writeConfig();
+    const byName = (): Promise<Ended> =>
+      dcnet('train', config, '--backend', 'tensorflow', '--media', mediaDirectory);
+    expect(await reportOf('tensorflow').catch(() => 'no answer')).toBe('no answer');
+    expect(await reportOf('tensorflow')).toMatchObject({ available: false });
+    expect((await byName()).exitCode, 'by its name').toBeNull();
+
+    const told = JSON.parse(await readFile(mark('tensorflow'), 'utf8'));
+    await writeFile(
+      mark('tensorflow'),
+      JSON.stringify({ ...told, startedAt: Date.now() - 24.1 * 3_600_000 }),
+    );
+    expect(await reportOf('tensorflow').catch(() => 'no answer'), 'a day later').toBe('no answer');
+
+    await library('throw new Error("It lacks something.");');
+    expect((await reportOf('tensorflow'))?.reason).toMatch(leftOut('tensorflow'));
+    expect((await byName()).stderr).toContain('does not load (It lacks something.)');
+    expect((await reportOf('tensorflow'))?.reason).toContain('does not load (It lacks something.)');
+  });
+
+  test('of WebGPU is left out, too, also where fp16 leaves no other', async () => {
+    await library('throw new Error("It lacks something.");');
+    expect((await dcnet('doctor')).exitCode).toBe(0);
+    await library('process.abort();');
+    expect((await dcnet('doctor')).exitCode).toBeNull();
+    // What the library of TensorFlow left, as one of WebGPU had: the project's own Dawn loads.
+    await writeFile(mark('webgpu'), await readFile(mark('tensorflow')));
+    expect((await reportOf('webgpu'))?.reason).toMatch(leftOut('webgpu'));
+    const project = await TinyProject.create('cpu');
+    const config = await project.writeConfig();
+    const { exitCode, stderr } = await dcnet('train', config, '--precision', 'fp16');
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('In fp16 only webgpu computes: the process ended while it loaded webgpu’s');
+  });
+
+  test('is not what ends the process by a signal while it loads', async () => {
+    await library(`
+      require('fs').writeFileSync(${JSON.stringify(path.join(installed, 'loading'))}, '');
+      for (const until = Date.now() + 2000; Date.now() < until; );
+    `);
+    const { child, ended } = start(['doctor']);
+    await vi.waitUntil(() => existsSync(path.join(installed, 'loading')), { timeout: 20_000 });
+    expect(existsSync(mark('tensorflow'))).toBe(true);
+    child.kill('SIGINT');
+    expect((await ended).exitCode).toBeNull();
+    expect(child.signalCode).toBe('SIGINT');
+    expect(existsSync(mark('tensorflow'))).toBe(false);
+  });
+});
