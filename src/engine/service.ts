@@ -42,6 +42,8 @@ import { readParts, writePage } from './report/writePage.js';
 import { writeReport } from './report/writeReport.js';
 import { planeFeatures } from './reproduce/planeFeatures.js';
 import { recordOf } from './runtimeChoice.js';
+import { sweepPartialFolders } from './setup/partialFolder.js';
+import { tensorflowRuntimeFolder, webgpuRuntimeFolder } from './setup/runtimeFolder.js';
 import { setUpTensorflow } from './setup/tensorflow.js';
 import { setUpWebgpu } from './setup/webgpu.js';
 import { describeChoice } from './startRuntime.js';
@@ -403,10 +405,11 @@ function requireShape({ shape }: ImageFile, { inputShape }: Network, file: strin
 }
 
 /**
- * What runs here and what does not, each with the reason.
+ * What runs here and what does not, each with the reason. What set-ups left that were killed goes.
  * @param running what computes in this process, where something does
  */
 export async function doctor(running?: Runtime): Promise<DoctorReport> {
+  for (const folder of [tensorflowRuntimeFolder(), webgpuRuntimeFolder()]) await sweepPartialFolders(folder);
   const runtimes = await probeRuntimes();
   const { chosen, choice, imagesPerSecond } = await describeChoice(runtimes);
   return {

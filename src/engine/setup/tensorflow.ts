@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import * as z from 'zod';
 import { DcnetError } from '../../core/errors.js';
@@ -8,6 +7,7 @@ import { forgetFatalLoad } from '../backend/crashMarks.js';
 import { runCommand } from './command.js';
 import { explainNoGpu, findDriverFor } from './cuda.js';
 import { kernelLibrary, readKernelSources } from './kernelSources.js';
+import { inPartialFolder } from './partialFolder.js';
 import { tensorflowRuntimeFolder } from './runtimeFolder.js';
 import { findBuildTools, type Tool } from './tools.js';
 
@@ -42,7 +42,8 @@ export interface SetUpResult {
  * `tensorflow[and-cuda]` wheel, and beside it our own kernels for the CPU; Linux only.
  *
  * All happens in a folder beside the final one, which is moved into place only after a product and a gradient were
- * computed with it in a process of its own; a failure or a cancel leaves what was there before, and nothing else.
+ * computed with it in a process of its own; a failure or a cancel leaves what was there before, and nothing else, and what
+ * a killed process left goes with the next set-up.
  * @throws DcnetError `backend` with every missing tool, or the failed step's last lines; `cancelled`
  */
 export async function setUpTensorflow(options: SetUpOptions): Promise<SetUpResult> {
@@ -51,10 +52,7 @@ export async function setUpTensorflow(options: SetUpOptions): Promise<SetUpResul
   const folder = options.folder ?? tensorflowRuntimeFolder();
   const steps = variant === 'npm-prebuilt' ? prebuiltSteps : wheelSteps;
   const tools = await requireTools(variant);
-  const work = `${folder}.partial-${randomUUID()}`;
-  try {
-    await mkdir(work, { recursive: true });
-    await writeFile(path.join(work, 'package.json'), '{ "private": true }\n');
+  const proof = await inPartialFolder(folder, async (work) => {
     const setUp: SetUp = { work, variant, signal, tools };
     for (const [i, step] of steps.entries()) {
       const tell = (detail = ''): void =>
@@ -62,16 +60,11 @@ export async function setUpTensorflow(options: SetUpOptions): Promise<SetUpResul
       tell();
       await step.run(setUp, (line) => tell(` (${line.slice(0, 80)})`));
     }
-    const proof = await prove(setUp);
-    await rm(folder, { recursive: true, force: true });
-    await rename(work, folder);
-    forgetFatalLoad('tensorflow');
-    options.report({ activity: 'Done', done: steps.length, total: steps.length });
-    return { folder, ...proof };
-  } catch (thrown) {
-    await rm(work, { recursive: true, force: true });
-    throw thrown;
-  }
+    return prove(setUp);
+  });
+  forgetFatalLoad('tensorflow');
+  options.report({ activity: 'Done', done: steps.length, total: steps.length });
+  return { folder, ...proof };
 }
 
 async function fittingVariant(): Promise<TensorflowVariant> {

@@ -1,12 +1,10 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import * as z from 'zod';
 import { DcnetError } from '../../core/errors.js';
 import type { WorkProgress } from '../../protocol/engine.js';
 import { forgetFatalLoad } from '../backend/crashMarks.js';
 import { dawnBinding, dawnPackage } from '../backend/dawn.js';
 import { runCommand } from './command.js';
+import { inPartialFolder } from './partialFolder.js';
 import { webgpuRuntimeFolder } from './runtimeFolder.js';
 import { findNpm } from './tools.js';
 
@@ -26,7 +24,8 @@ const proofSchema = z.object({
  * Install Dawn, the WebGPU runtime, from npm into a folder of the user's.
  *
  * All happens in a folder beside the final one, which is moved into place only after a process of its own has loaded the
- * library; a failure or a cancel leaves what was there before, and nothing else. That no GPU is found is no failure.
+ * library; a failure or a cancel leaves what was there before, and nothing else, and what a killed process left goes with the
+ * next set-up. That no GPU is found is no failure.
  * @throws DcnetError `backend` with what is missing, or the failed step's last lines; `cancelled`
  */
 export async function setUpWebgpu({
@@ -42,11 +41,8 @@ export async function setUpWebgpu({
   if (!npm.available) {
     throw new DcnetError({ code: 'backend', message: 'npm is missing.', remedy: npm.reason ?? '' });
   }
-  const work = `${folder}.partial-${randomUUID()}`;
   const tell = (activity: string, done: number): void => report({ activity, done, total: 2 });
-  try {
-    await mkdir(work, { recursive: true });
-    await writeFile(path.join(work, 'package.json'), '{ "private": true }\n');
+  const device = await inPartialFolder(folder, async (work) => {
     const activity = 'Install Dawn from npm';
     tell(activity, 0);
     const what = `${dawnPackage.name}@${dawnPackage.version}`;
@@ -65,16 +61,11 @@ export async function setUpWebgpu({
       purpose: 'Trying Dawn',
       remedy: 'It is made for Linux with glibc 2.34 or newer, macOS and Windows, on x64 and arm64.',
     });
-    const { device } = proofSchema.parse(JSON.parse(output.trim().split('\n').at(-1)!));
-    await rm(folder, { recursive: true, force: true });
-    await rename(work, folder);
-    forgetFatalLoad('webgpu');
-    tell('Done', 2);
-    return { folder, version: dawnPackage.version, device };
-  } catch (thrown) {
-    await rm(work, { recursive: true, force: true });
-    throw thrown;
-  }
+    return proofSchema.parse(JSON.parse(output.trim().split('\n').at(-1)!)).device;
+  });
+  forgetFatalLoad('webgpu');
+  tell('Done', 2);
+  return { folder, version: dawnPackage.version, device };
 }
 
 const proof = `
