@@ -4,8 +4,11 @@ import path from 'node:path';
 import { parseConfig } from '../core/config/parse.js';
 import { DcnetError } from '../core/errors.js';
 import { type BatchParts, describeParts, halvedBatch, partsCaveat } from '../core/run/batchParts.js';
+import { endedWithoutWord, lessMemory } from '../core/run/liveness.js';
 import type { Summary } from '../core/run/run.js';
 import { runtimeParagraph } from '../core/run/runtime.js';
+import { isProcessAlive } from '../engine/training/processes.js';
+import { RunFolder } from '../engine/training/runFolder.js';
 import { readConfigFile } from './configFile.js';
 import { type EngineFlags, startEngine } from './engine.js';
 import { exitCodeOf, type Output, percent, usageError } from './output.js';
@@ -37,10 +40,15 @@ export async function train(config: string | undefined, flags: TrainFlags, outpu
     runFinished: (_, summary) => summaries.emit('finished', summary),
   });
   const halve = flags.onMemory === 'halve';
+  const resume = async (run: string) => {
+    const warning = await killWarning(run, halve);
+    if (warning !== undefined) output.warn(warning);
+    return engine.queue.resume(run, { halve });
+  };
   let finished = once(summaries, 'finished') as Promise<[Summary]>;
   const { runDirectory } = await (flags.resume === undefined
     ? engine.queue.start(await readRequest(config, flags, output))
-    : engine.queue.resume(await findRun(flags.resume, config, flags), { halve }));
+    : resume(await findRun(flags.resume, config, flags)));
   output.say(`Run: ${runDirectory}`);
   output.say(`On ${runtimeParagraph(engine.runtime)}`);
 
@@ -73,6 +81,21 @@ export async function train(config: string | undefined, flags: TrainFlags, outpu
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   }
+}
+
+/** What to tell of a run whose process ended without a word; it goes on where that was. */
+async function killWarning(runDirectory: string, halve: boolean): Promise<string | undefined> {
+  const state = await (await RunFolder.open(runDirectory)).readState();
+  if (state === undefined || !endedWithoutWord(state, isProcessAlive)) return undefined;
+  const smaller = state.batch && halvedBatch(state.batch);
+  const what = `warning: The process that trained ${state.name} ended without a word: where the operating system did that, most probably for lack of memory.`;
+  const goingOn =
+    smaller === undefined
+      ? ''
+      : halve
+        ? ` Going on with ${describeParts(smaller)}. ${partsCaveat}`
+        : ` --on-memory halve goes on with ${describeParts(smaller)}.`;
+  return `${what}${goingOn} ${lessMemory}`;
 }
 
 /** What can be gone on with after a step that did not fit into memory. */

@@ -209,8 +209,8 @@ export const engineContract = {
       z.object({ runDirectory: z.string(), state: runStateSchema }),
     ),
     /**
-     * Continue a stopped or failed run from its newest checkpoint; one that failed for memory with half the images at a
-     * time, where `halve` is asked for.
+     * Continue a stopped or failed run from its newest checkpoint; one that failed for memory, or whose process was killed,
+     * with half the images at a time, where `halve` is asked for.
      */
     resumeRun: method(
       runDirectory.extend({ halve: z.boolean().optional() }),

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { behaviourComparisonSchema, weightComparisonSchema } from '../../src/core/comparison/comparison.js';
 import { runStateSchema } from '../../src/core/run/run.js';
 import { inspectionSchema } from '../../src/core/statistics/inspection.js';
@@ -144,6 +144,47 @@ describe('dcnet train', () => {
     expect([status, batch.images]).toEqual(['completed', 60]);
     expect(batch.parts).toBeGreaterThan(1);
     if (batch.parts > 2) expect(halved.stderr).toMatch(/Going on with 4 parts of 15 images\./);
+  });
+
+  it('tells of a run whose process was killed that memory is the likely cause, and goes on in halves when asked', async () => {
+    const project = await TinyProject.create();
+    const config = await project.writeConfig({ epochs: 100_000 });
+    const stateFile = path.join(project.runsDirectory, 'tiny-001', 'state.json');
+    const killed = start(['train', config, ...engineFlags]);
+    await vi.waitUntil(
+      async () => {
+        const state = await readFile(stateFile, 'utf8').catch(() => undefined);
+        return state !== undefined && runStateSchema.parse(JSON.parse(state)).epoch > 1;
+      },
+      { timeout: 20_000 },
+    );
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    const state = await readFile(stateFile);
+    const stopOnceRunning = async (...flags: readonly string[]): Promise<string> => {
+      const resuming = ['train', config, '--resume', 'tiny-001', '--json'];
+      const { child, ended } = start([...resuming, ...engineFlags, ...flags]);
+      let text = '';
+      child.stderr?.on('data', (more) => {
+        if (!text.includes('running') && (text + more).includes('running')) child.kill('SIGTERM');
+        text += more;
+      });
+      return (await ended).stderr;
+    };
+    const resume = async (...flags: readonly string[]): Promise<string> => {
+      await writeFile(stateFile, state);
+      return stopOnceRunning(...flags);
+    };
+    const told =
+      'warning: The process that trained tiny-001 ended without a word: where the operating system';
+    const plain = await resume();
+    expect(plain).toContain(told);
+    expect(plain).toContain(
+      'lack of memory. --on-memory halve goes on with 2 parts of 8 images. A new run needs',
+    );
+    const halved = await resume('--on-memory', 'halve');
+    expect(halved).toContain('lack of memory. Going on with 2 parts of 8 images. The gradients');
+    expect(await stopOnceRunning(), 'stopped with a word').not.toContain('warning');
   });
 
   it('trains to the end; its checkpoint can be evaluated, inspected and asked', async () => {

@@ -44,7 +44,7 @@ describe('Failures of the engine and its runtime', () => {
   }
 
   for (const signal of ['SIGSEGV', 'SIGKILL'] as const)
-    it(`a crash by ${signal} is told with its cause, and Resume goes on from the newest checkpoint`, async function () {
+    it(`a crash by ${signal} is told with its cause, and its button goes on from the newest checkpoint`, async function () {
       if (process.platform === 'win32') skip(this, 'Windows has no signals');
       const workbench = await Workbench.of(this);
       const run = await newRun(() => command('train', writeLongConfig(`crash-${signal.toLowerCase()}`)));
@@ -57,12 +57,17 @@ describe('Failures of the engine and its runtime', () => {
         new RegExp(`ended unexpectedly \\(${signal}\\) while it trained ${run}`),
       );
       await workbench.screenshot(`crash-${signal}`);
-      await notification.getByText('Resume', { exact: true }).click();
+      const isKill = signal === 'SIGKILL';
+      const text = (await notification.textContent()) ?? '';
+      assert.equal(/the operating system ended it for lack of memory/.test(text), isKill, text);
+      assert.equal(/smaller batch or with fewer workers/.test(text), isKill, text);
+      await notification.getByText(isKill ? 'Halve and Resume' : 'Resume', { exact: true }).click();
       const resumed = await until('it goes on', () => {
         const state = readState(run);
         return state.status === 'running' && state.pid !== pid && state;
       });
       assert.ok(resumed.epoch > 1, 'from a checkpoint');
+      assert.equal(resumed.batch?.parts, isKill ? 2 : 1);
       await command('stopRun', { runDirectory: path.join(runsDirectory(), run) });
       await untilStatus(run, 'stopped');
     });

@@ -55,7 +55,7 @@ export async function attack(
     { signal },
   );
   const answer = robustnessReportSchema.safeParse(ended.answer);
-  if (!answer.success || ended.exitCode !== 0) {
+  if (!answer.success || ended.exit !== 'exit code 0') {
     if (signal.aborted) throw cancelled();
     throw failureOf(`The attack on ${target.checkpoint}`, ended);
   }

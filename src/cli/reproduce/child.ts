@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { DcnetError, errorDetailsSchema } from '../../core/errors.js';
+import { likelyCause } from '../../core/run/liveness.js';
 
 /** How a command of this program ended that ran in a process of its own. */
 export interface ChildResult {
   /** The object that it printed; undefined where it printed none. */
   readonly answer: unknown;
-  readonly exitCode: number | null;
+  /** `SIGKILL` or `exit code 1`. */
+  readonly exit: string;
   /** Its last lines for people. */
   readonly lastLines: readonly string[];
 }
@@ -34,9 +36,9 @@ export async function runCommand(
   signal.addEventListener('abort', stop, { once: true });
   process.once('exit', end);
   try {
-    const exit = new Promise<number | null>((resolve, reject) => {
+    const ended = new Promise<string>((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', resolve);
+      child.once('close', (code, by) => resolve(by ?? `exit code ${code}`));
     });
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
@@ -49,8 +51,8 @@ export async function runCommand(
       if (lastLines.length > linesKept) lastLines.shift();
     });
     if (signal.aborted) stop();
-    const exitCode = await exit;
-    return { answer: parse(output), exitCode, lastLines };
+    const exit = await ended;
+    return { answer: parse(output), exit, lastLines };
   } finally {
     signal.removeEventListener('abort', stop);
     process.off('exit', end);
@@ -67,12 +69,13 @@ function parse(output: string): unknown {
 }
 
 /** What went wrong in a command that gave no answer of use. */
-export function failureOf(what: string, { answer, exitCode, lastLines }: ChildResult): DcnetError {
+export function failureOf(what: string, { answer, exit, lastLines }: ChildResult): DcnetError {
   const said = errorDetailsSchema.safeParse((answer as { readonly error?: unknown } | undefined)?.error);
   if (said.success) return new DcnetError(said.data);
+  const cause = likelyCause(exit);
   return new DcnetError({
     code: 'engine',
-    message: `${what} ended with exit code ${exitCode ?? 'none'}${lastLines.length === 0 ? '' : `: ${lastLines.join(' / ')}`}.`,
-    remedy: 'Run the same command again: it goes on where it was.',
+    message: `${what} ended with ${exit}${lastLines.length === 0 ? '' : `: ${lastLines.join(' / ')}`}.${cause === undefined ? '' : ` ${cause}`}`,
+    remedy: `Run the same command again${cause === undefined ? '' : ', with --parallel 1 or more memory'}: it goes on where it was.`,
   });
 }

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { requireConfig } from '../../core/config/parse.js';
 import { asDcnetError, DcnetError } from '../../core/errors.js';
 import { halvedBatch } from '../../core/run/batchParts.js';
-import { actualState } from '../../core/run/liveness.js';
+import { actualState, endedWithoutWord } from '../../core/run/liveness.js';
 import { isOver, type RunState, runFiles, type Summary } from '../../core/run/run.js';
 import type { Runtime } from '../backend/backend.js';
 import { describeData } from '../data/dataSet.js';
@@ -25,7 +25,7 @@ export interface RunRequest {
 }
 
 export interface ResumeOptions {
-  /** Compute a batch with half as many images at a time as before, where the run failed for memory. */
+  /** Compute a batch with half as many images at a time as before, where the run failed for memory or was killed. */
   readonly halve?: boolean | undefined;
 }
 
@@ -93,7 +93,7 @@ export class RunQueue {
   }
 
   /**
-   * Queue a stopped or failed run, to go on from its newest checkpoint.
+   * Queue a stopped or failed run, or one whose process was killed, to go on from its newest checkpoint.
    * @throws DcnetError `usage` when it is under way or complete, or cannot be halved any more; `config`, `data` as `start`
    */
   async resume(runDirectory: string, options: ResumeOptions = {}) {
@@ -116,7 +116,7 @@ export class RunQueue {
     const size = await this.#check(configText, configFile);
     return this.#enqueue(
       folder,
-      { configText, configFile, resume: true, parts: partsOf(state, options) },
+      { configText, configFile, resume: true, parts: partsOf(stored, options) },
       { ...state, step: state?.step ?? 0, epoch: state?.epoch ?? 1, ...size },
     );
   }
@@ -265,7 +265,8 @@ export class RunQueue {
 function partsOf(state: RunState | undefined, { halve = false }: ResumeOptions): number {
   const batch = state?.batch;
   if (batch === undefined) return 1;
-  if (!halve || state?.error?.code !== 'memory') return batch.parts;
+  const tooLarge = state?.error?.code === 'memory' || (state && endedWithoutWord(state, isProcessAlive));
+  if (!halve || !tooLarge) return batch.parts;
   const halved = halvedBatch(batch);
   if (halved !== undefined) return halved.parts;
   throw new DcnetError({

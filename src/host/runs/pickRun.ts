@@ -14,7 +14,7 @@ const targetSchema = z.object({
   layer: z.string().optional(),
   /** Absolute path that something is written to; left out, the user is asked. */
   saveAs: z.string().optional(),
-  /** Resume with half the images at a time, where the run failed for memory. */
+  /** Resume with half the images at a time, where the run failed for memory or was killed. */
   halve: z.boolean().optional(),
 });
 /** What a command is about: a row of the tree, a lens, or a caller of ours. */

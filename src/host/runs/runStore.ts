@@ -18,6 +18,13 @@ export interface RunsChange {
   readonly changed: ReadonlySet<string>;
 }
 
+/** A run that our engine has in hand. */
+export interface OwnedRun {
+  /** Absolute path. */
+  readonly directory: string;
+  readonly state: RunState;
+}
+
 /**
  * The runs of the workspace, whoever trains them: read from their folders, kept up to date by watching these and by
  * what the engine tells. Nothing is read before the first call.
@@ -96,12 +103,12 @@ export class RunStore extends Owner {
     }
   }
 
-  /** The engine is gone: the runs it had in hand, which are as their folders say. */
-  engineGone(): readonly string[] {
-    const directories = [...this.#owned.keys()];
+  /** The engine is gone: the runs it had in hand, with the newest it said of them; now they are as their folders say. */
+  engineGone(): readonly OwnedRun[] {
+    const runs = [...this.#owned].map(([directory, state]) => ({ directory, state }));
     this.#owned.clear();
-    for (const directory of directories) this.#touch(directory);
-    return directories;
+    for (const { directory } of runs) this.#touch(directory);
+    return runs;
   }
 
   /** Read everything again. */

@@ -2,10 +2,12 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { DcnetError } from '../../core/errors.js';
 import { type BatchParts, describeParts, halvedBatch, partsCaveat } from '../../core/run/batchParts.js';
+import { lessMemory, likelyCause } from '../../core/run/liveness.js';
 import type { Summary } from '../../core/run/run.js';
 import type { EngineDeath } from '../engine/engineClient.js';
 import { showError } from '../errors.js';
 import { percent } from '../runs/describe.js';
+import type { OwnedRun } from '../runs/runStore.js';
 
 /** One word at the end of a run. A run that the user stopped needs none. */
 export async function notifyFinished(
@@ -50,25 +52,36 @@ function unexplained(name: string): DcnetError {
 /** The engine died with runs in hand: they can go on where they last wrote a checkpoint. */
 export async function notifyEngineDied(
   log: vscode.LogOutputChannel,
-  runs: readonly string[],
+  runs: readonly OwnedRun[],
   { exit, lastWords }: EngineDeath,
 ): Promise<void> {
-  const names = runs.map((directory) => path.basename(directory)).join(', ');
-  const cause = exit === undefined ? '' : ` (${exit})`;
-  const what = `The engine process ended unexpectedly${cause} while it trained ${names}.`;
+  const names = runs.map(({ directory }) => path.basename(directory)).join(', ');
+  const how = exit === undefined ? '' : ` (${exit})`;
+  const cause = likelyCause(exit);
+  const what = `The engine process ended unexpectedly${how} while it trained ${names}.${cause === undefined ? '' : ` ${cause}`}`;
   const words = lastWords.length === 0 ? '' : ` Its last words: ${lastWords.join(' / ')}.`;
   log.error(what + words);
+  const batch = runs.find(({ state }) => state.status !== 'queued')?.state.batch;
+  const halved = cause === undefined ? undefined : batch && halvedBatch(batch);
+  const halving =
+    halved === undefined
+      ? ''
+      : ` Halve and Resume does so with each batch of ${halved.images} in ${describeParts(halved)}. ${partsCaveat}`;
+  const less = cause === undefined ? '' : `${halving} ${lessMemory}`;
   const resume = 'Resume';
+  const halve = 'Halve and Resume';
   const showLog = 'Show Log';
   const chosen = await vscode.window.showErrorMessage(
-    `${what}${words} Nothing is lost but the steps since the newest checkpoint: Resume goes on from there.`,
-    resume,
-    showLog,
+    `${what}${words} Nothing is lost but the steps since the newest checkpoint: Resume goes on from there.${less}`,
+    ...[resume, ...(halved === undefined ? [] : [halve]), showLog],
   );
   if (chosen === showLog) log.show(true);
-  if (chosen === resume)
-    for (const runDirectory of runs)
-      await vscode.commands.executeCommand('dcnet.resumeRun', { runDirectory });
+  if (chosen === resume || chosen === halve)
+    for (const { directory } of runs)
+      await vscode.commands.executeCommand('dcnet.resumeRun', {
+        runDirectory: directory,
+        halve: chosen === halve,
+      });
 }
 
 /** A run did not fit into memory: whether it is to go on with half the images at a time. */

@@ -316,6 +316,25 @@ describe('the end of the engine process', () => {
     await queue.whenIdle();
   });
 
+  it('by SIGKILL leaves a run that goes on as it was, or in halves where that is asked for', async () => {
+    const engine = await launch();
+    const client = await connect(engine.socket);
+    const { runDirectory } = await client.remote.request('startRun', project.request(longRun));
+    await until(() => (client.states.at(-1)?.epoch ?? 0) > 1);
+    engine.child.kill('SIGKILL');
+    await engine.exited;
+    const killed = await readFile(path.join(runDirectory, 'state.json'));
+    const queue = project.queue();
+    const resumed = async (halve: boolean): Promise<RunState> => {
+      await writeFile(path.join(runDirectory, 'state.json'), killed);
+      await queue.resume(runDirectory, { halve });
+      await until(() => queue.list()[0]?.state.status === 'running');
+      return queue.stop(runDirectory);
+    };
+    expect(await resumed(false)).toMatchObject({ batch: { images: 16, parts: 1 } });
+    expect(await resumed(true)).toMatchObject({ batch: { images: 16, parts: 2 } });
+  });
+
   it('leaves room for the next: its socket file, once it was killed, is taken over', async () => {
     const first = await launch();
     first.child.kill('SIGKILL');
