@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import { explainedLanguages, operatorNamePattern } from './host/code/operatorNames.js';
 import { commandIds } from './host/commandIds.js';
 import { isConfig } from './host/config/isConfig.js';
-import { trainingFiles } from './host/engine/engineFiles.js';
+import { runtimeFile, trainingFiles } from './host/engine/engineFiles.js';
 import type { Host } from './host/host.js';
 import { RunsTree } from './host/runs/runsTree.js';
 import { openNewSample } from './host/sample.js';
@@ -75,7 +75,8 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     }),
   );
   const left = existsSync(trainingFiles(context).presenceFile);
-  const needed = left || vscode.workspace.textDocuments.some(({ uri }) => isConfig(uri));
+  const isRuntimeKnown = existsSync(runtimeFile(context)); // the status bar shows it
+  const needed = left || isRuntimeKnown || vscode.workspace.textDocuments.some(({ uri }) => isConfig(uri));
   if (needed)
     setImmediate(() => inBackground(load().then((host) => (left ? host.attachToEngine() : undefined))));
   inBackground(openNewSample(context));

@@ -17,7 +17,9 @@ import { ConfigQuickFixes } from './config/quickFixes.js';
 import { Doctor } from './doctor.js';
 import { downloadDataSet } from './downloadData.js';
 import type { EngineClient } from './engine/engineClient.js';
+import { runtimeFile } from './engine/engineFiles.js';
 import { configuredNode, Engines } from './engine/engines.js';
+import { RuntimeMemory } from './engine/lastRuntime.js';
 import { showError } from './errors.js';
 import { Owner } from './lifecycle.js';
 import { LayerCursor } from './panels/layerCursor.js';
@@ -58,9 +60,10 @@ export class Host extends Owner {
     super();
     const runs = this._register(new RunStore(log));
     this.runs = runs;
-    const engines = this._register(this.#makeEngines());
+    const memory = this._register(new RuntimeMemory(runtimeFile(context), log));
+    const engines = this._register(this.#makeEngines(memory));
     this.#engines = engines;
-    const status = this._register(new TrainingStatus(runs));
+    const status = this._register(new TrainingStatus(runs, memory));
     this._register(new RunContext(runs));
     this.files = new FileActions(runs, (from, to) => this.panels.runMoved(from, to));
     this.training = new Training(engines.training, runs, (runDirectory) =>
@@ -286,10 +289,10 @@ export class Host extends Owner {
     });
   }
 
-  #makeEngines(): Engines {
+  #makeEngines(memory: RuntimeMemory): Engines {
     const { log, runs } = this;
     const failed = (thrown: unknown): void => void showError(log, thrown);
-    return new Engines(this.context, log, {
+    return new Engines(this.context, log, memory, {
       events: {
         runChanged: ({ runDirectory, state }) => runs.engineSays(runDirectory, state),
         runFinished: ({ runDirectory, summary }) => {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createMessageConnection, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node';
 import type * as z from 'zod';
 import { DcnetError } from '../../core/errors.js';
-import { describeRuntime, explainRuntime } from '../../core/run/runtime.js';
+import { describeRuntime, explainRuntime, type RuntimeRecord } from '../../core/run/runtime.js';
 import { ConnectionBroken, type Handlers, openChannel, type Remote } from '../../protocol/channel.js';
 import {
   type EngineContract,
@@ -51,8 +51,8 @@ export interface EngineClientOptions {
   readonly log: EngineLog;
   /** What the engine tells. */
   readonly events: Omit<Handlers<EngineEventsContract>, 'log'>;
-  /** The engine is connected: what it is doing can be asked. */
-  readonly onConnected?: () => void;
+  /** The engine is connected: what it is doing can be asked. It is new where it was started for this. */
+  readonly onConnected?: (runtime: RuntimeRecord, isNew: boolean) => void;
   /** The engine is gone, and why where it was not told to go. */
   readonly onGone?: (death: EngineDeath | undefined) => void;
   /** End the engine when it was asked nothing for so long. Left out: it ends by itself when nothing needs it. */
@@ -273,7 +273,7 @@ export class EngineClient extends Owner {
     log.info(`The ${name} engine, process ${pid}, computes with ${describeRuntime(runtime)}`);
     for (const line of explainRuntime(runtime)) log.info(line);
     void remote.closed.then(() => this.#gone(connection));
-    this.options.onConnected?.();
+    this.options.onConnected?.(runtime, exit !== undefined);
     return connection;
   }
 

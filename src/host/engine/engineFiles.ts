@@ -23,6 +23,11 @@ export function analysisFiles(context: ExtensionContext): EngineFiles {
   };
 }
 
+/** Where a window notes what the engine that was started last computes with. */
+export function runtimeFile(context: ExtensionContext): string {
+  return inStorage(context, 'runtime.json');
+}
+
 /**
  * Stands for the workspace. Its own storage folder would not do: while a reloaded window's predecessor still holds it,
  * VS Code gives the new window another.

@@ -5,6 +5,7 @@ import { Owner } from '../lifecycle.js';
 import { EngineClient, type EngineDeath } from './engineClient.js';
 import { analysisFiles, trainingFiles } from './engineFiles.js';
 import type { EngineProgram } from './engineProcess.js';
+import type { RuntimeMemory } from './lastRuntime.js';
 import { findNode, type NodeProgram } from './nodeProgram.js';
 
 /** An engine that analyses and is asked nothing for so long is ended. */
@@ -26,7 +27,12 @@ export class Engines extends Owner {
   readonly training: EngineClient;
   readonly analysis: EngineClient;
 
-  constructor(context: vscode.ExtensionContext, log: vscode.LogOutputChannel, listener: EngineListener) {
+  constructor(
+    context: vscode.ExtensionContext,
+    log: vscode.LogOutputChannel,
+    memory: RuntimeMemory,
+    listener: EngineListener,
+  ) {
     super();
     this.training = this._register(
       new EngineClient({
@@ -34,7 +40,15 @@ export class Engines extends Owner {
         files: () => trainingFiles(context),
         program: () => program(context),
         log,
-        ...listener,
+        events: listener.events,
+        onConnected: (...told) => {
+          memory.connected('training', ...told);
+          listener.onConnected();
+        },
+        onGone: (death) => {
+          memory.gone('training');
+          listener.onGone(death);
+        },
       }),
     );
     const silent = (): void => undefined;
@@ -45,6 +59,8 @@ export class Engines extends Owner {
         program: () => program(context),
         log,
         events: { runChanged: silent, runFinished: silent },
+        onConnected: (...told) => memory.connected('analysis', ...told),
+        onGone: () => memory.gone('analysis'),
         idleLimitMs: analysisIdleMs,
       }),
     );

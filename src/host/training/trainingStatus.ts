@@ -1,12 +1,16 @@
 import * as vscode from 'vscode';
 import { isOver } from '../../core/run/run.js';
 import { describeRuntime, explainRuntime } from '../../core/run/runtime.js';
+import type { LastRuntime, RuntimeMemory } from '../engine/lastRuntime.js';
 import { Owner } from '../lifecycle.js';
 import { percent } from '../runs/describe.js';
 import type { RunSnapshot } from '../runs/runFolder.js';
 import type { RunStore } from '../runs/runStore.js';
 
-/** The status bar's word on the run under way, and on one that just failed until it is looked at. */
+/**
+ * The status bar's word on the run under way, and on one that just failed until it is looked at; else on what would compute
+ * one, where that is known.
+ */
 export class TrainingStatus extends Owner {
   readonly #item = this._register(
     vscode.window.createStatusBarItem('dcnet.training', vscode.StatusBarAlignment.Left, 50),
@@ -15,10 +19,14 @@ export class TrainingStatus extends Owner {
   readonly #seen = new Set<string>();
   #failed: string | undefined;
 
-  constructor(private readonly runs: RunStore) {
+  constructor(
+    private readonly runs: RunStore,
+    private readonly memory: RuntimeMemory,
+  ) {
     super();
     this.#item.name = 'DCNet Training';
     this._register(runs.onDidChange(() => this.#show()));
+    this._register(memory.onDidChange(() => this.#show()));
     this.#show();
   }
 
@@ -34,7 +42,10 @@ export class TrainingStatus extends Owner {
     const underWay = runs.filter(({ state }) => !isOver(state.status));
     const queued = underWay.filter(({ state }) => state.status === 'queued');
     const current = underWay.find(({ state }) => state.status !== 'queued') ?? queued.at(-1);
-    for (const { directory } of underWay) this.#seen.add(directory);
+    for (const { directory } of underWay) {
+      this.#seen.add(directory);
+      if (directory === this.#failed) this.#failed = undefined; // it goes on
+    }
     for (const { directory, state } of runs) {
       if (!this.#seen.has(directory) || !isOver(state.status)) continue;
       this.#seen.delete(directory);
@@ -44,6 +55,7 @@ export class TrainingStatus extends Owner {
     void vscode.commands.executeCommand('setContext', 'dcnet.training', current !== undefined);
     if (current !== undefined) this.#fill(current, queued.filter((run) => run !== current).length);
     else if (failed !== undefined) this.#fillFailed(failed);
+    else if (this.memory.last !== undefined) this.#fillRuntime(this.memory.last);
     else this.#item.hide();
   }
 
@@ -74,6 +86,20 @@ export class TrainingStatus extends Owner {
     this.#item.tooltip = `${name} failed: ${state.error?.message ?? 'see the log'}`;
     this.#item.backgroundColor = new vscode.ThemeColor('statusBarItem.errorBackground');
     this.#command(directory);
+  }
+
+  #fillRuntime({ runtime, startedAt, isInUse }: LastRuntime): void {
+    const when = isInUse ? '' : `, as when an engine was last started (${startedAt.toLocaleString()})`;
+    const lines = [
+      `Trainings are computed by ${describeRuntime(runtime)}${when}.`,
+      ...explainRuntime(runtime),
+    ];
+    this.#item.text = `$(chip) DCNet ${runtime.name}`;
+    this.#item.accessibilityInformation = { label: `DCNet: trainings are computed by ${runtime.name}` };
+    this.#item.tooltip = new vscode.MarkdownString(lines.join('  \n'));
+    this.#item.backgroundColor = undefined;
+    this.#item.command = 'dcnet.doctor';
+    this.#item.show();
   }
 
   #command(runDirectory: string): void {
