@@ -59,7 +59,9 @@ export async function notifyEngineDied(
   const how = exit === undefined ? '' : ` (${exit})`;
   const cause = likelyCause(exit);
   const what = `The engine process ended unexpectedly${how} while it trained ${names}.${cause === undefined ? '' : ` ${cause}`}`;
-  const words = lastWords.length === 0 ? '' : ` Its last words: ${lastWords.join(' / ')}.`;
+  // What was killed from outside said nothing of it.
+  const isTold = cause === undefined && lastWords.length > 0;
+  const words = isTold ? ` Its last words: ${lastWords.join(' / ')}.` : '';
   log.error(what + words);
   const batch = runs.find(({ state }) => state.status !== 'queued')?.state.batch;
   const halved = cause === undefined ? undefined : batch && halvedBatch(batch);
