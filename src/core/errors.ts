@@ -20,7 +20,7 @@ const errorCodes = [
   'cancelled',
   /** A file or folder could not be read or written. */
   'io',
-  /** The engine process ended or was unreachable. */
+  /** The engine process ended or was unreachable, or its device is lost. */
   'engine',
   /** A defect of ours. */
   'internal',

@@ -50,8 +50,9 @@ async function main(): Promise<void> {
     });
 
   if (values.tensorflow !== '') lookForTensorflowIn(values.tensorflow);
+  const runtime = await startRuntime(backend.data, precision.data);
   const server = new EngineServer({
-    runtime: await startRuntime(backend.data, precision.data),
+    runtime,
     mediaDirectory: values.media,
     workers: workers === 0 ? undefined : workers,
     socket: values.socket,
@@ -68,6 +69,12 @@ async function main(): Promise<void> {
   };
   process.on('uncaughtException', crash);
   process.on('unhandledRejection', crash);
+  // Another process gets another device: the run goes on there when it is resumed.
+  void runtime.lost?.then((error) => {
+    console.error(error.describe());
+    server.crash(error);
+    process.exit(1);
+  });
   await server.listen();
   await server.ended;
 }

@@ -5,6 +5,7 @@ import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { DcnetError } from '../../core/errors.js';
 import type { RuntimeChoice } from '../../core/run/runtime.js';
 import type { BackendName, Precision, RuntimeReport } from '../../protocol/engine.js';
+import type { DawnBackend } from './dawnBackend.js';
 import { repairAveragePoolGradient } from './pooling.js';
 import { loadTensorflow, probeTensorflow, proveGpu, tensorflowDevice } from './tensorflow.js';
 import { completeWasm, prepareWasm, probeWasm, wasmDevice } from './wasm.js';
@@ -18,6 +19,8 @@ export interface Runtime {
   readonly device: string;
   /** Left out: it was asked for by its name. */
   readonly why?: RuntimeChoice;
+  /** It computes nothing any more, in this process, and why; only of one that can be lost. */
+  readonly lost?: Promise<DcnetError>;
 }
 
 /**
@@ -55,7 +58,7 @@ export async function startBackend(choice: Runtime['name'], precision: Precision
       const runtime = await prepareWebgpu(precision);
       await setBackend('webgpu');
       completeWebgpu(precision);
-      return { name: 'webgpu', ...runtime };
+      return { name: 'webgpu', ...runtime, lost: (tf.backend() as DawnBackend).lost };
     }
     case 'wasm': {
       await prepareWasm();

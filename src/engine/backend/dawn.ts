@@ -151,6 +151,6 @@ export function mapNow(buffer: GPUBuffer): ArrayBuffer {
   withEvents(() => buffer.mapAsync(GPUMapMode.READ)).catch(() => undefined);
   while (buffer.mapState === 'pending' && scheduled.size > 0)
     for (const callback of [...scheduled]) take(callback);
-  if (buffer.mapState !== 'mapped') throw new Error('The GPU gives no data any more: its device is lost.');
+  if (buffer.mapState !== 'mapped') throw new Error('the GPU gives no data any more');
   return buffer.getMappedRange();
 }

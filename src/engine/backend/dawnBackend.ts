@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu/dist/backend_webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { DcnetError } from '../../core/errors.js';
@@ -9,10 +10,15 @@ import { type Dispatch, type Storage, shaderOf } from './wgsl/kernel.js';
 /** Variants of a kernel are timed by so many rounds, and so many runs in each: more than a clock's tick. */
 const timedRounds = 3;
 const runsARound = 4;
+/** The driver's reason for a lost device comes after the first read that fails. */
+const reasonLimitMs = 1_000;
 
 /** tfjs's WebGPU backend on Dawn, with values that can be read at once: tfjs's own way needs a browser's canvas. */
 export class DawnBackend extends WebGPUBackend {
   #failure: DcnetError | undefined;
+  #lost: DcnetError | undefined;
+  /** The device is lost, and why: whatever is computed from then on is not. */
+  readonly lost: Promise<DcnetError>;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
 
   #isTiming = false;
@@ -28,11 +34,15 @@ export class DawnBackend extends WebGPUBackend {
     device.addEventListener('uncapturederror', ({ error }) => {
       this.#failure ??= refusalOf(error);
     });
+    this.lost = device.lost.then(({ message }) => {
+      this.#lost = lossOf(message);
+      return this.#lost;
+    });
   }
 
   /**
    * @throws DcnetError `backend`, or `memory` where there was none left, where the device refused something since the last
-   * read: what it computed since then is not to be relied on
+   * read: what it computed since then is not to be relied on; `engine` where the device is lost
    */
   override readSync(dataId: object): tf.backend_util.BackendValues {
     const stored = this.tensorMap.get(dataId);
@@ -61,7 +71,7 @@ export class DawnBackend extends WebGPUBackend {
     try {
       return mapNow(staging);
     } catch (thrown) {
-      throw this.#takeFailure() ?? thrown;
+      throw this.#takeFailure() ?? this.#lost ?? lossOf((thrown as Error).message);
     }
   }
 
@@ -71,9 +81,14 @@ export class DawnBackend extends WebGPUBackend {
     return failure;
   }
 
-  /** As {@link readSync}, but its errors come through the promise. */
+  /** As {@link readSync}, but its errors come through the promise, and that the device is lost with the driver's reason. */
   override async read(dataId: object): Promise<tf.backend_util.BackendValues> {
-    return this.readSync(dataId);
+    try {
+      return this.readSync(dataId);
+    } catch (thrown) {
+      const isLoss = thrown instanceof DcnetError && thrown.details.code === 'engine';
+      throw isLoss ? await Promise.race([this.lost, delay(reasonLimitMs, thrown)]) : thrown;
+    }
   }
 
   /** A tensor of float32 whose values a kernel is to write. */
@@ -205,6 +220,16 @@ export class DawnBackend extends WebGPUBackend {
     this.#pipelines.set(key, pipeline);
     return pipeline;
   }
+}
+
+/** The device of this process computes nothing any more; another process gets a new one. */
+function lossOf(reason: string): DcnetError {
+  return new DcnetError({
+    code: 'engine',
+    message: `The GPU’s device was lost: ${reason.split('\n', 1)[0]}.`,
+    remedy:
+      'Resume the run: it goes on from its newest checkpoint. Where it happens again, update the GPU’s driver or use --backend wasm (setting dcnet.backend).',
+  });
 }
 
 /** A single tensor may be larger than the device takes, however much memory it has: smaller ones fit there, too. */

@@ -2,28 +2,15 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import {
-  createMessageConnection,
-  generateRandomPipeName,
-  SocketMessageReader,
-  SocketMessageWriter,
-} from 'vscode-jsonrpc/node';
-import { type RunState, runStateSchema, type Summary } from '../../../src/core/run/run.js';
-import { type Handlers, openChannel, type Remote } from '../../../src/protocol/channel.js';
-import {
-  type EngineContract,
-  type EngineEventsContract,
-  engineContract,
-  engineEventsContract,
-  enginePresenceSchema,
-  protocolVersion,
-} from '../../../src/protocol/engine.js';
+import { generateRandomPipeName } from 'vscode-jsonrpc/node';
+import { type RunState, runStateSchema } from '../../../src/core/run/run.js';
+import { enginePresenceSchema, protocolVersion } from '../../../src/protocol/engine.js';
 import { testBackend } from '../backends.js';
 import { mediaDirectory, TinyProject } from '../training/support.js';
+import { connect } from './client.js';
 
 const bundle = path.resolve('dist/engine.js');
 /** How long anything here may take before it counts as hanging. */
@@ -77,36 +64,6 @@ async function launch(
   const exited = once(child, 'exit').then(([code]) => code as number | null);
   await until(() => existsSync(presenceFile) || child.exitCode !== null);
   return { child, socket, presenceFile, log: () => log, exited };
-}
-
-interface Client {
-  readonly remote: Remote<EngineContract>;
-  readonly states: RunState[];
-  readonly summaries: Summary[];
-  leave(): void;
-}
-
-async function connect(address: string): Promise<Client> {
-  const socket = net.connect(address);
-  await once(socket, 'connect');
-  const states: RunState[] = [];
-  const summaries: Summary[] = [];
-  const handlers: Handlers<EngineEventsContract> = {
-    runChanged: ({ state }) => void states.push(state),
-    runFinished: ({ summary }) => void summaries.push(summary),
-    log: () => {},
-  };
-  const rpc = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
-  const remote = openChannel(rpc, engineEventsContract, handlers, engineContract);
-  return {
-    remote,
-    states,
-    summaries,
-    leave: () => {
-      remote.dispose();
-      socket.destroy();
-    },
-  };
 }
 
 const stateOf = async (run: string): Promise<RunState> =>
