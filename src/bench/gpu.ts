@@ -6,7 +6,7 @@ import { Command, Option } from 'commander';
 import { DcnetError } from '../core/errors.js';
 import { probeRuntimes, startBackend } from '../engine/backend/backend.js';
 import type { DawnBackend } from '../engine/backend/dawnBackend.js';
-import { describeMachine } from '../engine/training/environment.js';
+import { describeMachine } from '../engine/machine.js';
 import { Bench } from './bench.js';
 import { compareWithReference, type Deviation } from './gpuReference.js';
 import { compareTraffic, type TrafficRatio } from './gpuTraffic.js';

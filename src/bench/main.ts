@@ -2,7 +2,7 @@ import os from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DcnetError } from '../core/errors.js';
 import { probeRuntimes, type Runtime, startBackend } from '../engine/backend/backend.js';
-import { describeMachine } from '../engine/training/environment.js';
+import { describeMachine } from '../engine/machine.js';
 import { backendNameSchema } from '../protocol/engine.js';
 import { activation } from './activation.js';
 import { checkpoints } from './checkpoints.js';

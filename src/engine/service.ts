@@ -36,6 +36,7 @@ import { locateData } from './data/location.js';
 import { readingFor } from './data/reading.js';
 import { downloadData } from './download/downloadData.js';
 import { Inspector, type InspectRequest } from './inspection/inspector.js';
+import { describeMachine } from './machine.js';
 import { defaultEvaluationWorkers, TrainingWorkers } from './parallel/trainingWorkers.js';
 import { robustnessPage } from './report/page.js';
 import { readParts, writePage } from './report/writePage.js';
@@ -47,7 +48,6 @@ import { tensorflowRuntimeFolder, webgpuRuntimeFolder } from './setup/runtimeFol
 import { setUpTensorflow } from './setup/tensorflow.js';
 import { setUpWebgpu } from './setup/webgpu.js';
 import { describeChoice } from './startRuntime.js';
-import { describeMachine } from './training/environment.js';
 import { evaluateSplit, evaluationBatch } from './training/evaluate.js';
 import { RunQueue } from './training/runQueue.js';
 import { ErrorDesk } from './verdict/errorDesk.js';

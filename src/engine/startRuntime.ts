@@ -16,10 +16,10 @@ import {
 } from '../protocol/engine.js';
 import { probeRuntimes, type Runtime, startBackend } from './backend/backend.js';
 import { failureMs, readFatalLoad, whileMarked, writeIfPossible } from './backend/crashMarks.js';
+import { describeMachine } from './machine.js';
 import { buildModel } from './model/model.js';
 import { autoChose, judgeTrials, type TrialOutcome } from './runtimeChoice.js';
 import { userDataFolder } from './setup/runtimeFolder.js';
-import { describeMachine } from './training/environment.js';
 import { createOptimizer } from './training/optimizer.js';
 import { isProcessAlive } from './training/processes.js';
 import { pass } from './training/step.js';

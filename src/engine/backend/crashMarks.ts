@@ -5,8 +5,8 @@ import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as z from 'zod';
 import { replaceFile } from '../checkpoint/atomicFile.js';
+import { describeMachine } from '../machine.js';
 import { userDataFolder } from '../setup/runtimeFolder.js';
-import { describeMachine } from '../training/environment.js';
 import { isProcessAlive } from '../training/processes.js';
 
 /** What failed once may have had no room beside another program: it is tried again after so long. */

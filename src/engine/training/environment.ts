@@ -1,29 +1,14 @@
 import { execFile } from 'node:child_process';
-import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { version } from '../../../package.json';
 import type { Environment } from '../../core/run/run.js';
 import type { Runtime } from '../backend/backend.js';
 import type { DataSet } from '../data/dataSet.js';
+import { describeMachine } from '../machine.js';
 import { recordOf } from '../runtimeChoice.js';
 
 /** git on a network drive may hang: a run does not wait for it. */
 const gitTimeoutMs = 3_000;
-
-/** Our version. */
-const dcnetVersion = version;
-
-/** This machine and program, as `environment.json` and `dcnet doctor` tell it. */
-export function describeMachine(): Pick<Environment, 'dcnetVersion' | 'node' | 'platform' | 'cpu' | 'cores'> {
-  return {
-    dcnetVersion,
-    node: process.version,
-    platform: `${os.platform()} ${os.release()} ${os.arch()}`,
-    cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
-    cores: os.availableParallelism(),
-  };
-}
 
 /** What a run's result depends on, taken down when it starts. */
 export async function describeEnvironment(
