@@ -7,13 +7,9 @@ import { type ConvolutionAttributes, windowOf } from './convolutions.js';
 import type { DawnBackend } from './dawnBackend.js';
 import { replaceKernel, type Shape4D } from './replaceKernel.js';
 import { batchNormalization, batchNormalizationGradient, channelAffine } from './wgsl/batchNorm.js';
-import {
-  type ConvolutionTensors,
-  type ConvolutionTrace,
-  decoupledConvolution,
-  decoupledConvolutionGradient,
-} from './wgsl/convolution.js';
+import { type ConvolutionTensors, type ConvolutionTrace, decoupledConvolution } from './wgsl/convolution.js';
 import { filterGradient } from './wgsl/filterGradient.js';
+import { decoupledConvolutionGradient } from './wgsl/gradient.js';
 import { patchNorms, patchNormsGradient } from './wgsl/patchNorms.js';
 import { type ProductTensors, product, productGradient } from './wgsl/product.js';
 

@@ -2,10 +2,8 @@ import { createRequire } from 'node:module';
 import type * as tf from '@tensorflow/tfjs-core';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { DawnBackend } from '../../../src/engine/backend/dawnBackend.js';
-import {
-  decoupledConvolution,
-  decoupledConvolutionGradient,
-} from '../../../src/engine/backend/wgsl/convolution.js';
+import { decoupledConvolution } from '../../../src/engine/backend/wgsl/convolution.js';
+import { decoupledConvolutionGradient } from '../../../src/engine/backend/wgsl/gradient.js';
 import { type Dispatch, type Storage, shaderOf } from '../../../src/engine/backend/wgsl/kernel.js';
 
 interface Dawn {
@@ -25,14 +23,18 @@ async function nullDevice(): Promise<GPUDevice | undefined> {
     Object.assign(globalThis, dawn.globals);
     gpu = dawn.create(['backend=null']);
     const adapter = await gpu.requestAdapter();
-    return await adapter?.requestDevice({ requiredFeatures: ['shader-f16'] });
+    const { maxStorageBuffersPerShaderStage } = adapter!.limits;
+    return await adapter!.requestDevice({
+      requiredFeatures: ['shader-f16'],
+      requiredLimits: { maxStorageBuffersPerShaderStage },
+    });
   } catch {
     return undefined;
   }
 }
 
 /** What a backend would dispatch for a decoupled layer, forward and back. */
-function dispatchesOf(storage: Storage, device: GPUDevice): readonly Dispatch[] {
+function dispatchesOf(storage: Storage, device: Pick<GPUDevice, 'limits'>): readonly Dispatch[] {
   const dispatches: Dispatch[] = [];
   const output = (shape: readonly number[]): tf.TensorInfo => ({
     dataId: {},
@@ -99,5 +101,17 @@ describe.skipIf(device === undefined)('kernels in 16 bits', () => {
     expect(forward).toMatch(/var sums: array<array<f32/);
     const back = codes.find((code) => code.includes('fn patchAt'))!;
     expect(back).toContain('alias Left = f32;');
+  });
+
+  test.each([8, 10, 12])('no kernel has more than the %i tensors that a device allows', (most) => {
+    const { maxComputeWorkgroupStorageSize } = device!.limits;
+    const limits = {
+      maxComputeWorkgroupStorageSize,
+      maxStorageBuffersPerShaderStage: most,
+    } as GPUSupportedLimits;
+    const counts = dispatchesOf('float32', { limits }).map(
+      ({ inputs, outputs }) => Object.keys({ ...inputs, ...outputs }).length,
+    );
+    expect(Math.max(...counts)).toBeLessThanOrEqual(most);
   });
 });

@@ -87,6 +87,48 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   return y;
 }
 
+/** WGSL of `Slopes`, what dL/dy of a patch and a filter comes to. */
+export const slopesDeclaration = `
+struct Slopes {
+  byProjection: f32,
+  byNorm: f32, // the filter's share of the patch's
+  along: f32, // ⟨dL/du, u⟩
+  byRadius: f32,
+  byK: f32,
+}
+`;
+
+/**
+ * WGSL of `slopesAt`, which computes {@link slopesDeclaration} of a patch and a filter from `dy`, `norms` and the
+ * projection, or y, from which it is recovered; with `filters`.
+ */
+export function slopesCode(parameters: Parameters, from: 'projection' | 'y'): string {
+  return `
+${operatorCode}${parameterCode(parameters)}${from === 'y' ? recoveryCode : ''}${slopesDeclaration}
+fn slopesAt(patch_: u32, filter_: u32) -> Slopes {
+  let index = patch_ * filters + filter_;
+  let slope = dy[index];
+  let n = norms[patch_];
+  let h = magnitudeTerms(n, radiusOf(filter_));
+  let c = ${from === 'y' ? 'cosineFrom(y[index], h.ratio, n, kOf(filter_))' : 'cosineOf(projection[index], n)'};
+  let g = angularTerms(c, kOf(filter_));
+  let byProjection = slope * h.ratio * g.slope;
+  return Slopes(
+    byProjection,
+    slope * g.value * h.slope - byProjection * c,
+    byProjection * c * n,
+    slope * g.value * h.byRadius,
+    slope * h.ratio * n * g.byK,
+  );
+}
+`;
+}
+
+/** The {@link slopesDeclaration} that are summed over the patches, in the order of `sums`. */
+export function summedSlopes(parameters: Parameters): readonly ('along' | 'byRadius' | 'byK')[] {
+  return ['along', ...parameters.map(([name]) => gradientName[name])];
+}
+
 /** A workgroup is a square of this many threads a side: filters in x, patches in y. */
 const side = 16;
 /** Patches of each thread at once. */
@@ -124,18 +166,13 @@ export function productGradientSums(
   const patches = tf.util.sizeFromShape(norms.shape);
   const share = Math.ceil(patches / (side * patchesPerThread) / mostGroups) * side * patchesPerThread;
   const groups = Math.ceil(patches / share);
-  const fields = ['along', ...parameters.map(([name]) => name)] as const;
-  const isRecovered = 'y' in values;
-  const termOf = {
-    along: 'toProjection * c * n',
-    radius: 'slope * g.value * h.byRadius',
-    k: 'slope * h.ratio * n * g.byK',
-  };
+  const fields = summedSlopes(parameters);
+  const from = 'y' in values ? 'y' : 'projection';
   const each = (line: (name: (typeof fields)[number], field: number) => string): string =>
     fields.map(line).join('\n');
   const write = (): string => `
-${operatorCode}${parameterCode(parameters)}${isRecovered ? recoveryCode : ''}
 override filters: u32;
+${slopesCode(parameters, from)}
 var<workgroup> partial: array<array<f32, ${side}>, ${side}>;
 
 ${sumOverRowsCode}
@@ -164,16 +201,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
       for (var i = 0u; i < ${patchesPerThread}u; i++) {
         let patch_ = first + i * ${side}u;
         if (patch_ < end && filter_ < filters) {
-          let index = patch_ * filters + filter_;
-          let slope = dy[index];
-          let n = norms[patch_];
-          let h = magnitudeTerms(n, radiusOf(filter_));
-          let c = ${isRecovered ? 'cosineFrom(y[index], h.ratio, n, kOf(filter_))' : 'cosineOf(projection[index], n)'};
-          let g = angularTerms(c, kOf(filter_));
-          let toProjection = slope * h.ratio * g.slope;
-          byProjection[index] = toProjection;
-          normSums[i] += slope * g.value * h.slope - toProjection * c;
-          ${each((name) => `${name}Sum += ${termOf[name]};`)}
+          let slopes = slopesAt(patch_, filter_);
+          byProjection[patch_ * filters + filter_] = slopes.byProjection;
+          normSums[i] += slopes.byNorm;
+          ${each((name) => `${name}Sum += slopes.${name};`)}
         }
       }
       ${each(
@@ -285,7 +316,7 @@ fn parameterSums(lane: vec3u, group: u32) {
 `;
 }
 
-const gradientName: Readonly<Record<Parameter, string>> = { radius: 'byRadius', k: 'byK' };
+const gradientName = { radius: 'byRadius', k: 'byK' } as const satisfies Readonly<Record<Parameter, string>>;
 
 /** Tensors for the gradients that `parameterSums` writes. */
 export function parameterGradients(
