@@ -18,8 +18,19 @@ const shapes = [
   [8, 4, 128, 128],
 ] as const;
 
+const trainingPasses = ['forward', 'backward'] as const;
+const allPasses = ['inference', ...trainingPasses] as const;
+type Pass = (typeof allPasses)[number];
+
+/** R as it is, and ρ·E‖x‖, for which a training step needs all norms before the convolution. */
+const radii = {
+  'fixed R': (rho: tf.Tensor1D) => rho,
+  'adaptive R': (rho: tf.Tensor1D) => (norms: tf.Tensor4D) => tf.mul<tf.Tensor1D>(rho, tf.mean(norms)),
+};
+
 /**
- * Of tanh × cosine with an R for each filter: inference, the training's forward pass and its backward pass.
+ * Of tanh × cosine with a ρ for each filter: the training's forward pass and its backward pass, and inference, which
+ * has R as it is.
  * @param quick the first shape only
  */
 export function compareTraffic(quick: boolean): readonly TrafficRatio[] {
@@ -27,29 +38,32 @@ export function compareTraffic(quick: boolean): readonly TrafficRatio[] {
     tf.tidy(() => {
       const x = tf.ones<tf.Rank.R4>([batch, side, side, channels]);
       const w = tf.ones<tf.Rank.R4>([3, 3, channels, filters]);
-      const radius = tf.ones<tf.Rank.R1>([filters]);
+      const rho = tf.ones<tf.Rank.R1>([filters]);
       const plain = countOf([x, w], (image, weights) =>
         tf.conv2d(image as tf.Tensor4D, weights as tf.Tensor4D, 1, 'same'),
       );
-      const decoupled = countOf([x, w, radius], (image, weights, R) =>
-        decoupledConv2d(image as tf.Tensor4D, weights as tf.Tensor4D, {
-          ...({
-            magnitude: 'tanh',
-            angular: 'cosine',
-            alpha: 1,
-            beta: 1,
-            stride: 1,
-            padding: 'same',
-          } as const),
-          radius: R as tf.Tensor1D,
-        }),
-      );
-      return (['inference', 'forward', 'backward'] as const).map((pass) => ({
-        what: `${pass}, ${batch}×${side}×${side}×${channels} to ${filters}`,
-        dispatches: decoupled[pass].dispatches,
-        plainDispatches: plain[pass].dispatches,
-        bytes: decoupled[pass].bytes / plain[pass].bytes,
-      }));
+      return Object.entries(radii).flatMap(([name, radius]) => {
+        const decoupled = countOf([x, w, rho], (image, weights, given) =>
+          decoupledConv2d(image as tf.Tensor4D, weights as tf.Tensor4D, {
+            ...({
+              magnitude: 'tanh',
+              angular: 'cosine',
+              alpha: 1,
+              beta: 1,
+              stride: 1,
+              padding: 'same',
+            } as const),
+            radius: radius(given as tf.Tensor1D),
+          }),
+        );
+        const passes = name === 'fixed R' ? allPasses : trainingPasses;
+        return passes.map((pass) => ({
+          what: `${pass}, ${name}, ${batch}×${side}×${side}×${channels} to ${filters}`,
+          dispatches: decoupled[pass].dispatches,
+          plainDispatches: plain[pass].dispatches,
+          bytes: decoupled[pass].bytes / plain[pass].bytes,
+        }));
+      });
     }),
   );
 }
@@ -62,7 +76,7 @@ interface Count {
 function countOf(
   inputs: tf.Tensor[],
   layer: (...given: tf.Tensor[]) => tf.Tensor,
-): Readonly<Record<'inference' | 'forward' | 'backward', Count>> {
+): Readonly<Record<Pass, Count>> {
   const { traffic } = tf.backend() as DawnBackend;
   const taken = (): Count => {
     const { dispatches, readBytes, writtenBytes } = traffic.take();

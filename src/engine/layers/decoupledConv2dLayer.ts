@@ -122,6 +122,7 @@ export class DecoupledConv2D extends layers.Layer {
       const kernel = this.filters4D(x.shape[3]);
       if (rho === undefined || !this.isAdaptive)
         return decoupledConv2d(x, kernel, { ...shared, radius: rho });
+      // Only the batch's mean needs the norms before the convolution.
       const radius =
         training === true
           ? (norms: tf.Tensor4D) => tf.mul<tf.Tensor1D>(rho, this.batchMean(norms))

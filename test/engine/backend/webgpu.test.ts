@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, test, vi } from 'vitest';
+import { resolveOperator } from '../../../src/core/operator/operator.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { DawnBackend } from '../../../src/engine/backend/dawnBackend.js';
 import type { TrafficCount } from '../../../src/engine/backend/traffic.js';
 import { Tuner } from '../../../src/engine/backend/tuning.js';
+import { DecoupledConv2D } from '../../../src/engine/layers/decoupledConv2dLayer.js';
 import { batchNormalize } from '../../../src/engine/operator/batchNorm.js';
 import {
   type DecoupledConv2dOptions,
@@ -212,6 +214,27 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
       });
     },
   );
+
+  test('an adaptive radius has norms of its own in training only', async () => {
+    await startBackend('webgpu');
+    const layer = new DecoupledConv2D({
+      ...{ filters: 3, kernelSize: 3, strides: 1, padding: 'same', averageDecay: 0.9, seed: 5 },
+      operator: resolveOperator({ magnitude: 'tanh', radius: 'adaptive' }),
+    });
+    layer.build([null, 5, 5, 2]);
+    const dispatch = vi.spyOn(DawnBackend.prototype, 'dispatch');
+    const kernels = (training: boolean): string[] => {
+      dispatch.mockClear();
+      tf.tidy(() => void layer.call(tf.ones([2, 5, 5, 2]), { training }));
+      return dispatch.mock.calls.map(([{ kernel }]) => kernel.name.split(' ', 1)[0]!);
+    };
+    try {
+      expect(kernels(false)).toEqual(['forward']);
+      expect(kernels(true)).toEqual(['patch', 'forward']);
+    } finally {
+      dispatch.mockRestore();
+    }
+  });
 
   test('a smaller batch compiles nothing', async () => {
     await startBackend('webgpu');
