@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
+import { setImmediate } from 'node:timers';
 import { webgpuRuntimeFolder } from '../setup/runtimeFolder.js';
 import { readFatalLoad, whileLoading } from './crashMarks.js';
 
@@ -119,6 +120,7 @@ type Callback = (...parameters: unknown[]) => void;
 
 /** Looks at what the device has done that Dawn has scheduled and that are still to come. */
 const scheduled = new Set<Callback>();
+let waitsForTurn = false;
 
 /**
  * Call Dawn, and keep hold of the event loop's turns that it takes: it looks at what its device has done in
@@ -126,11 +128,13 @@ const scheduled = new Set<Callback>();
  */
 export function withEvents<T>(call: () => T): T {
   const original = globalThis.setImmediate;
-  const capture = (callback: Callback): unknown => {
+  const capture = (callback: Callback): void => {
     scheduled.add(callback);
-    return original(() => take(callback));
+    // One turn for all: a read that waits looks thousands of times, and what it left for a turn would stay until there is one.
+    if (!waitsForTurn) setImmediate(takeAll);
+    waitsForTurn = true;
   };
-  globalThis.setImmediate = capture as typeof setImmediate;
+  globalThis.setImmediate = capture as typeof globalThis.setImmediate;
   try {
     return call();
   } finally {
@@ -140,6 +144,11 @@ export function withEvents<T>(call: () => T): T {
 
 function take(callback: Callback): void {
   if (scheduled.delete(callback)) withEvents(callback);
+}
+
+function takeAll(): void {
+  waitsForTurn = false;
+  for (const callback of [...scheduled]) take(callback);
 }
 
 /**

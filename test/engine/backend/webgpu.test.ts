@@ -319,6 +319,15 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
     );
   });
 
+  test('a read that waits leaves hardly a turn of the event loop behind', async () => {
+    await startBackend('webgpu');
+    const turns = (): number =>
+      process.getActiveResourcesInfo().filter((resource) => resource === 'Immediate').length;
+    const before = turns();
+    for (let i = 0; i < 20; i++) tf.tidy(() => void tf.square(tf.fill([100_000], i)).dataSync());
+    expect(turns()).toBeLessThanOrEqual(before + 1);
+  });
+
   test('what the device refuses is told where values are read', async () => {
     await startBackend('webgpu');
     const { device } = tf.backend() as unknown as { device: GPUDevice };
