@@ -138,7 +138,7 @@ export class TrainingWorkers {
     await this.#ask('pass', batch, { parts, step });
     for (const { variable, from, to } of placesOf(this.model))
       if (!variable.trainable)
-        tf.tidy(() => variable.assign(tf.tensor(this.#weights.slice(from, to), variable.shape)));
+        tf.tidy(() => variable.assign(tf.tensor(this.#weights.subarray(from, to), variable.shape)));
     return this.#summed();
   }
 
@@ -190,16 +190,19 @@ export class TrainingWorkers {
   }
 
   #summed(): PassResult {
-    const [first, ...others] = this.#members;
-    const sums = first!.results.slice();
-    for (const { results } of others) for (let i = 0; i < sums.length; i++) sums[i]! += results[i]!;
     return tf.tidy(() => {
-      let at = 2;
+      const sum = (from: number, shape: number[]): tf.Tensor => {
+        const shares = this.#members.map(({ results }) =>
+          tf.tensor(results.subarray(from, from + tf.util.sizeFromShape(shape)), shape),
+        );
+        return shares.reduce((all, share) => tf.add(all, share));
+      };
+      const outcome = sum(0, [2]) as tf.Tensor1D;
+      let at = outcome.size;
       const gradients = this.model.trainable.map(({ variable }) => {
         at += variable.size;
-        return tf.tensor(sums.subarray(at - variable.size, at), variable.shape);
+        return sum(at - variable.size, variable.shape);
       });
-      const outcome = tf.tensor1d(sums.subarray(0, 2));
       return { outcome, gradients: addDecay(this.model, gradients, this.config.weightDecay) };
     });
   }

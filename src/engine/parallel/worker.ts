@@ -7,7 +7,15 @@ import { adversarialBatch } from '../training/adversarialBatch.js';
 import { pass as passOf } from '../training/step.js';
 import { joinExchange } from './exchange.js';
 import { breakUp, Rendezvous } from './rendezvous.js';
-import { type Answer, addTo, placesOf, type Share, type Task, type WorkerSetup } from './sharedStep.js';
+import {
+  type Answer,
+  addTo,
+  gather,
+  placesOf,
+  type Share,
+  type Task,
+  type WorkerSetup,
+} from './sharedStep.js';
 
 /** One piece of a share. */
 interface PieceTensors {
@@ -70,10 +78,11 @@ async function main(): Promise<void> {
   };
 
   const pass = async (share: Share): Promise<void> => {
-    results.fill(0);
-    for (const { x, answers } of await piecesOf(share)) {
+    for (const [piece, { x, answers }] of (await piecesOf(share)).entries()) {
       const { outcome, gradients } = passOf(model, x, answers, classes, setup.pass, x.shape[0] / share.batch);
-      addTo(results, [outcome, ...gradients]);
+      // Most shares have one piece, which needs no sum.
+      if (piece === 0) gather([outcome, ...gradients], results);
+      else addTo(results, [outcome, ...gradients]);
       tf.dispose([x, answers, outcome, ...gradients]);
     }
     if (setup.worker !== 0) return;
@@ -91,7 +100,7 @@ async function main(): Promise<void> {
   parentPort?.on('message', async (task: Task) => {
     try {
       for (const { variable, from, to } of places)
-        tf.tidy(() => variable.assign(tf.tensor(weights.slice(from, to), variable.shape)));
+        tf.tidy(() => variable.assign(tf.tensor(weights.subarray(from, to), variable.shape)));
       if (task.type === 'predict') {
         answer({ type: 'predicted', logits: predict(task) });
       } else {
