@@ -91,8 +91,15 @@ async function bench({ only, networks: names, operators, json, markdown, ...flag
   }
   const runtimes = await startRuntimes(flags.backends);
   const pytorch = await Pytorch.start(flags.python);
+  const say = (text: string): void =>
+    void (json || markdown ? process.stderr : process.stdout).write(`${text}\n`);
+  const missing: string[] = [];
   const options: BenchOptions = {
     ...flags,
+    onMissing: (text) => {
+      say(text);
+      missing.push(text);
+    },
     runtimes,
     pytorch: typeof pytorch === 'string' ? undefined : pytorch,
     plans: names.map((name) => networks[name]),
@@ -105,8 +112,6 @@ async function bench({ only, networks: names, operators, json, markdown, ...flag
     load: os.loadavg()[0] ?? 0,
     date: new Date().toISOString(),
   };
-  const say = (text: string): void =>
-    void (json || markdown ? process.stderr : process.stdout).write(`${text}\n`);
   const heads = [
     `${about.cpu}, ${about.cores} cores; ${about.platform}; Node ${about.node}; ${about.date.slice(0, 10)}`,
     ...runtimes.map(({ name, version, device }) => `${name} ${version}: ${device}`),
@@ -124,8 +129,8 @@ async function bench({ only, networks: names, operators, json, markdown, ...flag
     figures.push(...found);
   }
   options.pytorch?.end();
-  if (markdown) process.stdout.write(`${heads.join('  \n')}\n\n${markdownTable(figures)}\n`);
-  if (json) process.stdout.write(`${JSON.stringify({ ...about, figures })}\n`);
+  if (markdown) process.stdout.write(`${[...heads, ...missing].join('  \n')}\n\n${markdownTable(figures)}\n`);
+  if (json) process.stdout.write(`${JSON.stringify({ ...about, figures, missing })}\n`);
 }
 
 const program = new Command('bench')

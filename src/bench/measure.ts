@@ -18,20 +18,30 @@ export function spreadOf(values: readonly number[]): Spread {
  * Measure several things in turn, round after round, so that whatever else the machine does falls on all of them alike.
  * A first round, in which everything is warmed up, does not count.
  * @param tasks by name; each does its work once and gives its figure
- * @returns the figures of each round, by name, in the rounds' order
+ * @param leaveOut is given what a task throws: where it returns, the task is not measured any more
+ * @returns the figures of each round, by name, in the rounds' order; none of what was left out
  */
 export async function interleave<Name extends string>(
   tasks: Readonly<Record<Name, () => number | Promise<number>>>,
   rounds: number,
+  leaveOut: (name: Name, thrown: unknown) => void = rethrow,
 ): Promise<Readonly<Record<Name, readonly number[]>>> {
-  const names = Object.keys(tasks) as Name[];
-  const figures = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
+  const figures = new Map((Object.keys(tasks) as Name[]).map((name) => [name, [] as number[]]));
   for (let round = -1; round < rounds; round++)
-    for (const name of names) {
-      const figure = await tasks[name]();
-      if (round >= 0) figures[name].push(figure);
+    for (const [name, own] of [...figures]) {
+      try {
+        const figure = await tasks[name]();
+        if (round >= 0) own.push(figure);
+      } catch (thrown) {
+        leaveOut(name, thrown);
+        figures.delete(name);
+      }
     }
-  return figures;
+  return Object.fromEntries(figures) as unknown as Record<Name, readonly number[]>;
+}
+
+function rethrow(_: string, thrown: unknown): never {
+  throw thrown;
 }
 
 /** The ratio of two figures, round by round. */

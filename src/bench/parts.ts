@@ -1,5 +1,6 @@
 import { type Runtime, startBackend } from '../engine/backend/backend.js';
 import { evaluationBatch } from '../engine/training/evaluate.js';
+import { isOutOfMemory } from '../engine/training/outOfMemory.js';
 import { Bench } from './bench.js';
 import { interleave, ratioOf, type Spread, spreadOf } from './measure.js';
 import { decoupled, type NamedOperator, type NetworkPlan, noise, plain } from './networks.js';
@@ -27,6 +28,8 @@ export interface BenchOptions {
   readonly images: number;
   readonly plans: readonly NetworkPlan[];
   readonly operators: readonly NamedOperator[];
+  /** Gets what could not be measured, and why, for people. */
+  readonly onMissing: (text: string) => void;
 }
 
 const stepsARound = 5;
@@ -66,15 +69,21 @@ export async function throughput(options: BenchOptions): Promise<Figure[]> {
       const speeds = await interleave(
         Object.fromEntries(contestants.map((one) => [key(one.on, one.operator), one[activity]])),
         rounds,
+        (name, thrown) => {
+          if (!isOutOfMemory(thrown)) throw thrown;
+          options.onMissing(`${activity} · ${plan.name} · ${name}: left out, it does not fit into memory`);
+        },
       );
       const base = operators[0]!.name;
       for (const { on, operator } of contestants) {
-        const own = speeds[key(on, operator)]!;
+        const own = speeds[key(on, operator)];
+        if (own === undefined) continue;
         const what = [activity, plan.name, operator];
         figures.push({ what, on, value: spreadOf(own), unit: 'images/s' });
         // Time against time: how much longer a step or an image takes.
-        if (operator !== base) {
-          const value = ratioOf(speeds[key(on, base)]!, own);
+        const baseline = speeds[key(on, base)];
+        if (operator !== base && baseline !== undefined) {
+          const value = ratioOf(baseline, own);
           figures.push({ what: [...what, `time of ${base}`], on, value, unit: '×' });
         }
         const peer = speeds[key(pytorchName, operator)];

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { activation } from '../../../src/bench/activation.js';
 import { residentWhileTraining, slopeOf } from '../../../src/bench/endurance.js';
 import { markdownTable } from '../../../src/bench/markdown.js';
-import { spreadOf } from '../../../src/bench/measure.js';
+import { interleave, spreadOf } from '../../../src/bench/measure.js';
 import { cnn9, decoupled, resnet32, resolve } from '../../../src/bench/networks.js';
 import { benchLayers, Pytorch } from '../../../src/bench/pytorch.js';
 import { networkSummary } from '../../../src/core/config/summary.js';
@@ -28,6 +28,27 @@ describe('the bench’s table', () => {
       '| training · net, images/s | 1,100 (1,000–1,200) | 4 |',
       '| start, s | 0.5 |  |',
     ]);
+  });
+});
+
+describe('what is measured in turn', () => {
+  it('goes on without what cannot be measured, whose reason is given', async () => {
+    const left: unknown[] = [];
+    let calls = 0;
+    const figures = await interleave(
+      {
+        small: () => ++calls,
+        large: () => Promise.reject(new Error('out of memory')),
+      },
+      2,
+      (name, thrown) => left.push([name, (thrown as Error).message]),
+    );
+    expect(figures).toEqual({ small: [2, 3] });
+    expect(left).toEqual([['large', 'out of memory']]);
+  });
+
+  it('ends with the first failure where none is left out', async () => {
+    await expect(interleave({ one: () => Promise.reject(new Error('no')) }, 1)).rejects.toThrow('no');
   });
 });
 
