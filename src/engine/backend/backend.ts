@@ -8,7 +8,7 @@ import type { BackendName, Precision, RuntimeReport } from '../../protocol/engin
 import type { DawnBackend } from './dawnBackend.js';
 import { repairAveragePoolGradient } from './pooling.js';
 import { loadTensorflow, probeTensorflow, proveGpu, tensorflowDevice } from './tensorflow.js';
-import { completeWasm, prepareWasm, probeWasm, wasmDevice } from './wasm.js';
+import { completeWasm, countFor, prepareWasm, probeWasm, wasmDevice } from './wasm.js';
 import { completeWebgpu, prepareWebgpu, probeWebgpu } from './webgpu.js';
 
 /** The tensor runtime that computes in this process. */
@@ -47,6 +47,7 @@ export async function startBackend(choice: Runtime['name'], precision: Precision
         });
       }
       await setBackend('tensorflow');
+      await countFor('tensorflow');
       const [device, proof] = [await tensorflowDevice(tensorflow), proveGpu()];
       return {
         name: 'tensorflow',
@@ -58,6 +59,7 @@ export async function startBackend(choice: Runtime['name'], precision: Precision
       const runtime = await prepareWebgpu(precision);
       await setBackend('webgpu');
       completeWebgpu(precision);
+      await countFor('webgpu');
       return { name: 'webgpu', ...runtime, lost: (tf.backend() as DawnBackend).lost };
     }
     case 'wasm': {

@@ -1,27 +1,73 @@
-import { registerKernel, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { type KernelBackend, registerKernel, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { CountPairsAttributes } from '../inspection/pairCounts.js';
 import { jointShift } from '../inspection/pairCounts.js';
 import type { SumResponsesAttributes } from '../inspection/responses.js';
-import type { KernelModule } from './kernelModule.js';
+import type { KernelMemory, KernelModule } from './kernelModule.js';
+import type { OwnKernels } from './ownKernels.js';
 
 const filledUp = (length: number): number => (length + 3) & ~3;
 
-/** Register the counting kernels for the wasm backend. They give no tensor: what they count goes into the attributes' `into`. */
+/** Do something with tensors' values where the kernels find them. */
+type WithValues = (
+  tensors: readonly TensorInfo[],
+  backend: KernelBackend,
+  use: (...addresses: number[]) => void,
+) => void;
+
+/** Register the counting kernels for the wasm backend. */
 export function registerInspectionKernels(module: KernelModule): void {
+  // A tensor of another backend is moved here when it is first asked for, which may move all the memory.
+  register('wasm', module, (tensors, _, use) => use(...tensors.map((tensor) => module.address(tensor))));
+}
+
+/** Register the counting kernels for a backend that has none of its own: what is counted is copied to them. */
+export function registerCounting(backendName: 'tensorflow' | 'webgpu', kernels: OwnKernels): void {
+  register(backendName, kernels, (tensors, backend, use) => {
+    const values = tensors.map(({ dataId }) => backend.readSync(dataId) as Float32Array);
+    const length = values.reduce((sum, { length }) => sum + length, 0);
+    kernels.withScratch(length, (start) => {
+      let at = start;
+      const addresses = values.map((one) => {
+        kernels.view(at, one.length).set(one);
+        at += one.byteLength;
+        return at - one.byteLength;
+      });
+      use(...addresses);
+    });
+  });
+}
+
+/** They give no tensor: what they count goes into the attributes' `into`. */
+function register(backendName: string, memory: KernelMemory, withValues: WithValues): void {
   registerKernel({
     kernelName: 'CountPairs',
-    backendName: 'wasm',
-    kernelFunc: ({ inputs, attrs }) => {
+    backendName,
+    kernelFunc: ({ inputs, attrs, backend }) => {
       const { projection, norms } = inputs as Record<'projection' | 'norms', TensorInfo>;
-      countPairs(module, projection, norms, attrs as unknown as CountPairsAttributes);
+      const patches = util.sizeFromShape(norms.shape) / norms.shape[0]!;
+      withValues([projection, norms], backend as KernelBackend, (dots, lengths) =>
+        countPairs(
+          memory,
+          { dots: dots!, lengths: lengths!, patches },
+          attrs as unknown as CountPairsAttributes,
+        ),
+      );
       return [];
     },
   });
   registerKernel({
     kernelName: 'SumResponses',
-    backendName: 'wasm',
-    kernelFunc: ({ inputs, attrs }) => {
-      sumResponses(module, inputs.response as TensorInfo, attrs as unknown as SumResponsesAttributes);
+    backendName,
+    kernelFunc: ({ inputs, attrs, backend }) => {
+      const { response } = inputs as Record<'response', TensorInfo>;
+      withValues([response], backend as KernelBackend, (values) =>
+        sumResponses(
+          memory,
+          values!,
+          util.sizeFromShape(response.shape),
+          attrs as unknown as SumResponsesAttributes,
+        ),
+      );
       return [];
     },
   });
@@ -29,14 +75,19 @@ export function registerInspectionKernels(module: KernelModule): void {
 
 const totalCount = 10;
 
+/** Addresses of the projections and the norms; patches of an image. */
+interface Pairs {
+  readonly dots: number;
+  readonly lengths: number;
+  readonly patches: number;
+}
+
 function countPairs(
-  module: KernelModule,
-  projection: TensorInfo,
-  norms: TensorInfo,
+  module: KernelMemory,
+  { dots, lengths, patches }: Pairs,
   { images, into, floor, origin, scale, factors, radii }: CountPairsAttributes,
 ): void {
   const { filters } = into;
-  const patches = util.sizeFromShape(norms.shape) / norms.shape[0]!;
   const row = filledUp(filters);
   // Float64 first, so that they lie on multiples of 8.
   const sizes = [
@@ -48,8 +99,6 @@ function countPairs(
     into.norms.length,
     into.joint.length,
   ];
-  // A tensor of another backend is moved here when it is first asked for, which may move all the memory.
-  const [dots, lengths] = [module.address(projection), module.address(norms)];
   module.withScratch(
     sizes.reduce((a, b) => a + b),
     (address) => {
@@ -100,19 +149,19 @@ function countPairs(
   );
 }
 
+/** @param values address of `count` responses */
 function sumResponses(
-  module: KernelModule,
-  response: TensorInfo,
+  module: KernelMemory,
+  values: number,
+  count: number,
   { silent, into }: SumResponsesAttributes,
 ): void {
   const filters = into.sums.length;
   const row = filledUp(filters);
-  const values = module.address(response);
   module.withScratch(4 * row, (sums) => {
     const [partial, counts] = [sums + 8 * row, sums + 12 * row];
     module.view(sums, 4 * row).fill(0);
-    const rows = util.sizeFromShape(response.shape) / filters;
-    module.kernels.sumResponses(rows, filters, silent, values, partial, sums, counts);
+    module.kernels.sumResponses(count / filters, filters, silent, values, partial, sums, counts);
     const heap = module.view(sums, 1).buffer;
     const [totals, silents] = [new Float64Array(heap, sums, filters), new Int32Array(heap, counts, filters)];
     for (let f = 0; f < filters; f++) {

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 type Kernel = (...parameters: number[]) => void;
 
 /** What src/engine/backend/kernels exports; every parameter is a number, an address or a flag. */
-type KernelExports = Readonly<
+export type KernelExports = Readonly<
   Record<
     | 'adamStep'
     | 'channelAffine'
@@ -38,8 +38,17 @@ interface Emscripten {
   _free(address: number): void;
 }
 
+/** Our kernels, and the memory that they work in. */
+export interface KernelMemory {
+  readonly kernels: KernelExports;
+  /** Values at an address; not valid any more once memory is allocated. */
+  view(address: number, length: number): Float32Array;
+  /** Run `use` with memory for some float32 values, freed afterwards. */
+  withScratch<T>(length: number, use: (address: number) => T): T;
+}
+
 /** Our kernels, working in the memory of tfjs's wasm backend. */
-export class KernelModule {
+export class KernelModule implements KernelMemory {
   private constructor(
     private readonly backend: BackendWasm,
     private readonly emscripten: Emscripten,
@@ -85,12 +94,10 @@ export class KernelModule {
     return this.backend.typedArrayFromHeap(tensor) as Float32Array;
   }
 
-  /** Values at an address; not valid any more once memory is allocated. */
   view(address: number, length: number): Float32Array {
     return new Float32Array(this.emscripten.asm.memory.buffer, address, length);
   }
 
-  /** Run `use` with memory for some float32 values, freed afterwards. */
   withScratch<T>(length: number, use: (address: number) => T): T {
     const address = this.allocate(length);
     try {

@@ -10,9 +10,10 @@ import type { RuntimeReport } from '../../protocol/engine.js';
 import { registerAffineConvolution } from './affineConvolution.js';
 import { registerConvolutions } from './convolutions.js';
 import { registerFusedKernels } from './fusedWasm.js';
-import { registerInspectionKernels } from './inspectionWasm.js';
+import { registerCounting, registerInspectionKernels } from './inspectionWasm.js';
 import { KernelModule } from './kernelModule.js';
 import { registerMatrixProducts } from './matrixProducts.js';
+import { OwnKernels } from './ownKernels.js';
 import { registerMaxPoolGradient, repairAveragePoolGradient } from './pooling.js';
 import { replaceKernel } from './replaceKernel.js';
 import { surviveFailedAllocations } from './wasmMemory.js';
@@ -79,6 +80,16 @@ export function completeWasm(): void {
   registerAffineConvolution(module);
   registerInspectionKernels(module);
   completed = true;
+}
+
+const withCounting = new Set<string>();
+
+/** Have our kernels count for a backend that has none of its own, where they run here; once a process. */
+export async function countFor(backendName: 'tensorflow' | 'webgpu'): Promise<void> {
+  if (withCounting.has(backendName) || (await findObstacle()) !== undefined) return;
+  const binary = readBinary(hasRelaxedSimd() ? relaxedBinary : kernelsBinary);
+  registerCounting(backendName, new OwnKernels(binary));
+  withCounting.add(backendName);
 }
 
 /** What is kept for a gradient is a clone: let it have the same memory, as on tfjs's other backends, not a copy of it. */

@@ -2,8 +2,10 @@
 declare namespace WebAssembly {
   function validate(bytes: Uint8Array): boolean;
   class Memory {
-    private constructor();
+    /** @param sizes in pages of 64 kB */
+    constructor(sizes: { readonly initial: number });
     readonly buffer: ArrayBuffer;
+    grow(pages: number): number;
   }
   class Module {
     constructor(bytes: Uint8Array);

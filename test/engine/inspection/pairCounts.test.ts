@@ -4,11 +4,12 @@ import { startBackend } from '../../../src/engine/backend/backend.js';
 import { Counts } from '../../../src/engine/inspection/counts.js';
 import { countPairs, finestNormBins } from '../../../src/engine/inspection/pairCounts.js';
 import { Responses } from '../../../src/engine/inspection/responses.js';
+import { testBackends } from '../backends.js';
 import { randomValues, tensorOf } from '../tensors.js';
 
 const total = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0);
 
-describe.each(['wasm', 'cpu'] as const)('counting pairs on %s', (backend) => {
+describe.each(testBackends)('counting pairs on %s', (backend) => {
   beforeAll(() => startBackend(backend));
 
   it.each([1, 3, 4, 5, 17])('of %i filters is what a plain loop counts', (filters) => {
