@@ -4,12 +4,12 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { DcnetError } from '../../../src/core/errors.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { describeData, loadData } from '../../../src/engine/data/dataSet.js';
 import { DataStore } from '../../../src/engine/data/dataStore.js';
 import { imageTensor, inOrder, labelTensor } from '../../../src/engine/data/images.js';
 import { type LocatedAs, locateData } from '../../../src/engine/data/location.js';
+import { failure } from '../failure.js';
 import { idxBytes, temporaryFolder, writeTinyData } from './tinyData.js';
 
 let folder: string;
@@ -22,15 +22,6 @@ beforeEach(async () => {
 });
 
 const file = (name: string): string => path.join(folder, name);
-
-async function failure(work: Promise<unknown>): Promise<DcnetError['details']> {
-  const thrown = await work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  expect(thrown).toBeInstanceOf(DcnetError);
-  return (thrown as DcnetError).details;
-}
 
 describe('a folder of IDX files', () => {
   it('is read as it was written', async () => {

@@ -2,9 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { DcnetError } from '../../../src/core/errors.js';
 import { describeData, loadData } from '../../../src/engine/data/dataSet.js';
 import { locateData } from '../../../src/engine/data/location.js';
+import { failure } from '../failure.js';
 import { temporaryFolder } from './tinyData.js';
 
 /** Written by numpy 2.4.6: x_train = arange(12) [3, 2, 2], y_train = [0, 1, 2] int64, x_test = 100 + arange(8), y_test = [2, 0]. */
@@ -31,15 +31,6 @@ const write = (name: string, base64: string): Promise<void> =>
 beforeEach(async () => {
   folder = await temporaryFolder();
 });
-
-async function failure(work: Promise<unknown>): Promise<DcnetError['details']> {
-  const thrown = await work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  expect(thrown).toBeInstanceOf(DcnetError);
-  return (thrown as DcnetError).details;
-}
 
 describe('an archive of NumPy arrays', () => {
   const located = () => locateData({ npz: 'm.npz' }, folder, 'media');

@@ -19,11 +19,11 @@ import vm from 'node:vm';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DataConfig } from '../../../src/core/config/dataSchema.js';
-import { DcnetError } from '../../../src/core/errors.js';
 import { type DataSet, loadData } from '../../../src/engine/data/dataSet.js';
 import { FileImages } from '../../../src/engine/data/fileImages.js';
 import { locateData } from '../../../src/engine/data/location.js';
 import { batchFrom } from '../../../src/engine/data/split.js';
+import { failure } from '../failure.js';
 import { writeTinyCifar } from './tinyCifar.js';
 import { temporaryFolder, writeTinyData } from './tinyData.js';
 
@@ -41,15 +41,6 @@ beforeEach(async () => {
 afterEach(() => {
   vi.restoreAllMocks();
 });
-
-async function failure(work: Promise<unknown>): Promise<DcnetError['details']> {
-  const thrown = await work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  expect(thrown).toBeInstanceOf(DcnetError);
-  return (thrown as DcnetError).details;
-}
 
 /** An array of bytes as numpy.save writes it, format 1.0. */
 function npyBytes(shape: readonly number[], values: Uint8Array): Buffer {
