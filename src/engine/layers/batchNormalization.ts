@@ -68,7 +68,7 @@ export class DebiasedBatchNormalization extends layers.Layer {
     return (inputs, functions) =>
       training
         ? batchNormalizeProduct(inputs, functions, this.scale, (statistics) => this.takeUp(statistics))
-        : normalizeProductWith(inputs, functions, this.scale, this.averages);
+        : normalizeProductWith(inputs, functions, this.affine());
   }
 
   /** What {@link call} does at test time. */

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type BatchStatistics, batchNormEpsilon, testAffine } from './batchNorm.js';
+import type { ChannelAffine } from './affineConvolution.js';
+import { type BatchStatistics, batchNormEpsilon } from './batchNorm.js';
 import type { OperatorFunctions, ProductInputs } from './decoupledProduct.js';
 import { hasFused, runFused } from './fusedKernels.js';
 
@@ -70,11 +71,9 @@ export function batchNormalizeProduct(
 export function normalizeProductWith(
   inputs: ProductInputs,
   functions: OperatorFunctions,
-  { gamma, beta, relu }: ChannelScale,
-  statistics: BatchStatistics,
+  { slope, shift, relu }: ChannelAffine,
 ): tf.Tensor4D {
-  const affine = testAffine(gamma, beta, statistics);
-  return runFused('AffineProduct', { ...inputs, ...affine }, { ...functions, relu })[0] as tf.Tensor4D;
+  return runFused('AffineProduct', { ...inputs, slope, shift }, { ...functions, relu })[0] as tf.Tensor4D;
 }
 
 function namedAs(

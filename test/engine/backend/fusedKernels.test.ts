@@ -7,7 +7,12 @@ import {
   type ChannelAffine,
   canFinishConvolution,
 } from '../../../src/engine/operator/affineConvolution.js';
-import { batchNormalize, channelAffine, normalizeWith } from '../../../src/engine/operator/batchNorm.js';
+import {
+  batchNormalize,
+  channelAffine,
+  normalizeWith,
+  testAffine,
+} from '../../../src/engine/operator/batchNorm.js';
 import { decoupledConv2d } from '../../../src/engine/operator/decoupledConv2d.js';
 import { decoupledProduct } from '../../../src/engine/operator/decoupledProduct.js';
 import { normalizeFilters } from '../../../src/engine/operator/filterNorms.js';
@@ -220,7 +225,9 @@ describeOn('tensorflow', 'a product normalised at test time', () => {
         expect(canNormalizeProduct(false)).toBe(true);
         const product = decoupledProduct(inputs, functions);
         const wanted = normalizeWith(product, gamma, beta, relu, averages).dataSync();
-        expect(normalizeProductWith(inputs, functions, scale, averages).dataSync()).toEqual(wanted);
+        expect(
+          normalizeProductWith(inputs, functions, { ...testAffine(gamma, beta, averages), relu }).dataSync(),
+        ).toEqual(wanted);
       });
     },
   );
