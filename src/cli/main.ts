@@ -53,6 +53,8 @@ function attackList(text: string): AttackName[] {
 }
 
 function attackTarget(text: string): AttackTarget {
+  if (text.endsWith('.safetensors'))
+    throw new InvalidArgumentError('That is a file, not a class: put the checkpoint before --targeted.');
   return targetRules.find((rule) => rule === text) ?? { class: text };
 }
 

@@ -77,6 +77,12 @@ describe('dcnet robustness', () => {
     expect(stderr).toContain('0, 1, 2, 3');
   });
 
+  it('says where the checkpoint goes where it would be the class', async () => {
+    const { exitCode, stderr } = await dcnet('robustness', '--targeted', checkpoint);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('put the checkpoint before --targeted');
+  });
+
   it.each([
     [['--attacks', 'fgsm,cw'], 'no attack cw'],
     [['--epsilons', '1,-2'], 'not below 0'],
