@@ -22,11 +22,7 @@ export function registerConvolutions(module: KernelModule): void {
       const { x, filter, bias } = parameters.inputs as Record<'x' | 'filter' | 'bias', tf.TensorInfo>;
       const attributes = parameters.attrs as unknown as ConvolutionAttributes;
       const window = windowOf(x.shape, filter.shape, attributes);
-      const isPlain =
-        window.dilationHeight === 1 &&
-        window.dilationWidth === 1 &&
-        bias === undefined &&
-        (attributes.activation ?? 'linear') === 'linear';
+      const isPlain = window.dilationHeight === 1 && window.dilationWidth === 1 && isBare(bias, attributes);
       if (isPlain) return convolution(module, x, filter, window);
       const { top, bottom, left, right } = window.padInfo;
       const none = [0, 0];
@@ -44,6 +40,14 @@ export function registerConvolutions(module: KernelModule): void {
     const { filterShape, ...rest } = attrs as unknown as ConvolutionAttributes & { filterShape: Shape4D };
     return filterGradient(module, x, dy, windowOf(x.shape, filterShape, rest));
   });
+}
+
+/** Whether a kernel that could do more to a convolution's output is asked for the convolution alone. */
+export function isBare(
+  bias: tf.TensorInfo | undefined,
+  { activation = 'linear' }: Pick<ConvolutionAttributes, 'activation'>,
+): boolean {
+  return bias === undefined && activation === 'linear';
 }
 
 /** A convolution's sizes; ours are of images with their channels last. */
@@ -204,12 +208,19 @@ const fewestTiledChannels = 8;
 /** Whether a convolution and its gradients are computed in tiles, by minimal filtering (kernels/winograd.ts). */
 function isTiled(window: Window): boolean {
   return (
+    hasTiles(window) && window.inChannels >= fewestTiledChannels && window.outChannels >= fewestTiledChannels
+  );
+}
+
+/** Whether a convolution falls into the tiles of minimal filtering F(2×2, 3×3). */
+export function hasTiles(window: Window): boolean {
+  return (
     window.filterHeight === 3 &&
     window.filterWidth === 3 &&
     window.strideHeight === 1 &&
     window.strideWidth === 1 &&
-    window.inChannels >= fewestTiledChannels &&
-    window.outChannels >= fewestTiledChannels
+    window.dilationHeight === 1 &&
+    window.dilationWidth === 1
   );
 }
 

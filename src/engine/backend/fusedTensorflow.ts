@@ -6,6 +6,7 @@ import type { FusedKernel } from '../operator/fusedKernels.js';
 import type { Window } from '../operator/patchNorms.js';
 import { registerProjectionAndNorms } from '../operator/projection.js';
 import type { AdamAttributes } from '../training/adamStep.js';
+import { type ConvolutionAttributes, hasTiles, isBare, windowOf } from './convolutions.js';
 import { functionCodes } from './functionCodes.js';
 import { type PoolAttributes, poolWindowOf } from './pooling.js';
 import { replaceKernel, type Shape4D } from './replaceKernel.js';
@@ -182,6 +183,103 @@ export function registerTensorflowKernels(): void {
     });
     return dx!;
   });
+  registerConvolutions();
+}
+
+/**
+ * 3×3 convolutions and their gradients by minimal filtering, which takes fewer multiplications than what oneDNN
+ * computes; all others stay TensorFlow's.
+ */
+function registerConvolutions(): void {
+  /** @param operationOf nothing: the kernel that was there */
+  const replace = <A>(
+    name: string,
+    operationOf: (inputs: Inputs, attributes: A) => Operation | undefined,
+  ): void =>
+    replaceKernel(name, 'tensorflow', (stock) => (parameters) => {
+      const { inputs, attrs, backend } = parameters;
+      const operation = operationOf(inputs as Inputs, attrs as unknown as A);
+      if (operation === undefined) return stock(parameters);
+      const outputs = execute(backend as TensorflowBackend, operation);
+      return outputs.length === 1 ? outputs[0]! : outputs;
+    });
+
+  for (const name of ['Conv2D', 'FusedConv2D'])
+    replace(name, ({ x, filter, bias }, attributes: ConvolutionAttributes) => {
+      const window = windowOf(x!.shape, filter!.shape, attributes);
+      if (!isTiled(window) || !isBare(bias, attributes)) return;
+      const { padInfo, outHeight, outWidth } = window;
+      return {
+        name: 'DcnetConvolution',
+        integers: {
+          ...{ pad_top: padInfo.top, pad_left: padInfo.left },
+          ...{ out_height: outHeight, out_width: outWidth },
+        },
+        flags: { backward: false },
+        inputs: [x, filter],
+        outputs: 1,
+      };
+    });
+  // dL/dx is the convolution of dy with w flipped in both directions and transposed.
+  replace(
+    'Conv2DBackpropInput',
+    (
+      { dy, filter },
+      { inputShape, ...attributes }: ConvolutionAttributes & { readonly inputShape: Shape4D },
+    ) => {
+      const window = windowOf(inputShape, filter!.shape, attributes);
+      if (!isTiled(window)) return;
+      const { padInfo, inHeight, inWidth } = window;
+      return {
+        name: 'DcnetConvolution',
+        integers: {
+          ...{ pad_top: 2 - padInfo.top, pad_left: 2 - padInfo.left },
+          ...{ out_height: inHeight, out_width: inWidth },
+        },
+        flags: { backward: true },
+        inputs: [dy, filter],
+        outputs: 1,
+      };
+    },
+  );
+  replace(
+    'Conv2DBackpropFilter',
+    (
+      { x, dy },
+      { filterShape, ...attributes }: ConvolutionAttributes & { readonly filterShape: Shape4D },
+    ) => {
+      const window = windowOf(x!.shape, filterShape, attributes);
+      if (!isTiled(window)) return;
+      return {
+        name: 'DcnetFilterGradient',
+        integers: { pad_top: window.padInfo.top, pad_left: window.padInfo.left },
+        inputs: [x, dy],
+        outputs: 1,
+      };
+    },
+  );
+  // The squares are summed while a tile's pixels are at hand, and their gradient is added to each pixel that is written.
+  const keepsSize = ({ stride, padding }: Window, x: tf.TensorInfo, unit: tf.TensorInfo): boolean =>
+    padding === 'same' &&
+    isTiled(windowOf(x.shape, unit.shape, { strides: stride, pad: padding, dataFormat: 'NHWC' }));
+  replace('ProjectionAndNorms', ({ x, unit }, { epsilon, ...window }: Window & { epsilon: number }) =>
+    keepsSize(window, x!, unit!)
+      ? { name: 'DcnetProjectionAndNorms', reals: { epsilon }, inputs: [x, unit], outputs: 2 }
+      : undefined,
+  );
+  replace('ProjectionAndNormsGradient', ({ dy, unit, x, norms, dn }, window: Window) =>
+    keepsSize(window, x!, unit!)
+      ? { name: 'DcnetProjectionAndNormsGradient', inputs: [dy, unit, x, norms, dn], outputs: 1 }
+      : undefined,
+  );
+}
+
+/** What the kernels of tiles take: whole vectors of channels. */
+const tiledMultiple = 16;
+
+function isTiled(window: backend_util.Conv2DInfo): boolean {
+  const { inChannels, outChannels } = window;
+  return hasTiles(window) && inChannels % tiledMultiple === 0 && outChannels % tiledMultiple === 0;
 }
 
 function execute(backend: TensorflowBackend, operation: Operation): tf.TensorInfo[] {

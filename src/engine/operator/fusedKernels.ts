@@ -13,6 +13,7 @@ export type FusedKernel =
   | 'NormalizeFilters'
   | 'NormalizeFiltersGradient'
   | 'ProjectionAndNorms'
+  | 'ProjectionAndNormsGradient'
   | 'PatchNorms'
   | 'PatchNormsGradient'
   | 'BatchNormalization'

@@ -33,26 +33,31 @@ tf.registerGradient({
   gradFunc: (upstream, saved, attributes) => {
     const [dy, dn] = upstream as [tf.Tensor4D, tf.Tensor4D];
     const [x, unit, norms] = saved as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
-    const window = attributes as unknown as Window;
-    const shared = { strides: window.stride, pad: window.padding, dataFormat: 'NHWC', dimRoundingMode: '' };
+    const { kernel, stride, padding } = attributes as unknown as Window;
     return {
-      x: () => {
-        const byProjection = tf
-          .engine()
-          .runKernel(tf.Conv2DBackpropInput, { dy, filter: unit }, { ...shared, inputShape: x.shape });
-        const { kernel, stride, padding } = window;
-        const sum = byProjection as tf.Tensor;
-        return runFused('PatchNormsGradient', { x, norms, dn, sum }, { kernel, stride, padding })[0]!;
-      },
+      x: () =>
+        runFused('ProjectionAndNormsGradient', { dy, unit, x, norms, dn }, { kernel, stride, padding })[0]!,
       unit: () =>
         tf
           .engine()
-          .runKernel(tf.Conv2DBackpropFilter, { x, dy }, { ...shared, filterShape: unit.shape }) as tf.Tensor,
+          .runKernel(
+            tf.Conv2DBackpropFilter,
+            { x, dy },
+            { ...convolution({ stride, padding }), filterShape: unit.shape },
+          ) as tf.Tensor,
     };
   },
 });
 
-/** The kernel for a backend that has `PatchNorms`, and a `PatchNormsGradient` that adds to `sum` and takes its memory. */
+/** Attributes of tfjs's kernels of a convolution's gradients. */
+function convolution({ stride, padding }: Pick<Window, 'stride' | 'padding'>) {
+  return { strides: stride, pad: padding, dataFormat: 'NHWC', dimRoundingMode: '' };
+}
+
+/**
+ * The kernels for a backend that has `PatchNorms`, and a `PatchNormsGradient` that adds to `sum` and takes its memory:
+ * the projections and the norms, and the gradient to x by both.
+ */
 export function registerProjectionAndNorms(backendName: string): void {
   tf.registerKernel({
     kernelName: 'ProjectionAndNorms',
@@ -62,6 +67,23 @@ export function registerProjectionAndNorms(backendName: string): void {
       const { kernel, stride, padding, epsilon } = attrs as unknown as Window & { readonly epsilon: number };
       const projection = tf.conv2d(x, unit, stride, padding);
       return [projection, runFused('PatchNorms', { x }, { kernel, stride, padding, epsilon })[0]!];
+    },
+  });
+  tf.registerKernel({
+    kernelName: 'ProjectionAndNormsGradient',
+    backendName,
+    kernelFunc: ({ inputs, attrs }) => {
+      const { dy, unit, x, norms, dn } = inputs as Record<'dy' | 'unit' | 'x' | 'norms' | 'dn', tf.Tensor4D>;
+      const window = attrs as unknown as Window;
+      const byProjection = tf
+        .engine()
+        .runKernel(
+          tf.Conv2DBackpropInput,
+          { dy, filter: unit },
+          { ...convolution(window), inputShape: x.shape },
+        );
+      const sum = byProjection as tf.Tensor;
+      return runFused('PatchNormsGradient', { x, norms, dn, sum }, window)[0]!;
     },
   });
 }

@@ -342,22 +342,29 @@ describeOn('tensorflow', 'what is one operation there does the same as its parts
   );
 
   test.each([
-    { kernel: 3, stride: 1, padding: 'same' },
-    { kernel: 2, stride: 3, padding: 'valid' },
-  ] as const)('projection and norms: kernel $kernel, stride $stride, $padding', async (window) => {
-    const { kernel } = window;
-    await expectAgreement(
-      (x, unit) => {
-        const { projection, norms } = projectionAndNorms(x as tf.Tensor4D, unit as tf.Tensor4D, window);
-        return tf.mul(projection, norms);
-      },
-      [
-        [randomValues(1, sizeOf([2, 9, 7, 5])), [2, 9, 7, 5]],
-        [randomValues(2, sizeOf([kernel, kernel, 5, 6])), [kernel, kernel, 5, 6]],
-      ],
-      1e-5,
-    );
-  });
+    { kernel: 3, stride: 1, padding: 'same', channels: 5, filters: 6 },
+    { kernel: 2, stride: 3, padding: 'valid', channels: 5, filters: 6 },
+    { kernel: 3, stride: 1, padding: 'same', channels: 16, filters: 48 },
+    { kernel: 3, stride: 1, padding: 'valid', channels: 48, filters: 16 },
+  ] as const)(
+    'projection and norms: $channels channels, $filters filters, kernel $kernel, stride $stride, $padding',
+    async ({ channels, filters, ...window }) => {
+      const { kernel } = window;
+      const x = [2, 9, 7, channels];
+      const unit = [kernel, kernel, channels, filters];
+      await expectAgreement(
+        (x, unit) => {
+          const { projection, norms } = projectionAndNorms(x as tf.Tensor4D, unit as tf.Tensor4D, window);
+          return tf.mul(projection, norms);
+        },
+        [
+          [randomValues(1, sizeOf(x)), x],
+          [randomValues(2, sizeOf(unit)), unit],
+        ],
+        1e-5,
+      );
+    },
+  );
 
   test('normalised filters, whose values fill more than one sum', async () => {
     const filters = [3, 3, 17, 5];

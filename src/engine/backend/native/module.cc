@@ -10,6 +10,7 @@ NAPI_MODULE_INIT() {
     if (!isRegistered) {
       dcnet::registerAdam();
       dcnet::registerBatchNormalization();
+      dcnet::registerConvolution();
       dcnet::registerFilters();
       dcnet::registerMaxPoolGradient();
       dcnet::registerNormalizedProduct();

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <vector>
 
 #include "kernel.h"
 #include "parallel.h"
+#include "room.h"
 
 // Batch normalisation of rows of channels that lie in memory, or that a source computes while they are first read. It has
 //   const float* rows(int64_t begin, int64_t end) const   the rows, computed now if they are computed,
@@ -69,9 +69,6 @@ void addSums(bool relu, const Images& images, int64_t rows, const float* mean, f
 
 // dx of rows.
 void gradientThrough(bool relu, const Images& images, int64_t rows, const Line& line, float* dx);
-
-// Memory to work in; its values are whatever it held.
-inline std::unique_ptr<float[]> roomFor(int64_t size) { return std::unique_ptr<float[]>(new float[size]); }
 
 // Call use(begin, end) for the blocks of a part's rows, in order.
 template <class Use>

@@ -6,6 +6,7 @@ namespace dcnet {
 // Each makes some operations known to TensorFlow; throws std::exception with TensorFlow's reason.
 void registerAdam();
 void registerBatchNormalization();
+void registerConvolution();
 void registerFilters();
 void registerMaxPoolGradient();
 void registerNormalizedProduct();

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <functional>
 
-// Compiled for x86-64-v3 (AVX2, FMA) and for what every machine has; the loader takes what the processor can. The clone of
+// Compiled for x86-64-v4 (AVX-512), x86-64-v3 (AVX2, FMA) and for what every machine has; the loader takes what the processor can. The clone of
 // a processor's name ("arch=haswell") is taken on that maker's processors alone, so an older compiler makes one of AVX2.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
-#define DCNET_VECTORISED __attribute__((target_clones("arch=x86-64-v3", "default")))
+#define DCNET_VECTORISED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #elif defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define DCNET_VECTORISED __attribute__((target_clones("avx2", "default")))
 #else

@@ -4,50 +4,16 @@
 #include "kernel.h"
 #include "operations.h"
 #include "parallel.h"
+#include "patches.h"
 
 namespace dcnet {
 namespace {
 
 constexpr float kTiny = 1e-30f;
 
-// How a square window is moved over the images.
-struct Window {
-  int64_t kernel, stride, padTop, padLeft, outHeight, outWidth;
-
-  explicit Window(const Attributes& attributes)
-      : kernel(attributes.integer("kernel")),
-        stride(attributes.integer("stride")),
-        padTop(attributes.integer("pad_top")),
-        padLeft(attributes.integer("pad_left")),
-        outHeight(attributes.integer("out_height")),
-        outWidth(attributes.integer("out_width")) {}
-};
-
-// One image [height, width, channels] under its window.
-struct Image {
-  const Window& window;
-  int64_t height, width, channels;
-
-  Image(const Window& moved, const Tensor& x)
-      : window(moved), height(x.dim(1)), width(x.dim(2)), channels(x.dim(3)) {}
-
-  int64_t pixels() const { return height * width; }
-  int64_t patches() const { return window.outHeight * window.outWidth; }
-  // Cells of a row with its padding: all that the windows over it touch.
-  int64_t paddedWidth() const {
-    return std::max(window.padLeft + width, (window.outWidth - 1) * window.stride + window.kernel);
-  }
-  // Rows of the image that the windows of an output row lie over.
-  int64_t firstRow(int64_t y) const { return std::max<int64_t>(y * window.stride - window.padTop, 0); }
-  int64_t endRow(int64_t y) const { return std::min(y * window.stride - window.padTop + window.kernel, height); }
-};
-
-// √(Σ x² + ε) of an image's patches: squares summed over channels, then over the rows of the window, then along the row.
-// `squares` [height, width] and `columns` [padded width] are room to work in.
-DCNET_VECTORISED void measure(const Image& image, float epsilon, const float* x, float* squares, float* columns,
-                              float* out) {
+// Σ x² of each pixel over its channels.
+DCNET_VECTORISED void squarePixels(const Image& image, const float* x, float* squares) {
   const int64_t channels = image.channels;
-  const int64_t width = image.width;
   for (int64_t pixel = 0; pixel < image.pixels(); pixel++) {
     const float* const from = x + pixel * channels;
     float sum = 0;
@@ -55,6 +21,11 @@ DCNET_VECTORISED void measure(const Image& image, float epsilon, const float* x,
     for (int64_t c = 0; c < channels; c++) sum += from[c] * from[c];
     squares[pixel] = sum;
   }
+}
+
+// √(Σ + ε) of the squares of a patch: summed over the rows of the window, then along the row.
+DCNET_VECTORISED void rootPatches(const Image& image, float epsilon, const float* squares, float* columns, float* norms) {
+  const int64_t width = image.width;
   std::fill_n(columns, image.paddedWidth(), 0.f);
   float* const inside = columns + image.window.padLeft;
   for (int64_t y = 0; y < image.window.outHeight; y++) {
@@ -63,7 +34,7 @@ DCNET_VECTORISED void measure(const Image& image, float epsilon, const float* x,
       const float* const from = squares + row * width;
       for (int64_t c = 0; c < width; c++) inside[c] += from[c];
     }
-    float* const to = out + y * image.window.outWidth;
+    float* const to = norms + y * image.window.outWidth;
     for (int64_t position = 0; position < image.window.outWidth; position++) {
       float sum = epsilon;
       for (int64_t k = 0; k < image.window.kernel; k++) sum += columns[position * image.window.stride + k];
@@ -72,8 +43,8 @@ DCNET_VECTORISED void measure(const Image& image, float epsilon, const float* x,
   }
 }
 
-// boxᵀ(dn/n) of an image into `spread` [height, width].
-DCNET_VECTORISED void spreadShares(const Image& image, const float* norms, const float* dn, float* spread,
+// boxᵀ(dn/n).
+DCNET_VECTORISED void spreadPatches(const Image& image, const float* norms, const float* dn, float* spread,
                                    float* columns) {
   const int64_t width = image.width;
   const float* const inside = columns + image.window.padLeft;
@@ -115,9 +86,14 @@ DCNET_VECTORISED void scalePixels(int64_t pixels, int64_t channels, const float*
   }
 }
 
+Window windowOf(const Attributes& attributes) {
+  return {attributes.integer("kernel"),   attributes.integer("stride"),     attributes.integer("pad_top"),
+          attributes.integer("pad_left"), attributes.integer("out_height"), attributes.integer("out_width")};
+}
+
 class PatchNorms {
  public:
-  explicit PatchNorms(const Attributes& attributes) : window_(attributes), epsilon_(attributes.real("epsilon")) {}
+  explicit PatchNorms(const Attributes& attributes) : window_(windowOf(attributes)), epsilon_(attributes.real("epsilon")) {}
 
   void run(const Run& run) const {
     const Tensor x = run.input(0);
@@ -126,8 +102,8 @@ class PatchNorms {
     const Tensor out = run.output(0, {images, window_.outHeight, window_.outWidth, 1});
     inParallel(images, [&](int64_t i) {
       std::vector<float> room(image.pixels() + image.paddedWidth());
-      measure(image, epsilon_, x.data() + i * image.pixels() * image.channels, room.data(),
-              room.data() + image.pixels(), out.data() + i * image.patches());
+      squarePixels(image, x.data() + i * image.pixels() * image.channels, room.data());
+      rootPatches(image, epsilon_, room.data(), room.data() + image.pixels(), out.data() + i * image.patches());
     });
   }
 
@@ -139,7 +115,7 @@ class PatchNorms {
 // dx, or, where there is a fourth input, that with dx added to it: in its own memory, which becomes the output's.
 class PatchNormsGradient {
  public:
-  explicit PatchNormsGradient(const Attributes& attributes) : window_(attributes) {}
+  explicit PatchNormsGradient(const Attributes& attributes) : window_(windowOf(attributes)) {}
 
   void run(const Run& run) const {
     const Tensor x = run.input(0);
@@ -153,8 +129,8 @@ class PatchNormsGradient {
     require(dx.size() == x.size(), "What dx is added to is of its size.");
     inParallel(images, [&](int64_t i) {
       std::vector<float> room(image.pixels() + image.paddedWidth());
-      spreadShares(image, norms.data() + i * image.patches(), dn.data() + i * image.patches(), room.data(),
-                   room.data() + image.pixels());
+      spreadPatches(image, norms.data() + i * image.patches(), dn.data() + i * image.patches(), room.data(),
+                    room.data() + image.pixels());
       const int64_t at = i * image.pixels() * image.channels;
       (adds ? addScaledPixels : scalePixels)(image.pixels(), image.channels, x.data() + at, room.data(),
                                              dx.data() + at);
@@ -166,6 +142,16 @@ class PatchNormsGradient {
 };
 
 }  // namespace
+
+void normsOf(const Image& image, float epsilon, const float* squares, float* norms) {
+  std::vector<float> columns(image.paddedWidth());
+  rootPatches(image, epsilon, squares, columns.data(), norms);
+}
+
+void spreadShares(const Image& image, const float* norms, const float* dn, float* spread) {
+  std::vector<float> columns(image.paddedWidth());
+  spreadPatches(image, norms, dn, spread, columns.data());
+}
 
 void registerPatchNorms() {
   std::vector<const char*> attributes{"kernel: int",   "stride: int",     "pad_top: int",
