@@ -5,13 +5,14 @@ A request names a network by its layers, as the bench resolved them, and what to
 The answer is {"imagesPerSecond": ...}. The first line out tells the version, or why there is none.
 
 A decoupled convolution is written as one would in PyTorch: normalised filters, the patch norm as a convolution of the
-squares with ones, and autograd for the rest. Its images are ready as float tensors; the engine makes its own from bytes at
-each step. On a GPU (`--device cuda`) the images lie there already; `--compiled` goes through torch.compile, and
-`--tf32` lets products round their factors to 10 bits.
+squares with ones (a dense layer's: a sum over features), and autograd for the rest. Its images are ready as float
+tensors; the engine makes its own from bytes at each step. On a GPU (`--device cuda`) the images lie there already;
+`--compiled` goes through torch.compile, and `--tf32` lets products round their factors to 10 bits.
 """
 
 import argparse
 import json
+import math
 import sys
 import time
 
@@ -28,35 +29,63 @@ except ImportError as error:
     sys.exit(0)
 
 
-class DecoupledConv2d(nn.Module):
-    """f(w, x) = h(|x|)·cos(w, x), [N, C, H, W] -> [N, F, H, W]; h is tanh(|x|/R) or |x|, and R = rho·E|x|."""
+class Decoupled(nn.Module):
+    """f(w, x) = h(|x|)·cos(w, x) of filters [F, ...]; h is tanh(|x|/R) or |x|, and R = rho·E|x|."""
 
-    def __init__(self, inputs, layer):
+    def __init__(self, shape, operator):
         super().__init__()
-        self.side = layer["kernel"]
-        self.stride = layer["stride"]
-        self.padding = self.side // 2 if layer["padding"] == "same" else 0
-        self.magnitude = layer["operator"]["magnitude"]
-        filters = layer["filters"]
-        scale = (2 / (self.side * self.side * inputs)) ** 0.5
-        self.kernel = nn.Parameter(torch.randn(filters, inputs, self.side, self.side) * scale)
-        self.rho_root = nn.Parameter(torch.ones(filters))
-        self.register_buffer("ones", torch.ones(1, inputs, self.side, self.side))
-        self.register_buffer("mean_norm", torch.ones(()))
+        self.magnitude = operator["magnitude"]
+        filters, *patch = shape
+        self.kernel = nn.Parameter(torch.randn(shape) * (2 / math.prod(patch)) ** 0.5)
+        if self.magnitude != "linear":
+            self.rho_root = nn.Parameter(torch.ones(filters))
+            self.register_buffer("mean_norm", torch.ones(()))
 
-    def forward(self, x):
-        where = {"stride": self.stride, "padding": self.padding}
-        norms = self.kernel.square().sum((1, 2, 3), keepdim=True)
-        dot = functional.conv2d(x, self.kernel / torch.sqrt(norms + EPSILON), **where)
-        if self.magnitude == "linear":
-            return dot  # |x|·cos is the product with a normalised filter
-        patch = torch.sqrt(functional.conv2d(x * x, self.ones, **where) + EPSILON)  # [N, 1, H, W]
+    def normalised(self):
+        """The filters, each of length 1."""
+        norms = self.kernel.square().flatten(1).sum(1).view(-1, *[1] * (self.kernel.dim() - 1))
+        return self.kernel / torch.sqrt(norms + EPSILON)
+
+    def scaled(self, dot, square_sum):
+        """h·cos of dot = |x|·cos [N, F, ...] and |x|² [N, 1, ...]."""
+        patch = torch.sqrt(square_sum + EPSILON)
         mean = self.mean_norm
         if self.training:
             mean = patch.mean()
             self.mean_norm.mul_(0.999).add_(mean.detach(), alpha=0.001)
-        radius = (self.rho_root.square() + EPSILON).view(1, -1, 1, 1) * mean
+        radius = (self.rho_root.square() + EPSILON).view(1, -1, *[1] * (dot.dim() - 2)) * mean
         return torch.tanh(patch / radius) * (dot / patch)
+
+
+class DecoupledConv2d(Decoupled):
+    """[N, C, H, W] -> [N, F, H, W]"""
+
+    def __init__(self, inputs, layer):
+        side = layer["kernel"]
+        super().__init__((layer["filters"], inputs, side, side), layer["operator"])
+        self.stride = layer["stride"]
+        self.padding = side // 2 if layer["padding"] == "same" else 0
+        self.register_buffer("ones", torch.ones(1, inputs, side, side))
+
+    def forward(self, x):
+        where = {"stride": self.stride, "padding": self.padding}
+        dot = functional.conv2d(x, self.normalised(), **where)
+        if self.magnitude == "linear":
+            return dot  # |x|·cos is the product with a normalised filter
+        return self.scaled(dot, functional.conv2d(x * x, self.ones, **where))
+
+
+class DecoupledLinear(Decoupled):
+    """[N, C] -> [N, F]"""
+
+    def __init__(self, layer):
+        super().__init__((layer["units"], layer["inputs"]), layer["operator"])
+
+    def forward(self, x):
+        dot = functional.linear(x, self.normalised())
+        if self.magnitude == "linear":
+            return dot
+        return self.scaled(dot, x.square().sum(1, keepdim=True))
 
 
 class Network(nn.Module):
@@ -99,8 +128,10 @@ def operator(layer, channels, outputs):
         return nn.Flatten()
     if kind == "global-average-pool":
         return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    if kind == "dense" and layer["operator"] is None:
-        return nn.Linear(layer["inputs"], layer["units"], bias=False)
+    if kind == "dense":
+        if layer["operator"] is None:
+            return nn.Linear(layer["inputs"], layer["units"], bias=False)
+        return DecoupledLinear(layer)
     if kind == "add":
         projection = layer.get("projection")
         if projection is None:

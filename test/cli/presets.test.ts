@@ -59,8 +59,8 @@ describe('dcnet summary', () => {
         100,
         {
           weights: 9 * (stages[0] + stages[1] + stages[2]) + dense,
-          radii: 3 * (a + b + c),
-          batchNorm: 2 * (3 * (a + b + c) + 256),
+          radii: 3 * (a + b + c) + 256,
+          batchNorm: 2 * 3 * (a + b + c),
           slopes: 0,
           multiplyAdds: 9 * (1024 * stages[0] + 256 * stages[1] + 64 * stages[2]) + dense,
         },

@@ -33,6 +33,18 @@ describe('a valid config', () => {
     expect(parseConfig(minimal, input)).toMatchObject({ problems: [], config: { epochs: 10, batch: 64 } });
   });
 
+  it.each([
+    ['{ "angular": "linear" }', { magnitude: 'tanh', angular: 'linear' }],
+    ['{}', { magnitude: 'tanh', angular: 'cosine' }],
+  ])('takes a layer’s operator %s from the network’s, which may be the inner product', (own, operator) => {
+    const given = minimal.replace('{ "magnitude": "ball" }', own);
+    const second = (text: string) => parseConfig(text, input).network?.layers[2];
+    expect(second(given)).toMatchObject({ operator });
+    const inPlain = second(given.replace('"layers"', '"operator": "inner-product",\n  "layers"'));
+    if (own === '{}') expect(inPlain).toMatchObject({ operator: undefined });
+    else expect(inPlain).toMatchObject({ operator });
+  });
+
   it('gets shapes, names and inherited operators', () => {
     const { network } = parseConfig(minimal, input);
     expect(network?.layers.map(({ name, outputShape }) => [name, outputShape])).toEqual([

@@ -75,8 +75,8 @@ describe('presets', () => {
       const [a, b, c] = widths as [number, number, number];
       const convs = 9 * (3 * a + 2 * a * a + a * b + 2 * b * b + b * c + 2 * c * c);
       expect(total.weights).toBe(convs + 16 * c * 256 + 256 * 100);
-      expect(total.radii).toBe(3 * (a + b + c));
-      expect(total.batchNorm).toBe(2 * (3 * (a + b + c) + 256));
+      expect(total.radii).toBe(3 * (a + b + c) + 256);
+      expect(total.batchNorm).toBe(2 * 3 * (a + b + c));
       expect(total.multiplyAdds).toBe(
         1024 * 9 * (3 * a + 2 * a * a) +
           256 * 9 * (a * b + 2 * b * b) +
@@ -96,8 +96,20 @@ describe('presets', () => {
     for (const layer of layers) {
       if (layer.type !== 'conv' && layer.type !== 'dense') continue;
       expect(layer).toMatchObject({ batchNorm: false, activation: 'none' });
-      if (layer.type === 'conv') expect(layer.operator).toBeUndefined();
+      expect(layer.operator).toBeUndefined();
     }
+  });
+
+  it('CNN-9’s dense layer has the network’s operator, and nothing follows it', () => {
+    const operator = { magnitude: 'ball', angular: 'square-cosine' };
+    const { layers } = networkOf({ operator, layers: { preset: 'cnn-9' } }, [32, 32, 3], 10);
+    expect(layers.at(-2)).toMatchObject({ units: 256, operator, batchNorm: false, activation: 'none' });
+    expect(layers.at(-1)).toMatchObject({ name: 'scores', operator: undefined });
+  });
+
+  it('CNN-9’s convolutions are warned of where they have no batch normalisation, its dense layer is not', () => {
+    const operator = { magnitude: 'linear', angular: 'square-cosine' };
+    networkOf({ operator, layers: { preset: 'cnn-9' } }, [32, 32, 3], 10);
   });
 
   it.each([28, 32, 40])('mnist-2d gives two features of square images of side %d', (side) => {

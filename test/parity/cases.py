@@ -261,7 +261,7 @@ def sample():
 
 def cnn9():
     stages = [layer for width in (8, 12, 16) for layer in [conv(width)] * 3 + [pool("max-pool", 2, 2)]]
-    layers = [*stages, FLATTEN, dense(32) | {"batchNorm": True, "activation": "relu"}, dense(10)]
+    layers = [*stages, FLATTEN, dense(32, operator={}), dense(10)]
     return case(
         "cnn-9",
         layers,

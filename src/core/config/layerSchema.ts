@@ -71,7 +71,7 @@ const denseSchema = z.strictObject({
     .union([operatorSchema, z.literal('inner-product')])
     .optional()
     .describe(
-      'Operator of this layer, over its whole list of features: {} is the config’s operator, fields override it. Default "inner-product".',
+      'Operator of this layer, over its whole list of features: {} is the config’s operator (or its inner product), fields override it. Default "inner-product".',
     ),
   batchNorm: z.boolean().default(false).describe('Batch normalisation after the layer. Default false.'),
   activation: activation.default('none'),

@@ -140,7 +140,7 @@ function resolveLayers(
       tell('error', ...told);
       shape = undefined;
     };
-    checkOperator(config, layer, index, problems);
+    checkOperator(config, given, index, problems);
 
     if (flat && layer.type !== 'dense' && layer.type !== 'add') {
       fail(
@@ -230,17 +230,17 @@ function outputShapeOf(layer: PlainLayer, index: number, input: Shape, fail: Fai
 
 /**
  * The operator of a layer with filters, its own fields over the config's; undefined for the plain inner product, which
- * a dense layer has where it says nothing. In a plain network a layer with an operator of its own has defaults for what
- * it leaves out.
+ * a dense layer has where it says nothing. `{}` is the config's operator. In a plain network a layer with an operator of
+ * its own has defaults for what it leaves out.
  */
 export function layerOperator(
   { operator }: Pick<Config, 'operator'>,
   layer: Extract<LayerConfig, { readonly type: 'conv' | 'dense' }>,
 ): Operator | undefined {
-  const own =
-    layer.operator ?? (layer.type === 'dense' || operator === 'inner-product' ? 'inner-product' : {});
+  const own = layer.operator ?? (layer.type === 'dense' ? 'inner-product' : {});
   if (own === 'inner-product') return undefined;
-  return resolveOperator(operator === 'inner-product' ? {} : operator, own);
+  if (operator !== 'inner-product') return resolveOperator(operator, own);
+  return Object.keys(own).length === 0 ? undefined : resolveOperator({}, own);
 }
 
 /** The layer without name and shapes. */
@@ -309,10 +309,11 @@ function checkLastLayer(
 
 function checkOperator(
   config: Pick<Config, 'operator'>,
-  layer: LayerConfig,
+  layers: readonly LayerConfig[],
   index: number,
   problems: NetworkProblem[],
 ): void {
+  const layer = layers[index]!;
   if (layer.type !== 'conv' && layer.type !== 'dense') return;
   const operator = layerOperator(config, layer);
   if (operator === undefined || layer.operator === 'inner-product') return;
@@ -339,7 +340,7 @@ function checkOperator(
   if (
     operator.angular === 'square-cosine' &&
     (operator.magnitude === 'linear' || operator.magnitude === 'seg') &&
-    !layer.batchNorm
+    !isNormalized(layers, index)
   ) {
     problems.push({
       severity: 'warning',
@@ -349,6 +350,13 @@ function checkOperator(
       fixes: makeConverge(index),
     });
   }
+}
+
+/** Whether batch normalisation follows a layer; a dense layer may have it before, as that of CNN-9 (tables 2 and 3). */
+function isNormalized(layers: readonly LayerConfig[], index: number): boolean {
+  const has = (layer: LayerConfig): boolean => 'batchNorm' in layer && layer.batchNorm === true;
+  const layer = layers[index]!;
+  return has(layer) || (layer.type === 'dense' && layers.slice(0, index).some(has));
 }
 
 /** What is said of decoupled filters where there are none. */

@@ -157,10 +157,17 @@ layer = {"kernel": 3, "stride": 1, "padding": "same", "filters": ${filters}, "op
 conv = bench.DecoupledConv2d(${inputs}, layer).eval()
 conv.kernel.data = torch.tensor(${JSON.stringify([...w])}).reshape(3, 3, ${inputs}, ${filters}).permute(3, 2, 0, 1)
 x = torch.tensor(${JSON.stringify([...x])}).reshape(${images}, ${side}, ${side}, ${inputs}).permute(0, 3, 1, 2)
-print(json.dumps(conv(x).permute(0, 2, 3, 1).flatten().tolist()))`;
+print(json.dumps(conv(x).permute(0, 2, 3, 1).flatten().tolist()))
+dense = bench.DecoupledLinear({**layer, "units": ${filters}, "inputs": ${9 * inputs}}).eval()
+dense.kernel.data = conv.kernel.data.permute(0, 2, 3, 1).flatten(1)
+patches = x[:, :, :3, :3].permute(0, 2, 3, 1).flatten(1)
+print(json.dumps(dense(patches).flatten().tolist()))`;
       const { stdout, stderr } = spawnSync(python, ['-c', program], { encoding: 'utf8' });
       expect(stderr).toBe('');
-      const theirs = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as number[];
+      const [theirs, theirDense] = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as number[]);
       const ours = decoupledConv2d(
         tf.tensor4d(x, [images, side, side, inputs]),
         tf.tensor4d(w, [3, 3, inputs, filters]),
@@ -175,10 +182,14 @@ print(json.dumps(conv(x).permute(0, 2, 3, 1).flatten().tolist()))`;
           radius: tf.tensor1d([1.0001]),
         },
       );
-      expect(ours.size).toBe(theirs.length);
-      ours.dataSync().forEach((value, i) => {
-        expect(Math.abs(value - theirs[i]!)).toBeLessThan(1e-4);
-      });
+      // The dense layer sees the patch around (1, 1) as a list of features.
+      const ourDense = tf.slice(ours, [0, 1, 1, 0], [images, 1, 1, filters]);
+      for (const [mine, other] of [[ours, theirs!] as const, [ourDense, theirDense!] as const]) {
+        expect(mine.size).toBe(other.length);
+        mine.dataSync().forEach((value, i) => {
+          expect(Math.abs(value - other[i]!)).toBeLessThan(1e-4);
+        });
+      }
     });
   });
 });

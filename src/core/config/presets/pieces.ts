@@ -22,16 +22,6 @@ export function conv(filters: number, { batchNorm, activation }: Style, more: Pa
   };
 }
 
-/** A dense layer that is not the last. */
-export function hidden(units: number, { batchNorm, activation }: Style): Dense {
-  return {
-    type: 'dense',
-    units,
-    ...(batchNorm ? { batchNorm } : {}),
-    ...(activation === 'none' ? {} : { activation }),
-  };
-}
-
 /** The last layer: one score a class. */
 export function scores(classes: number): Dense {
   return { type: 'dense', name: 'scores', units: classes };

@@ -10,7 +10,7 @@ const classes = positiveInteger
 const batchNorm = z
   .boolean()
   .default(true)
-  .describe('Batch normalisation after each layer but the last, and after projections. Default true.');
+  .describe('Batch normalisation after each convolution, and after projections. Default true.');
 const activation = z.enum(['relu', 'prelu', 'none']);
 const unitsOf = (count: number) => z.array(positiveInteger.max(100)).length(count);
 
@@ -18,7 +18,7 @@ const cnn9Schema = z.strictObject({
   preset: z
     .literal('cnn-9')
     .describe(
-      'CNN-9 of the paper’s CIFAR tables: three 3×3 convolutions and a max-pool a stage, three stages, then a dense layer.',
+      'CNN-9 of the paper’s CIFAR tables: three 3×3 convolutions and a max-pool a stage, three stages, then a dense layer with the network’s operator and without batch normalisation and activation.',
     ),
   widths: z
     .array(width)
@@ -27,7 +27,7 @@ const cnn9Schema = z.strictObject({
     .describe('Filters in each stage. Default [64, 128, 256]; SphereNet has [128, 192, 256].'),
   features: width.default(256).describe('Units of the dense layer before the scores. Default 256.'),
   batchNorm,
-  activation: activation.default('relu').describe('What follows each layer but the last. Default relu.'),
+  activation: activation.default('relu').describe('What follows each convolution. Default relu.'),
   classes,
 });
 
