@@ -180,6 +180,7 @@ describe('dcnet reproduce', () => {
 
     expect((await tiny.start().ended).exitCode).toBe(0);
     expect(await titles()).toEqual(networks);
+    expect(await tiny.read('figure1-small', 'figure1.svg')).toContain('>Ankle boot<');
     const report = await tiny.read('figure1-small', 'figure1.md');
     expect(report).toMatch(/\| SphereConv \| \d+\.\d{3} \|/);
     expect(report).toMatch(

@@ -79,6 +79,16 @@ describe('the plan of a reproduction', () => {
     expect(source!.config).toEqual(plain!.config);
   });
 
+  it('names the classes of Fashion-MNIST, whose folder may not', () => {
+    const names = [
+      ...['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat'],
+      ...['Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'],
+    ];
+    for (const name of ['table1', 'table7', 'figure1'] as const)
+      for (const { config } of plan(name).runs)
+        expect(config.data).toEqual({ idx: '/data', classNames: names });
+  });
+
   it('lists steps that are not the scale’s as a deviation', () => {
     const short = planExperiment('table2', 'small', { kind: 'fashion-mnist', folder: '/data' }, 20);
     expect(short.deviations[0]).toContain('20 steps');

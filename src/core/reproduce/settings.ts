@@ -1,4 +1,5 @@
 import type { AngularName, MagnitudeName } from '../config/operatorSchema.js';
+import { downloads } from '../data/downloads.js';
 import type { ExperimentData, Scale } from './experiment.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -54,10 +55,11 @@ export function tableTraining(scale: Scale, steps = scale === 'full' ? fullSteps
   };
 }
 
-/** The `data` of a config. */
+/** The `data` of a config. Fashion-MNIST's folder need not name its classes: Debian's does not. */
 export function dataField({ kind, folder }: ExperimentData): Fields {
   switch (kind) {
     case 'fashion-mnist':
+      return { idx: folder, classNames: downloads[kind].classNames };
     case 'mnist':
       return { idx: folder };
     case 'cifar10':
