@@ -89,6 +89,15 @@ describe('the plan of a reproduction', () => {
         expect(config.data).toEqual({ idx: '/data', classNames: names });
   });
 
+  it('takes Adam as TensorFlow 1 has it at the full scale', () => {
+    for (const name of ['table1', 'table2', 'table3', 'table7'] as const)
+      for (const { config } of plan(name, 'full').runs)
+        expect(config.optimizer).toEqual({
+          ...{ type: 'adam', learningRate: 0.001 },
+          ...{ epsilon: 1e-8, epsilonOn: 'raw' },
+        });
+  });
+
   it('lists steps that are not the scale’s as a deviation', () => {
     const short = planExperiment('table2', 'small', { kind: 'fashion-mnist', folder: '/data' }, 20);
     expect(short.deviations[0]).toContain('20 steps');

@@ -217,6 +217,7 @@ def training_cases():
         small("sgd without momentum", optimizer=SGD | {"momentum": 0}),
         small("sgd with momentum"),
         small("adam", optimizer=ADAM | {"learningRate": 0.01}),
+        small("adam with epsilon on raw moments", optimizer=ADAM | {"learningRate": 0.01, "epsilon": 0.001, "epsilonOn": "raw"}),
         small("label smoothing", labelSmoothing=0.1),
         small("weight decay", weightDecay=0.05),
         small("projection", projection={"every": 2}),

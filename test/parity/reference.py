@@ -433,5 +433,9 @@ class Trainer:
         first = 0.9 * first + 0.1 * gradient
         second = 0.999 * second + 0.001 * gradient.square()
         self.slots[name] = (first, second)
+        epsilon = optimizer.get("epsilon", ADAM_EPSILON)
+        if optimizer.get("epsilonOn") == "raw":  # TensorFlow 1
+            rate = rate * math.sqrt(1 - 0.999**self.step) / (1 - 0.9**self.step)
+            return rate * first / (torch.sqrt(second) + epsilon)
         mean, square = first / (1 - 0.9**self.step), second / (1 - 0.999**self.step)
-        return rate * mean / (torch.sqrt(square) + ADAM_EPSILON)
+        return rate * mean / (torch.sqrt(square) + epsilon)

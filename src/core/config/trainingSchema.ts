@@ -2,7 +2,14 @@ import * as z from 'zod';
 import { attackNormSchema, attackTitle, defaultSteps, normTitle } from '../attack/attack.js';
 import { positiveInteger } from './integerSchema.js';
 
-const defaultAdam = { type: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
+const defaultAdam = {
+  type: 'adam',
+  learningRate: 0.001,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-7,
+  epsilonOn: 'corrected',
+} as const;
 
 export const optimizerSchema = z.discriminatedUnion('type', [
   z.strictObject({
@@ -31,7 +38,13 @@ export const optimizerSchema = z.discriminatedUnion('type', [
       .max(1)
       .default(defaultAdam.epsilon)
       .describe(
-        'ε of rate·m̂/(√v̂ + ε), as Adam’s paper has it. Default 1e-7. The authors’ TensorFlow 1 adds 1e-8 to √v before the bias is corrected, which is 1e-8/√(1 − β₂ᵗ) here: 3e-7 in the first step, 1e-8 after some thousands.',
+        'ε, which keeps the step finite where gradients were 0: see epsilonOn. Default 1e-7; the authors’ 1e-8 (raw).',
+      ),
+    epsilonOn: z
+      .enum(['corrected', 'raw'])
+      .default(defaultAdam.epsilonOn)
+      .describe(
+        'What ε is added to. corrected: rate·m̂/(√v̂ + ε), algorithm 1 of Adam’s paper. raw: rate·√(1 − β₂ᵗ)/(1 − β₁ᵗ)·m/(√v + ε), as TensorFlow 1, the authors’ framework: an ε/√(1 − β₂ᵗ) of the other kind. Default corrected.',
       ),
   }),
   z.strictObject({

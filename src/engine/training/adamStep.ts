@@ -2,10 +2,17 @@ import * as tf from '@tensorflow/tfjs-core';
 import { runFused } from '../operator/fusedKernels.js';
 
 /** Adam's constants (Kingma and Ba, algorithm 1). */
-export interface AdamConstants {
+interface AdamConstants {
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
+}
+
+/** One step. */
+interface AdamStep extends AdamConstants {
+  readonly learningRate: number;
+  /** √(1 − β₂ᵗ), where ε is added to √v and not to √v̂ = √v/√(1 − β₂ᵗ). */
+  readonly rawCorrection?: number | undefined;
 }
 
 /** What the kernel is told; its inputs are `learningRate`, `power1`, `power2`, and `value0`, `first0`, `second0`, `gradient0` and so on. */
@@ -31,14 +38,16 @@ export interface AdamVariables {
 export function adamStep(
   { power1, power2, values, firsts, seconds }: AdamVariables,
   gradients: readonly tf.Tensor[],
-  learningRate: number,
-  constants: AdamConstants,
+  { learningRate, rawCorrection, ...constants }: AdamStep,
 ): void {
   const numbered = (name: string, tensors: readonly tf.Tensor[]) =>
     tensors.map((tensor, i) => [`${name}${i}`, tensor] as const);
   tf.tidy(() => {
+    // The kernel's √(v/(1 − power2)) + ε is √v + ε of a power of 0; the correction is then the rate's.
+    const isRaw = rawCorrection !== undefined;
     const inputs = {
-      ...{ learningRate: tf.scalar(learningRate), power1, power2 },
+      learningRate: tf.scalar(learningRate * (rawCorrection ?? 1)),
+      ...{ power1, power2: isRaw ? tf.scalar(0) : power2 },
       ...Object.fromEntries([
         ...numbered('value', values),
         ...numbered('first', firsts),

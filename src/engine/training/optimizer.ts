@@ -30,6 +30,7 @@ interface Slot {
 }
 interface AdamState {
   learningRate: number;
+  epsilon: number;
   readonly accBeta1: tf.Variable;
   readonly accBeta2: tf.Variable;
   accumulatedFirstMoment: Slot[];
@@ -47,14 +48,21 @@ function createAdam(
   config: Extract<OptimizerConfig, { type: 'adam' }>,
   weights: readonly TrainedWeight[],
 ): TrainOptimizer {
-  const { beta1, beta2, epsilon } = config;
+  const { beta1, beta2, epsilon, epsilonOn } = config;
   const optimizer = tf.train.adam(config.learningRate, beta1, beta2, epsilon);
   const state = optimizer as unknown as AdamState;
   const powers = { beta1Power: state.accBeta1, beta2Power: state.accBeta2 };
+  /** β₂ᵗ of the step to come, rounded as on the device, which would have to be waited for. */
+  let power2 = Math.fround(beta2);
   return {
     apply(gradients, learningRate) {
+      const rawCorrection = epsilonOn === 'raw' ? Math.sqrt(1 - power2) : undefined;
+      power2 = Math.fround(power2 * Math.fround(beta2));
       state.learningRate = learningRate;
-      if (!hasFused('AdamStep')) return optimizer.applyGradients(named(weights, gradients));
+      if (!hasFused('AdamStep')) {
+        state.epsilon = epsilon / (rawCorrection ?? 1);
+        return optimizer.applyGradients(named(weights, gradients));
+      }
       if (state.accumulatedFirstMoment.length === 0) {
         state.accumulatedFirstMoment = emptySlots('m', weights);
         state.accumulatedSecondMoment = emptySlots('v', weights);
@@ -68,8 +76,7 @@ function createAdam(
           seconds: variables(state.accumulatedSecondMoment),
         },
         gradients,
-        learningRate,
-        { beta1, beta2, epsilon },
+        { beta1, beta2, epsilon, learningRate, rawCorrection },
       );
     },
     state: () =>
@@ -87,6 +94,7 @@ function createAdam(
         ([name, power]) => [power, requireTensor(checkpoint, optimizerPrefix + name, [], 'float32')] as const,
       );
       for (const [power, stored] of storedPowers) tf.tidy(() => power.assign(toTensor(stored)));
+      power2 = storedPowers[1]![1].values[0]!;
       state.accumulatedFirstMoment = makeSlots('m', weights, first);
       state.accumulatedSecondMoment = makeSlots('v', weights, second);
     },

@@ -18,7 +18,14 @@ const rates = [0.1, 0.1, 0.05, 0.025];
 const start = [1, -1, 0.5, 2, -3];
 const zeros = start.map(() => 0);
 
-const adamConfig = { type: 'adam', learningRate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
+const adamConfig = {
+  type: 'adam',
+  learningRate: 0.1,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-7,
+  epsilonOn: 'corrected',
+} as const;
 
 /** Adam (Kingma and Ba, algorithm 1) in float64. */
 function adam(beta1: number, beta2: number, epsilon: number): number[] {
@@ -32,6 +39,22 @@ function adam(beta1: number, beta2: number, epsilon: number): number[] {
       const [mHat, vHat] = [m[i]! / (1 - beta1 ** (t + 1)), v[i]! / (1 - beta2 ** (t + 1))];
       w[i]! -= (rates[t]! * mHat) / (Math.sqrt(vHat) + epsilon);
     }
+  return w;
+}
+
+/** Adam as TensorFlow 1 documents it ("epsilon hat", before section 2.1 of Kingma and Ba), in float64. */
+function rawAdam(beta1: number, beta2: number, epsilon: number): number[] {
+  const w = [...start];
+  const m = [...zeros];
+  const v = [...zeros];
+  for (const [t, g] of gradients.entries()) {
+    const rate = (rates[t]! * Math.sqrt(1 - beta2 ** (t + 1))) / (1 - beta1 ** (t + 1));
+    for (const i of start.keys()) {
+      m[i] = beta1 * m[i]! + (1 - beta1) * g[i]!;
+      v[i] = beta2 * v[i]! + (1 - beta2) * g[i]! ** 2;
+      w[i]! -= (rate * m[i]!) / (Math.sqrt(v[i]!) + epsilon);
+    }
+  }
   return w;
 }
 
@@ -50,6 +73,9 @@ function momentum(decay: number, nesterov = false): number[] {
 const configs: readonly [OptimizerConfig, number[]][] = [
   [adamConfig, adam(0.9, 0.999, 1e-7)],
   [{ ...adamConfig, beta1: 0.5, beta2: 0.9, epsilon: 0.1 }, adam(0.5, 0.9, 0.1)],
+  [{ ...adamConfig, epsilon: 1e-8, epsilonOn: 'raw' }, rawAdam(0.9, 0.999, 1e-8)],
+  // Far from the corrected kind: v is small in the first steps.
+  [{ ...adamConfig, epsilon: 0.1, epsilonOn: 'raw' }, rawAdam(0.9, 0.999, 0.1)],
   [{ type: 'sgd', learningRate: 0.1, momentum: 0.9, nesterov: false }, momentum(0.9)],
   [{ type: 'sgd', learningRate: 0.1, momentum: 0, nesterov: false }, momentum(0)],
   [{ type: 'sgd', learningRate: 0.1, momentum: 0.9, nesterov: true }, momentum(0.9, true)],
