@@ -116,6 +116,12 @@ describe('a fix', () => {
       'Remove rho',
       '"operator": { "magnitude": "sphere" } }, // first',
     ],
+    [
+      '"filters": 16',
+      '"filters": 16, "initialSlope": 0',
+      'Remove initialSlope',
+      '"filters": 16, "operator": { "magnitude": "ball" } }, // first',
+    ],
     ['"name": "second"', '"name": "conv1"', 'Name it conv1-2', '"name": "conv1-2", // a name'],
     [
       '"filters": 16',

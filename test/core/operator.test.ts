@@ -127,6 +127,14 @@ describe('operators', () => {
     });
   });
 
+  it('start a k that is learned where the authors do, |0.7| + 0.05, and keep a fixed one at 0.3', () => {
+    expect(resolveOperator({ angular: 'sigmoid' }).k).toBe(0.3);
+    expect(resolveOperator({ angular: 'sigmoid', learnK: 'per-filter' }).k).toBe(0.75);
+    expect(resolveOperator({ learnK: 'per-layer' }, { angular: 'sigmoid' }).k).toBe(0.75);
+    expect(resolveOperator({ learnK: 'per-layer' }, { learnK: false }).k).toBe(0.3);
+    expect(resolveOperator({ learnK: 'per-filter', k: 0.4 }).k).toBe(0.4);
+  });
+
   it('give mix a β of 1 and seg one of 0.5', () => {
     expect(resolveOperator({ magnitude: 'mix' }).beta).toBe(1);
     expect(resolveOperator({ magnitude: 'seg' }).beta).toBe(0.5);

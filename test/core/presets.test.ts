@@ -65,6 +65,11 @@ describe('presets', () => {
       Array(7).fill('none'),
     );
     expect(layers[0]).toMatchObject({ activation: 'prelu', kernel: 7, stride: 2 });
+    const slopes = layers.flatMap((layer) =>
+      'activation' in layer && layer.activation === 'prelu' ? [layer.initialSlope] : [],
+    );
+    // The stem, three convolutions that halve the map, the first of each of seven units: prelu's start in DCNet_modified_ResNet.py.
+    expect(slopes).toEqual(Array(11).fill(0));
   });
 
   it.each([[[64, 128, 256]], [[128, 192, 256]], [[32, 64, 128]]])(

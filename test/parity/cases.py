@@ -1,6 +1,6 @@
 """The networks that the parity tests train on both sides, as configs, and how a config's defaults are filled in."""
 
-from reference import DEFAULT_BETA, DEFAULT_OPERATOR
+from reference import DEFAULT_BETA, DEFAULT_OPERATOR, LEARNED_K
 
 MAGNITUDES = ("sphere", "ball", "tanh", "linear", "seg", "log", "mix")
 ANGULARS = (
@@ -338,6 +338,8 @@ def resolved(found):
         own = layer.pop("operator", PLAIN if layer["type"] == "dense" else {})
         if layer["type"] in ("conv", "dense") and own != PLAIN:
             operator = DEFAULT_OPERATOR | general | own
+            if operator["learnK"] and "k" not in general | own:
+                operator["k"] = LEARNED_K
             layer["operator"] = {"beta": DEFAULT_BETA.get(operator["magnitude"], 0.0)} | operator
         if layer["type"] == "add":
             layer.setdefault("batchNorm", layer["projection"])

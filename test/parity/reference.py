@@ -30,6 +30,7 @@ DEFAULT_OPERATOR = {
     "weighting": "none",
     "exponent": 2.0,
 }
+LEARNED_K = 0.7 + SMALLEST_K  # where a learned k starts
 DEFAULT_BETA = {"seg": 0.5, "mix": 1.0}
 
 

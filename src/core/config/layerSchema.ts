@@ -11,8 +11,14 @@ const layerName = z
 const activation = z
   .enum(['relu', 'prelu', 'none'])
   .describe(
-    'What follows the layer (after batch normalisation, after an addition): relu, prelu (a learned slope below 0 for each channel, from 0.25) or none. Default relu for conv and add, none for dense.',
+    'What follows the layer (after batch normalisation, after an addition): relu, prelu (a learned slope below 0 for each channel, from initialSlope) or none. Default relu for conv and add, none for dense.',
   );
+const initialSlope = z
+  .number()
+  .min(0)
+  .max(1)
+  .optional()
+  .describe('Slope with which prelu starts. Default 0.25, its paper’s; the authors’ 0 on ImageNet.');
 const padding = z
   .enum(['same', 'valid'])
   .describe('Zero padding: same (output = input / stride, rounded up) or valid (none). Default same.');
@@ -35,6 +41,7 @@ const convSchema = z.strictObject({
     .default(true)
     .describe('Batch normalisation after the layer (ε 1e-3, decay 0.999). Default true.'),
   activation: activation.default('relu'),
+  initialSlope,
 });
 
 const poolFields = {
@@ -75,6 +82,7 @@ const denseSchema = z.strictObject({
     ),
   batchNorm: z.boolean().default(false).describe('Batch normalisation after the layer. Default false.'),
   activation: activation.default('none'),
+  initialSlope,
 });
 
 const addSchema = z.strictObject({
@@ -94,6 +102,7 @@ const addSchema = z.strictObject({
     .optional()
     .describe('Batch normalisation after the projection. Default true where there is one.'),
   activation: activation.default('relu'),
+  initialSlope,
 });
 
 export const layerSchema = z.discriminatedUnion('type', [

@@ -22,7 +22,7 @@ import type { ImageShape, Shape } from './shape.js';
 
 export type { ImageShape, Shape };
 
-/** What follows a layer, after batch normalisation or an addition. */
+/** What follows a layer, after batch normalisation or an addition. `initialSlope` is where prelu's slopes start. */
 export type Activation = 'relu' | 'prelu' | 'none';
 
 interface NetworkLayerBase {
@@ -47,6 +47,7 @@ export type NetworkLayer = NetworkLayerBase &
         readonly operator: Operator | undefined;
         readonly batchNorm: boolean;
         readonly activation: Activation;
+        readonly initialSlope?: number | undefined;
       }
     | {
         readonly type: 'max-pool' | 'average-pool';
@@ -63,6 +64,7 @@ export type NetworkLayer = NetworkLayerBase &
         readonly operator: Operator | undefined;
         readonly batchNorm: boolean;
         readonly activation: Activation;
+        readonly initialSlope?: number | undefined;
       }
     | {
         readonly type: 'add';
@@ -72,6 +74,7 @@ export type NetworkLayer = NetworkLayerBase &
         /** `undefined`: the earlier layer's response is added as it is. */
         readonly projection: Projection | undefined;
         readonly activation: Activation;
+        readonly initialSlope?: number | undefined;
       }
   );
 
@@ -141,6 +144,14 @@ function resolveLayers(
       shape = undefined;
     };
     checkOperator(config, given, index, problems);
+    if ('initialSlope' in layer && layer.initialSlope !== undefined && layer.activation !== 'prelu')
+      tell(
+        'warning',
+        `initialSlope has no effect: its activation is ${layer.activation}, which has no slope to learn.`,
+        'Take it out, or set "activation": "prelu".',
+        'initialSlope',
+        [{ ...removeAt(['layers', index, 'initialSlope'], 'initialSlope'), preferred: true }],
+      );
 
     if (flat && layer.type !== 'dense' && layer.type !== 'add') {
       fail(
@@ -175,7 +186,7 @@ function resolveLayers(
         from: layer.from,
         fromShape: source.outputShape,
         projection: projection === 'none' ? undefined : projection,
-        activation: layer.activation,
+        ...activationOf(layer),
       };
       layers.push({ ...added, name, index, inputShape, outputShape: inputShape });
       checkWeights(projection === 'none' ? 0 : source.outputShape.at(-1)! * inputShape.at(-1)!, fail);
@@ -247,9 +258,10 @@ export function layerOperator(
 function expand(config: Pick<Config, 'operator'>, layer: PlainLayer) {
   switch (layer.type) {
     case 'conv': {
-      const { type, filters, kernel, stride, padding, batchNorm, activation } = layer;
+      const { type, filters, kernel, stride, padding, batchNorm } = layer;
       const operator = layerOperator(config, layer);
-      return { type, filters, kernel, stride, padding, operator, batchNorm, activation } as const;
+      const after = activationOf(layer);
+      return { type, filters, kernel, stride, padding, operator, batchNorm, ...after } as const;
     }
     case 'max-pool':
     case 'average-pool': {
@@ -260,11 +272,15 @@ function expand(config: Pick<Config, 'operator'>, layer: PlainLayer) {
     case 'flatten':
       return { type: layer.type } as const;
     case 'dense': {
-      const { type, units, batchNorm, activation } = layer;
+      const { type, units, batchNorm } = layer;
       const operator = layerOperator(config, layer);
-      return { type, units, operator, batchNorm, activation } as const;
+      return { type, units, operator, batchNorm, ...activationOf(layer) } as const;
     }
   }
+}
+
+function activationOf({ activation, initialSlope }: Extract<LayerConfig, { readonly activation: string }>) {
+  return initialSlope === undefined ? { activation } : { activation, initialSlope };
 }
 
 function checkNames(names: readonly string[], problems: NetworkProblem[]): void {

@@ -54,7 +54,13 @@ export const operatorSchema = z
       .describe(
         'Exponent B of square-cosine, g = sign(cos θ)·|cos θ|^B. With the magnitude linear it makes a B-cos network. Default 2, the paper’s.',
       ),
-    k: z.number().min(0.06).max(100).describe('k of the sigmoid angular activation. Default 0.3.'),
+    k: z
+      .number()
+      .min(0.06)
+      .max(100)
+      .describe(
+        'k of the sigmoid angular activation. Default 0.3, and 0.75 where it is learned: there the authors start.',
+      ),
     learnK: learned.describe('Whether k is learned, one per filter or one for the layer. Default false.'),
   })
   .partial();

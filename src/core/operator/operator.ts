@@ -52,6 +52,9 @@ export function operatorName(magnitude: MagnitudeName): string {
   return `${magnitude.charAt(0).toUpperCase()}${magnitude.slice(1)}Conv`;
 }
 
+/** k of the sigmoid where nothing is said (SphereNet's `spherenet.py`): fixed, and where it is learned as |0.7| + 0.05. */
+const [fixedK, learnedK] = [0.3, 0.75];
+
 /** Fill in what the inputs leave out; later inputs win over earlier ones. */
 export function resolveOperator(...inputs: readonly OperatorInput[]): Operator {
   const merged: OperatorInput = Object.assign({}, ...inputs);
@@ -64,7 +67,7 @@ export function resolveOperator(...inputs: readonly OperatorInput[]): Operator {
     radius: merged.radius ?? 'adaptive',
     rho: merged.rho ?? 1,
     learnRho: merged.learnRho ?? 'per-filter',
-    k: merged.k ?? 0.3,
+    k: merged.k ?? (merged.learnK ? learnedK : fixedK),
     learnK: merged.learnK ?? false,
     weighting: merged.weighting ?? 'none',
     exponent: merged.exponent ?? squareExponent,

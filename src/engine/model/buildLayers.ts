@@ -32,8 +32,8 @@ export interface BuildOptions {
   readonly averageDecay: number;
 }
 
-/** PReLU's slope at the start (He et al. 2015, section 2.1). */
-const initialSlope = 0.25;
+/** PReLU's slope at the start where a layer does not say (He et al. 2015, section 2.1). */
+const defaultSlope = 0.25;
 
 /** The tf.layers of one network layer; unbuilt. */
 export function buildLayer(layer: NetworkLayer, options: BuildOptions): LayerParts {
@@ -127,7 +127,7 @@ function buildAfter(
   if (activation === 'prelu') {
     const prelu = stock.prelu({
       name: `${name}_prelu`,
-      alphaInitializer: initializers.constant({ value: initialSlope }),
+      alphaInitializer: initializers.constant({ value: layer.initialSlope ?? defaultSlope }),
       sharedAxes: inputShape.length === 3 ? [1, 2] : [], // one slope a channel: [1, 1, C] or [units]
     });
     parts.push({ name: `${name}/prelu`, layer: prelu, inputShape, decay: false });

@@ -156,6 +156,13 @@ describe.each(testBackends)('residual connections and PReLU on %s', (backend) =>
     expect(decays('add2/projection/batch_norm/gamma')).toBe(true);
     expect(decays('conv3/prelu/alpha')).toBe(false);
     expect([...model.tensors.get('conv3/prelu/alpha')!.dataSync()]).toEqual(Array(6).fill(0.25));
+    const steep = crossing.map((layer) =>
+      'activation' in layer && layer.activation === 'prelu' ? { ...layer, initialSlope: 0.5 } : layer,
+    );
+    for (const name of ['conv3', 'add3'])
+      expect([...modelOf(steep, [8, 8, 2]).tensors.get(`${name}/prelu/alpha`)!.dataSync()]).toEqual(
+        Array(6).fill(0.5),
+      );
     expect(network.layers.map(parameterCount).reduce((a, b) => a + b)).toBe(model.parameterCount);
   });
 

@@ -8,18 +8,25 @@ type Dense = Extract<LayerInput, { readonly type: 'dense' }>;
 export interface Style {
   readonly batchNorm: boolean;
   readonly activation: 'relu' | 'prelu' | 'none';
+  /** Where PReLU's slopes start; left out, at a layer's default. */
+  readonly initialSlope?: number;
 }
 
 /** A convolution; what has the schema's default is left out, so that an ejected layer is short. */
-export function conv(filters: number, { batchNorm, activation }: Style, more: Partial<Conv> = {}): Conv {
+export function conv(filters: number, style: Style, more: Partial<Conv> = {}): Conv {
   return {
     type: 'conv',
     ...(more.name === undefined ? {} : { name: more.name }),
     filters,
     ...more,
-    ...(batchNorm ? {} : { batchNorm }),
-    ...(activation === 'relu' ? {} : { activation }),
+    ...(style.batchNorm ? {} : { batchNorm: false }),
+    ...activated(style),
   };
+}
+
+function activated({ activation, initialSlope }: Style): Pick<Conv, 'activation' | 'initialSlope'> {
+  if (activation === 'relu') return {};
+  return activation === 'prelu' && initialSlope !== undefined ? { activation, initialSlope } : { activation };
 }
 
 /** The last layer: one score a class. */
@@ -41,10 +48,10 @@ export function residualUnit(
 ): readonly LayerInput[] {
   const plainEnd = { ...style, activation: 'none' } as const;
   const projection = projects ? { projection: true, ...(style.batchNorm ? {} : { batchNorm: false }) } : {};
-  const add: Add = { type: 'add', name, from, ...projection };
+  const add: Add = { type: 'add', name, from, ...projection, ...activated({ ...style, activation: after }) };
   return [
     conv(filters, style, { name: `${name}a`, ...(projects ? { stride: 2 } : {}) }),
     conv(filters, plainEnd, { name: `${name}b` }),
-    after === 'relu' ? add : { ...add, activation: after },
+    add,
   ];
 }

@@ -54,7 +54,7 @@ const resnet18Schema = z.strictObject({
   preset: z
     .literal('resnet-18')
     .describe(
-      'The authors’ modified ResNet-18 for ImageNet: 7×7 stride 2, max-pool, then stages of residual units with a 3×3 stride-2 convolution before each but the first; nothing follows an addition.',
+      'The authors’ modified ResNet-18 for ImageNet: 7×7 stride 2, max-pool, then stages of residual units with a 3×3 stride-2 convolution before each but the first; nothing follows an addition. Weights start by He’s rule, where the authors take N(0, 0.01²) in units and Xavier’s rule elsewhere.',
     ),
   widths: z
     .array(width)
@@ -65,7 +65,7 @@ const resnet18Schema = z.strictObject({
   batchNorm,
   activation: activation
     .default('prelu')
-    .describe('What follows each convolution but a unit’s second. Default prelu.'),
+    .describe('What follows each convolution but a unit’s second. Default prelu, whose slopes start at 0.'),
   classes,
 });
 

@@ -1,5 +1,5 @@
 import type { LayerInput } from '../layerSchema.js';
-import { conv, residualUnit, scores } from './pieces.js';
+import { conv, residualUnit, type Style, scores } from './pieces.js';
 import type { PresetOf } from './presetSchema.js';
 
 /**
@@ -24,12 +24,14 @@ export function resnet32(
 
 /**
  * The modified ResNet-18 of the authors' code for ImageNet: no projections, since a convolution of its own (`down<stage>`)
- * halves the map before each stage but the first, and nothing follows an addition.
+ * halves the map before each stage but the first, and nothing follows an addition. PReLU's slopes start at 0. Weights
+ * start as in every layer here (He normal); the authors draw them from N(0, 0.01²) in units, by Xavier's rule elsewhere.
  */
 export function resnet18(
-  { widths, units, ...style }: PresetOf<'resnet-18'>,
+  { widths, units, ...given }: PresetOf<'resnet-18'>,
   classes: number,
 ): readonly LayerInput[] {
+  const style: Style = { ...given, initialSlope: 0 };
   const layers: LayerInput[] = [
     conv(widths[0]!, style, { name: 'stem', kernel: 7, stride: 2 }),
     { type: 'max-pool', name: 'stem-pool', size: 3, stride: 2, padding: 'same' },
