@@ -7,6 +7,9 @@ interface Allocator {
   _free(address: number): void;
 }
 
+/** A module's addresses have 32 bits, and what it is asked for is cut to as many: more would be granted as a little. */
+const mostBytes = 2 ** 32 - 1;
+
 /** What tfjs's engine knows of the tensors there are; private there. */
 interface KnownTensors {
   readonly tensorInfo: WeakMap<tf.DataId, unknown>;
@@ -27,7 +30,7 @@ export function surviveFailedAllocations(backend: BackendWasm): void {
   allocator._malloc = (bytes) => {
     if (failed) disposeUnknown(backend, live);
     failed = false;
-    const address = allocate(bytes);
+    const address = bytes > mostBytes ? 0 : allocate(bytes);
     if (address !== 0 || bytes === 0) return address;
     failed = true;
     throw new Error(`The wasm backend is out of memory (it cannot allocate ${bytes} bytes more).`);

@@ -188,6 +188,14 @@ describe('a step that does not fit into memory', () => {
     await expect(project.resume(runDirectory, { halve: true })).rejects.toThrow(/cannot be halved any more/);
   });
 
+  it('on WebAssembly is told of what no address of the module reaches', ({ skip }) => {
+    if (testBackend !== 'wasm') skip('this is about the wasm backend');
+    const { wasm } = tf.backend() as BackendWasm;
+    const { _malloc } = wasm as unknown as { _malloc(bytes: number): number };
+    // Cut to the 32 bits of a size, these are the 128 KiB above 4 GiB.
+    expect(() => _malloc(2 ** 32 + 2 ** 17)).toThrow(/out of memory \(it cannot allocate 4295098368 bytes/);
+  });
+
   it('on WebAssembly leaves a module that trains on, halved', async ({ skip }) => {
     if (testBackend !== 'wasm') skip('this is about the wasm backend');
     const { wasm } = tf.backend() as BackendWasm;
