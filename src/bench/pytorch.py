@@ -2,7 +2,8 @@
 
 A request names a network by its layers, as the bench resolved them, and what to measure:
 {"key": ..., "layers": [...], "shape": [h, w, c], "batch": ..., "activity": "training" | "inference", "steps": ...}.
-The answer is {"imagesPerSecond": ...}. The first line out tells the version, or why there is none.
+The answer is {"imagesPerSecond": ...}, or {"failed": why}: another request may still be measured. The first line out
+tells the version and what computes, or why there is none.
 
 A decoupled convolution is written as one would in PyTorch: normalised filters, the patch norm as a convolution of the
 squares with ones (a dense layer's: a sum over features), and autograd for the rest. Its images are ready as float
@@ -201,18 +202,34 @@ def main():
     torch.backends.cudnn.allow_tf32 = options.tf32
     torch.set_num_threads(THREADS)
     torch.manual_seed(1)
-    print(json.dumps({"version": torch.__version__, "threads": THREADS}), flush=True)
+    name = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
+    print(json.dumps({"version": torch.__version__, "threads": THREADS, "device": name}), flush=True)
     contestants = {}
     for line in sys.stdin:
-        request = json.loads(line)
-        contestant = contestants.setdefault(request["key"], None) or Contestant(
-            request, options.device, options.compiled
-        )
-        contestants[request["key"]] = contestant
-        started = time.perf_counter()
-        work = contestant.train if request["activity"] == "training" else contestant.infer
-        images = work(request["steps"])
-        print(json.dumps({"imagesPerSecond": images / (time.perf_counter() - started)}), flush=True)
+        print(json.dumps(answer(json.loads(line), contestants, options)), flush=True)
+
+
+def answer(request, contestants, options):
+    """Images a second, or why there are none; what failed holds no memory any more."""
+    try:
+        return {"imagesPerSecond": measure(request, contestants, options)}
+    except Exception as error:  # a lack of memory, or of a compiler for --compiled
+        failure = f"{type(error).__name__}: {error}"
+    contestants.pop(request["key"], None)
+    if options.device == "cuda":
+        torch.cuda.empty_cache()
+    return {"failed": " ".join(failure.split())[:300]}
+
+
+def measure(request, contestants, options):
+    """Images a second of a request's network, which is kept for the next one."""
+    key = request["key"]
+    if key not in contestants:
+        contestants[key] = Contestant(request, options.device, options.compiled)
+    started = time.perf_counter()
+    work = contestants[key].train if request["activity"] == "training" else contestants[key].infer
+    images = work(request["steps"])
+    return images / (time.perf_counter() - started)
 
 
 if __name__ == "__main__":

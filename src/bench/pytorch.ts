@@ -9,10 +9,13 @@ import { type NamedOperator, type NetworkPlan, resolve } from './networks.js';
 const script = fileURLToPath(new URL('../src/bench/pytorch.py', import.meta.url));
 
 const greetingSchema = z.union([
-  z.object({ version: z.string(), threads: z.number().int() }),
+  z.object({ version: z.string(), threads: z.number().int(), device: z.string() }),
   z.object({ missing: z.string() }),
 ]);
-const answerSchema = z.object({ imagesPerSecond: z.number() });
+const answerSchema = z.union([z.object({ imagesPerSecond: z.number() }), z.object({ failed: z.string() })]);
+
+/** PyTorch did not measure something, and why: what it is compared with is measured all the same. */
+export class PytorchError extends Error {}
 
 /** A network's layers as pytorch.py reads them. */
 export function benchLayers(network: Network): readonly object[] {
@@ -28,8 +31,12 @@ export class Pytorch {
   private constructor(
     private readonly child: ChildProcess,
     private readonly lines: AsyncIterator<string>,
+    /** How the process ended. */
+    private readonly ended: Promise<string>,
     readonly version: string,
     readonly threads: number,
+    /** The GPU's name, or `CPU`. */
+    readonly device: string,
   ) {}
 
   /**
@@ -45,16 +52,30 @@ export class Pytorch {
     const failed = new Promise<string>((told) => {
       child.once('error', ({ message }) => told(`${python} cannot be run (${message})`));
     });
+    const ended = new Promise<string>((told) => {
+      child.once('exit', (code, signal) =>
+        told(signal === null ? `exit code ${code}` : `ended by ${signal}`),
+      );
+    });
+    child.stdin.on('error', () => undefined); // it ended: the answer that does not come tells
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const first = await Promise.race([failed, lines.next()]);
     if (typeof first === 'string') return first;
-    if (first.done) return `${python} ended without a word`;
-    const greeting = greetingSchema.parse(JSON.parse(first.value));
-    if ('missing' in greeting) return `${python} cannot measure (${greeting.missing})`;
-    return new Pytorch(child, lines, greeting.version, greeting.threads);
+    if (first.done) return `${python} ended without a word (${await ended})`;
+    const greeting = greetingSchema.safeParse(parsed(first.value));
+    if (!greeting.success) {
+      child.kill();
+      return `${python} does not greet as pytorch.py does (${first.value})`;
+    }
+    if ('missing' in greeting.data) return `${python} cannot measure (${greeting.data.missing})`;
+    const { version, threads, device } = greeting.data;
+    return new Pytorch(child, lines, ended, version, threads, device);
   }
 
-  /** Images a second of some steps of a network. */
+  /**
+   * Images a second of some steps of a network.
+   * @throws PytorchError where it has none, by a lack of memory for example
+   */
   async measure(
     plan: NetworkPlan,
     operator: NamedOperator,
@@ -68,11 +89,23 @@ export class Pytorch {
     const request = { key, layers, shape, batch, activity, steps, evaluationBatch };
     this.child.stdin?.write(`${JSON.stringify(request)}\n`);
     const { value, done } = await this.lines.next();
-    if (done) throw new Error(`PyTorch ended while it measured ${key}.`);
-    return answerSchema.parse(JSON.parse(value)).imagesPerSecond;
+    if (done) throw new PytorchError(`its process is over (${await this.ended})`);
+    const answer = answerSchema.safeParse(parsed(value));
+    if (!answer.success) throw new PytorchError(`it answers ${value}`);
+    if ('failed' in answer.data) throw new PytorchError(answer.data.failed);
+    return answer.data.imagesPerSecond;
   }
 
   end(): void {
     this.child.kill();
+  }
+}
+
+/** `undefined` where it is no JSON. */
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
   }
 }

@@ -8,7 +8,7 @@ import { residentWhileTraining, slopeOf } from '../../../src/bench/endurance.js'
 import { markdownTable } from '../../../src/bench/markdown.js';
 import { interleave, spreadOf } from '../../../src/bench/measure.js';
 import { cnn9, decoupled, resnet32, resolve } from '../../../src/bench/networks.js';
-import { benchLayers, Pytorch } from '../../../src/bench/pytorch.js';
+import { benchLayers, Pytorch, PytorchError } from '../../../src/bench/pytorch.js';
 import { networkSummary } from '../../../src/core/config/summary.js';
 import { normals } from '../../../src/core/random.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
@@ -110,6 +110,47 @@ describe('activation', () => {
 });
 
 describe('PyTorch beside us', () => {
+  const plan = cnn9([3, 4, 5]);
+  const operator = decoupled('tanh', 'cosine');
+
+  /** A program in Python's place that greets, and then does what `script` says. */
+  const standIn = async (script: string): Promise<Pytorch | string> => {
+    const file = path.join(await temporaryFolder(), 'standIn.mjs');
+    await writeFile(file, script);
+    return Pytorch.start(process.execPath, { script: file, args: [] });
+  };
+  const greeting = `console.log('{"version": "2.0", "threads": 2, "device": "Card"}');`;
+
+  it.each([
+    { does: `${greeting} process.exit(3);`, told: /^its process is over \(exit code 3\)$/ },
+    { does: `${greeting} process.kill(process.pid, 'SIGKILL');`, told: /is over \(ended by SIGKILL\)/ },
+    {
+      does: `${greeting} process.stdin.on('data', () => console.log('{"failed": "OutOfMemoryError: 2 GiB"}'));`,
+      told: /^OutOfMemoryError: 2 GiB$/,
+    },
+    {
+      does: `${greeting} process.stdin.on('data', () => console.log('warning: slow'));`,
+      told: /^it answers warning: slow$/,
+    },
+  ])('that fails says why, and is asked again: $told', async ({ does, told }) => {
+    const pytorch = (await standIn(does)) as Pytorch;
+    expect(pytorch).toMatchObject({ version: '2.0', device: 'Card' });
+    try {
+      for (let times = 0; times < 2; times++) {
+        const thrown = await pytorch.measure(plan, operator, 'training', 1).catch((error: unknown) => error);
+        expect(thrown).toBeInstanceOf(PytorchError);
+        expect((thrown as Error).message).toMatch(told);
+      }
+    } finally {
+      pytorch.end();
+    }
+  });
+
+  it('is skipped with the reason where the program is another', async () => {
+    expect(await standIn(`console.log('Python 3.9');`)).toMatch(/does not greet .* \(Python 3\.9\)$/);
+    expect(await standIn('process.exitCode = 9;')).toMatch(/ended without a word \(exit code 9\)$/);
+  });
+
   it('is skipped with the reason where there is no Python', async () => {
     expect(await Pytorch.start('no-such-python')).toMatch(/^no-such-python cannot be run \(.*ENOENT/);
   });
@@ -138,10 +179,20 @@ print(sum(parameter.numel() for parameter in network.parameters()))`;
       const input = ['training', 'inference'].map(
         (activity) => `${JSON.stringify({ ...request, activity })}\n`,
       );
-      const answers = spawnSync(python, [script], { encoding: 'utf8', input: input.join('') }).stdout;
-      expect(answers.trim().split('\n').slice(1)).toEqual(
-        Array(2).fill(expect.stringContaining('imagesPerSecond')),
+      // One that fails in between, as by a lack of memory, and is none of the next one's concern.
+      input.splice(
+        1,
+        0,
+        `${JSON.stringify({ ...request, key: 'b', layers: [{ type: 'none', name: 'none' }] })}\n`,
       );
+      const answers = spawnSync(python, [script], { encoding: 'utf8', input: input.join('') }).stdout;
+      const [greeting, ...answered] = answers.trim().split('\n');
+      expect(JSON.parse(greeting!)).toMatchObject({ device: 'CPU', threads: 2 });
+      expect(answered).toEqual([
+        expect.stringContaining('imagesPerSecond'),
+        '{"failed": "ValueError: a layer of type none is not in the PyTorch bench"}',
+        expect.stringContaining('imagesPerSecond'),
+      ]);
     });
 
     it.for(['tanh', 'linear'] as const)('computes our operator: %s · cosine', async (magnitude, { skip }) => {
