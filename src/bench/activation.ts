@@ -20,11 +20,14 @@ export const activationSuite = {
 const activationSchema = z.object({ activationMs: z.number(), activationCpuMs: z.number() });
 
 /** How long the extension takes to activate, by its own clock, in a VS Code that is started for each round. */
-export async function activation(
-  { rounds }: Pick<BenchOptions, 'rounds'>,
+export async function* activation(
+  { rounds, onMissing }: Pick<BenchOptions, 'rounds' | 'onMissing'>,
   suite: typeof activationSuite = activationSuite,
-): Promise<Figure[]> {
-  if (!existsSync(suite.needs)) return skipped('npm test -- --only host installs a VS Code first');
+): AsyncGenerator<Figure> {
+  if (!existsSync(suite.needs)) {
+    onMissing('activation', 'npm test -- --only host installs a VS Code first');
+    return;
+  }
   const measured: z.infer<typeof activationSchema>[] = [];
   let ended = '';
   for (let round = 0; round < rounds; round++) {
@@ -35,28 +38,25 @@ export async function activation(
       },
     );
     const text = await readFile(suite.result, 'utf8').catch(() => undefined);
-    if (text === undefined) return skipped(`the tests in VS Code left no figure (${ended})`);
+    if (text === undefined) {
+      onMissing('activation', `the tests in VS Code left no figure (${ended})`);
+      break;
+    }
     measured.push(activationSchema.parse(JSON.parse(text)));
   }
+  if (measured.length === 0) return;
   const figure = (what: string, milliseconds: readonly number[]): Figure => ({
     what: ['activation', what],
     on: 'this machine',
     value: spreadOf(milliseconds.map((value) => value / 1000)),
     unit: 's',
   });
-  return [
-    figure(
-      'clock',
-      measured.map(({ activationMs }) => activationMs),
-    ),
-    figure(
-      'processor',
-      measured.map(({ activationCpuMs }) => activationCpuMs),
-    ),
-  ];
-}
-
-function skipped(why: string): Figure[] {
-  process.stderr.write(`activation: skipped, ${why}\n`);
-  return [];
+  yield figure(
+    'clock',
+    measured.map(({ activationMs }) => activationMs),
+  );
+  yield figure(
+    'processor',
+    measured.map(({ activationCpuMs }) => activationCpuMs),
+  );
 }

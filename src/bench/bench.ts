@@ -12,53 +12,47 @@ import { TrainingWorkers } from '../engine/parallel/trainingWorkers.js';
 import { evaluateSplit } from '../engine/training/evaluate.js';
 import { createOptimizer, type TrainOptimizer } from '../engine/training/optimizer.js';
 import { type PassResult, pass } from '../engine/training/step.js';
+import type { Precision } from '../protocol/engine.js';
 import { secondsOf } from './measure.js';
 import { type NamedOperator, type NetworkPlan, resolve } from './networks.js';
 
-/** A network on a runtime of this process, ready to be timed. */
-export class Bench {
-  readonly #config: Config;
-  readonly #network: Network;
-  readonly #model: DcnetModel;
-  readonly #optimizer: TrainOptimizer;
-  readonly #workers: TrainingWorkers | undefined;
+interface Made {
+  readonly config: Config;
+  readonly network: Network;
+  readonly model: DcnetModel;
+  readonly optimizer: TrainOptimizer;
+  readonly workers: TrainingWorkers | undefined;
+}
 
-  /**
-   * @param backend that is started, and used at this moment
-   * @param workers threads that share each batch; 1 is this one alone
-   */
+/** A network on a runtime of this process, to be timed. It is built when it is first used: that may be too much, too. */
+export class Bench {
+  #made: Made | undefined;
+
   constructor(
     private readonly backend: Runtime['name'],
-    plan: NetworkPlan,
-    operator: NamedOperator,
+    private readonly plan: NetworkPlan,
+    private readonly operator: NamedOperator,
     private readonly data: DataSet,
-    workers = 1,
-  ) {
-    const { config, network } = resolve(plan, operator);
-    this.#config = config;
-    this.#network = network;
-    this.#model = buildModel(network, { seed: 1, averageDecay: config.averageDecay });
-    this.#optimizer = createOptimizer(config.optimizer, this.#model.trainable);
-    this.#workers = workers === 1 ? undefined : new TrainingWorkers(workers, this.#model, network, config);
-  }
-
-  get parameters(): number {
-    return this.#model.parameterCount;
-  }
+    private readonly options: {
+      /** Threads that share each batch; 1, which is usual, is this one alone. */
+      readonly workers?: number;
+      readonly precision?: Precision;
+    } = {},
+  ) {}
 
   /** Training images a second over some steps, each as the trainer takes it: forward, backward, optimiser. */
   async train(steps: number): Promise<number> {
-    await startBackend(this.backend);
-    const { batch } = this.#config;
+    const made = await this.#make();
+    const { batch } = made.config;
     const seconds = await secondsOf(async () => {
       for (let step = 0; step < steps; step++) {
         const indices = Uint32Array.from(
           { length: batch },
           (_, i) => (step * batch + i) % this.data.train.count,
         );
-        const { outcome, gradients } = await this.#pass(indices);
+        const { outcome, gradients } = await this.#pass(made, indices);
         outcome.dataSync(); // as the trainer, which watches for divergence
-        this.#optimizer.apply(gradients, 1e-3);
+        made.optimizer.apply(gradients, 1e-3);
         tf.dispose([outcome, ...gradients]);
         await setImmediate(); // as the trainer: what Dawn has let go of is freed between turns of the event loop
       }
@@ -66,13 +60,13 @@ export class Bench {
     return (steps * batch) / seconds;
   }
 
-  async #pass(indices: Uint32Array): Promise<PassResult> {
+  async #pass({ model, workers, config }: Made, indices: Uint32Array): Promise<PassResult> {
     const { train, info } = this.data;
-    if (this.#workers !== undefined) return this.#workers.pass(await batchFrom(train, indices));
-    const x = imageTensor(train.images, info.shape, indices, this.#model.normalization);
+    if (workers !== undefined) return workers.pass(await batchFrom(train, indices));
+    const x = imageTensor(train.images, info.shape, indices, model.normalization);
     const labels = labelTensor(train.labels, indices);
     try {
-      return pass(this.#model, x, labels, info.classes, this.#config);
+      return pass(model, x, labels, info.classes, config);
     } finally {
       tf.dispose([x, labels]);
     }
@@ -80,21 +74,37 @@ export class Bench {
 
   /** Images a second of an evaluation of the test split. */
   async infer(): Promise<number> {
-    await startBackend(this.backend);
-    const seconds = await secondsOf(() => evaluateSplit(this.#model, this.data, 'test'));
+    const { model } = await this.#make();
+    const seconds = await secondsOf(() => evaluateSplit(model, this.data, 'test'));
     return this.data.test.count / seconds;
   }
 
   /** Images a second of an inspection of every layer over the test split. */
   async inspect(): Promise<number> {
-    await startBackend(this.backend);
-    const seconds = await secondsOf(() => inspectModel(this.#model, this.#network, this.data, 'test'));
+    const { model, network } = await this.#make();
+    const seconds = await secondsOf(() => inspectModel(model, network, this.data, 'test'));
     return this.data.test.count / seconds;
   }
 
+  /** On the backend, which is in use from then on. */
+  async #make(): Promise<Made> {
+    const { workers: threads = 1, precision } = this.options;
+    await startBackend(this.backend, precision);
+    if (this.#made === undefined) {
+      const { config, network } = resolve(this.plan, this.operator);
+      const model = buildModel(network, { seed: 1, averageDecay: config.averageDecay });
+      const optimizer = createOptimizer(config.optimizer, model.trainable);
+      const workers = threads === 1 ? undefined : new TrainingWorkers(threads, model, network, config);
+      this.#made = { config, network, model, optimizer, workers };
+    }
+    return this.#made;
+  }
+
   async dispose(): Promise<void> {
-    await this.#workers?.dispose();
-    this.#model.dispose();
-    this.#optimizer.dispose();
+    const { model, optimizer, workers } = this.#made ?? {};
+    this.#made = undefined;
+    await workers?.dispose();
+    model?.dispose();
+    optimizer?.dispose();
   }
 }

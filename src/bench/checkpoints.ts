@@ -54,7 +54,8 @@ export function encodeLargeCheckpoint(seed: number): Buffer {
 }
 
 /** Writing, reading and comparing checkpoints of 17 million weights. */
-export async function checkpoints({ rounds }: BenchOptions): Promise<Figure[]> {
+export async function* checkpoints({ rounds, onMissing }: BenchOptions): AsyncGenerator<Figure> {
+  const general = 'checkpoint of 17 M weights';
   const folder = await mkdtemp(path.join(tmpdir(), 'dcnet-bench-'));
   const [a, b] = ['a', 'b'].map((name) => path.join(folder, `${name}.dcnet.safetensors`)) as [string, string];
   try {
@@ -67,13 +68,10 @@ export async function checkpoints({ rounds }: BenchOptions): Promise<Figure[]> {
         'compared with another': () => secondsOf(() => compareWeights({ a: { file: a }, b: { file: b } })),
       },
       rounds,
+      (name, thrown) => onMissing(`${general} · ${name}`, thrown),
     );
-    return Object.entries(seconds).map(([what, values]) => ({
-      what: ['checkpoint of 17 M weights', what],
-      on: 'this machine',
-      value: spreadOf(values),
-      unit: 's',
-    }));
+    for (const [what, values] of Object.entries(seconds))
+      yield { what: [general, what], on: 'this machine', value: spreadOf(values), unit: 's' };
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { type Runtime, startBackend } from '../engine/backend/backend.js';
+import type { Runtime } from '../engine/backend/backend.js';
 import { Bench } from './bench.js';
+import { outputOf } from './child.js';
 import { spreadOf } from './measure.js';
 import { decoupled, type NetworkPlan, noise } from './networks.js';
 import type { BenchOptions, Figure } from './parts.js';
@@ -26,32 +25,31 @@ const samples = 100;
 const warmUp = 100;
 
 /** How the memory of a process that trains grows: MB of resident memory for each 1,000 steps, of a process for each runtime. */
-export async function endurance({ runtimes, steps }: BenchOptions): Promise<Figure[]> {
-  const figures: Figure[] = [];
+export async function* endurance({ runtimes, steps, onMissing }: BenchOptions): AsyncGenerator<Figure> {
   const self = fileURLToPath(import.meta.url);
-  for (const { name } of runtimes) {
-    const args = [self, '--endure', '--steps', String(steps), '--backends', name];
-    const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', ...args]);
-    const resident = JSON.parse(stdout.trim().split('\n').at(-1)!) as number[];
-    const what = [`memory over ${steps.toLocaleString('en')} steps`];
-    const growth = slopeOf(resident.slice(resident.length / 2)) * (samples / (steps / 1000));
-    figures.push(
-      { what: [...what, 'resident at first'], on: name, value: spreadOf(resident.slice(0, 1)), unit: 'MB' },
-      { what: [...what, 'resident at last'], on: name, value: spreadOf(resident.slice(-1)), unit: 'MB' },
-      {
-        what: [...what, 'growth in their second half'],
-        on: name,
-        value: spreadOf([growth]),
-        unit: 'MB/1,000 steps',
-      },
-    );
-  }
-  return figures;
+  const what = [`memory over ${steps.toLocaleString('en')} steps`];
+  for (const { name, label: on } of runtimes)
+    try {
+      const args = [self, '--endure', '--steps', String(steps), '--backends', name];
+      const output = await outputOf(['--expose-gc', ...args]);
+      const resident = JSON.parse(output.trim().split('\n').at(-1)!) as number[];
+      const growth = slopeOf(resident.slice(resident.length / 2)) * (samples / (steps / 1000));
+      const figure = (part: string, value: number | undefined, unit: string): Figure => ({
+        what: [...what, part],
+        on,
+        value: spreadOf([value!]),
+        unit,
+      });
+      yield figure('resident at first', resident[0], 'MB');
+      yield figure('resident at last', resident.at(-1), 'MB');
+      yield figure('growth in their second half', growth, 'MB/1,000 steps');
+    } catch (thrown) {
+      onMissing([...what, on].join(' · '), thrown);
+    }
 }
 
 /** Train in this process. @returns resident memory at the end of each hundredth of the steps, MB */
 export async function residentWhileTraining(backend: Runtime['name'], steps: number): Promise<number[]> {
-  await startBackend(backend);
   const bench = new Bench(backend, tiny, decoupled('tanh', 'cosine'), noise(tiny.shape, 4 * tiny.batch));
   await bench.train(Math.min(warmUp, steps));
   const resident: number[] = [];

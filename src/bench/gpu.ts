@@ -116,12 +116,12 @@ async function throughput(
         );
         const what = [activity, plan.name, operator.name];
         for (const [on, values] of Object.entries(speeds)) {
-          figures.push({ what, on, value: spreadOf(values), unit: 'images/s' });
+          figures.push({ what, on, value: spreadOf(values!), unit: 'images/s' });
           if (on !== 'ours')
             figures.push({
               what: [...what, `ours beside ${on}`],
               on: 'ours',
-              value: ratioOf(speeds.ours!, values),
+              value: ratioOf(speeds.ours!, values!),
               unit: '×',
             });
         }

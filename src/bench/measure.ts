@@ -25,7 +25,7 @@ export async function interleave<Name extends string>(
   tasks: Readonly<Record<Name, () => number | Promise<number>>>,
   rounds: number,
   leaveOut: (name: Name, thrown: unknown) => void = rethrow,
-): Promise<Readonly<Record<Name, readonly number[]>>> {
+): Promise<Readonly<Partial<Record<Name, readonly number[]>>>> {
   const figures = new Map((Object.keys(tasks) as Name[]).map((name) => [name, [] as number[]]));
   for (let round = -1; round < rounds; round++)
     for (const [name, own] of [...figures]) {
@@ -37,7 +37,7 @@ export async function interleave<Name extends string>(
         figures.delete(name);
       }
     }
-  return Object.fromEntries(figures) as unknown as Record<Name, readonly number[]>;
+  return Object.fromEntries(figures) as unknown as Partial<Record<Name, readonly number[]>>;
 }
 
 function rethrow(_: string, thrown: unknown): never {

@@ -1,16 +1,15 @@
-import { type Runtime, startBackend } from '../engine/backend/backend.js';
 import { evaluationBatch } from '../engine/training/evaluate.js';
-import { isOutOfMemory } from '../engine/training/outOfMemory.js';
 import { Bench } from './bench.js';
 import { interleave, ratioOf, type Spread, spreadOf } from './measure.js';
 import { decoupled, type NamedOperator, type NetworkPlan, noise, plain } from './networks.js';
 import type { Pytorch } from './pytorch.js';
+import type { BenchRuntime } from './runtimes.js';
 
 /** One figure of the bench. */
 export interface Figure {
   /** What was measured, from the general to the particular: `training`, `CNN-9 32-64-128`, `tanh · cosine`. */
   readonly what: readonly string[];
-  /** The runtime's name, or `PyTorch`; `this machine` for what has none. */
+  /** The runtime's label, or `PyTorch`; `this machine` for what has none. */
   readonly on: string;
   readonly value: Spread;
   /** `images/s`, `s`, `MB`, `MB/1,000 steps`, or `×` for a ratio. */
@@ -18,8 +17,8 @@ export interface Figure {
 }
 
 export interface BenchOptions {
-  /** At least one, each started. */
-  readonly runtimes: readonly Runtime[];
+  /** Each started. */
+  readonly runtimes: readonly BenchRuntime[];
   readonly pytorch: Pytorch | undefined;
   readonly rounds: number;
   /** Of a training whose memory is watched. */
@@ -28,8 +27,8 @@ export interface BenchOptions {
   readonly images: number;
   readonly plans: readonly NetworkPlan[];
   readonly operators: readonly NamedOperator[];
-  /** Gets what could not be measured, and why, for people. */
-  readonly onMissing: (text: string) => void;
+  /** Gets what could not be measured, and why: in words, or as it was thrown. The rest is measured. */
+  readonly onMissing: (what: string, why: unknown) => void;
 }
 
 const stepsARound = 5;
@@ -48,129 +47,89 @@ export const allOperators: readonly NamedOperator[] = [
 
 /** Something that trains and infers a network, to be timed. */
 interface Contestant {
-  /** The runtime's name. */
+  /** The runtime's label. */
   readonly on: string;
   readonly operator: string;
   readonly training: () => Promise<number>;
   readonly inference: () => Promise<number>;
+  readonly dispose: () => Promise<void>;
 }
 
 /**
  * Training and inference of each network with each operator on each runtime, and in PyTorch where it is there, all
  * interleaved: images a second, what an operator costs beside the first, and the speed beside PyTorch's.
  */
-export async function throughput(options: BenchOptions): Promise<Figure[]> {
-  const { rounds, plans, operators } = options;
-  const figures: Figure[] = [];
+export async function* throughput(options: BenchOptions): AsyncGenerator<Figure> {
+  const { rounds, plans } = options;
   for (const plan of plans) {
-    const { contestants, end } = await gather(plan, options);
-    for (const activity of ['training', 'inference'] as const) {
-      const key = (on: string, operator: string): string => `${on}, ${operator}`;
-      const speeds = await interleave(
-        Object.fromEntries(contestants.map((one) => [key(one.on, one.operator), one[activity]])),
-        rounds,
-        (name, thrown) => {
-          if (!isOutOfMemory(thrown)) throw thrown;
-          options.onMissing(`${activity} · ${plan.name} · ${name}: left out, it does not fit into memory`);
-        },
-      );
-      const base = operators[0]!.name;
-      for (const { on, operator } of contestants) {
-        const own = speeds[key(on, operator)];
-        if (own === undefined) continue;
-        const what = [activity, plan.name, operator];
-        figures.push({ what, on, value: spreadOf(own), unit: 'images/s' });
-        // Time against time: how much longer a step or an image takes.
-        const baseline = speeds[key(on, base)];
-        if (operator !== base && baseline !== undefined) {
-          const value = ratioOf(baseline, own);
-          figures.push({ what: [...what, `time of ${base}`], on, value, unit: '×' });
-        }
-        const peer = speeds[key(pytorchName, operator)];
-        if (peer !== undefined && on !== pytorchName)
-          figures.push({ what: [...what, 'speed of PyTorch'], on, value: ratioOf(own, peer), unit: '×' });
+    const contestants = contestantsOf(plan, options);
+    try {
+      for (const activity of ['training', 'inference'] as const) {
+        const speeds = await interleave(
+          Object.fromEntries(contestants.map((one) => [keyOf(one.on, one.operator), one[activity]])),
+          rounds,
+          (name, thrown) => options.onMissing([activity, plan.name, name].join(' · '), thrown),
+        );
+        yield* comparisons(contestants, speeds, { activity, plan, base: options.operators[0]!.name });
       }
+    } finally {
+      for (const { dispose } of contestants) await dispose();
     }
-    await end();
   }
-  return figures;
 }
 
-/** Training by two workers beside one thread alone, and one thread's training beside its inference: on wasm. */
-export async function workers({
-  runtimes,
-  rounds,
-  images,
-  plans,
-  operators,
-}: BenchOptions): Promise<Figure[]> {
-  if (!runtimes.some(({ name }) => name === 'wasm')) return []; // the others share no batches
-  await startBackend('wasm');
-  const figures: Figure[] = [];
-  for (const plan of plans)
-    for (const operator of operators) {
-      const data = noise(plan.shape, images);
-      const alone = new Bench('wasm', plan, operator, data);
-      const shared = new Bench('wasm', plan, operator, data, 2);
-      const speeds = await interleave(
-        {
-          alone: () => alone.train(stepsARound),
-          shared: () => shared.train(stepsARound),
-          infer: () => alone.infer(),
-        },
-        rounds,
-      );
-      await Promise.all([alone.dispose(), shared.dispose()]);
-      const figure = (what: string, value: Spread, unit: string): Figure => ({
-        what: ['training', plan.name, operator.name, what],
-        on: 'wasm',
-        value,
-        unit,
-      });
-      figures.push(
-        figure('two workers', spreadOf(speeds.shared), 'images/s'),
-        figure('two workers: speed of one', ratioOf(speeds.shared, speeds.alone), '×'),
-        figure('one worker: speed of inference', ratioOf(speeds.alone, speeds.infer), '×'),
-      );
-    }
-  return figures;
+const keyOf = (on: string, operator: string): string => `${on}, ${operator}`;
+
+/** Speeds, and each beside that of the first operator and beside PyTorch's, as far as they were measured. */
+function* comparisons(
+  contestants: readonly Contestant[],
+  speeds: Readonly<Partial<Record<string, readonly number[]>>>,
+  { activity, plan, base }: { readonly activity: string; readonly plan: NetworkPlan; readonly base: string },
+): Generator<Figure> {
+  for (const { on, operator } of contestants) {
+    const own = speeds[keyOf(on, operator)];
+    if (own === undefined) continue;
+    const what = [activity, plan.name, operator];
+    yield { what, on, value: spreadOf(own), unit: 'images/s' };
+    // Time against time: how much longer a step or an image takes.
+    const baseline = speeds[keyOf(on, base)];
+    if (operator !== base && baseline !== undefined)
+      yield { what: [...what, `time of ${base}`], on, value: ratioOf(baseline, own), unit: '×' };
+    const peer = speeds[keyOf(pytorchName, operator)];
+    if (peer !== undefined && on !== pytorchName)
+      yield { what: [...what, 'speed of PyTorch'], on, value: ratioOf(own, peer), unit: '×' };
+  }
 }
 
 const pytorchName = 'PyTorch';
 
-async function gather(
+function contestantsOf(
   plan: NetworkPlan,
   { runtimes, pytorch, images, operators }: BenchOptions,
-): Promise<{ readonly contestants: readonly Contestant[]; readonly end: () => Promise<void> }> {
+): readonly Contestant[] {
   const data = noise(plan.shape, images);
-  const benches: Bench[] = [];
-  const contestants: Contestant[] = [];
-  for (const { name } of runtimes) {
-    await startBackend(name);
-    for (const operator of operators) {
+  const ours = runtimes.flatMap(({ name, label }) =>
+    operators.map((operator) => {
       const bench = new Bench(name, plan, operator, data);
-      benches.push(bench);
-      contestants.push({
-        on: name,
+      return {
+        on: label,
         operator: operator.name,
         training: () => bench.train(stepsARound),
         inference: () => bench.infer(),
-      });
-    }
-  }
-  for (const operator of pytorch === undefined ? [] : operators.filter(isInPytorch)) {
-    const evaluations = Math.max(1, Math.round(images / evaluationBatch));
-    contestants.push({
-      on: pytorchName,
-      operator: operator.name,
-      training: () => pytorch!.measure(plan, operator, 'training', stepsARound),
-      inference: () => pytorch!.measure(plan, operator, 'inference', evaluations),
-    });
-  }
-  const end = async (): Promise<void> => {
-    for (const bench of benches) await bench.dispose();
-  };
-  return { contestants, end };
+        dispose: () => bench.dispose(),
+      };
+    }),
+  );
+  if (pytorch === undefined) return ours;
+  const evaluations = Math.max(1, Math.round(images / evaluationBatch));
+  const theirs = operators.filter(isInPytorch).map((operator) => ({
+    on: pytorchName,
+    operator: operator.name,
+    training: () => pytorch.measure(plan, operator, 'training', stepsARound),
+    inference: () => pytorch.measure(plan, operator, 'inference', evaluations),
+    dispose: async () => {},
+  }));
+  return [...ours, ...theirs];
 }
 
 /** What pytorch.py has a formulation of. */
@@ -181,31 +140,66 @@ function isInPytorch({ operator }: NamedOperator): boolean {
   );
 }
 
+/** Training by two workers beside one thread alone, and one thread's training beside its inference: on wasm. */
+export async function* workers(options: BenchOptions): AsyncGenerator<Figure> {
+  const { runtimes, rounds, images, plans, operators, onMissing } = options;
+  if (!runtimes.some(({ name }) => name === 'wasm')) return; // the others share no batches
+  for (const plan of plans)
+    for (const operator of operators) {
+      const data = noise(plan.shape, images);
+      const one = new Bench('wasm', plan, operator, data);
+      const two = new Bench('wasm', plan, operator, data, { workers: 2 });
+      const what = ['training', plan.name, operator.name];
+      try {
+        const { alone, shared, infer } = await interleave(
+          {
+            alone: () => one.train(stepsARound),
+            shared: () => two.train(stepsARound),
+            infer: () => one.infer(),
+          },
+          rounds,
+          (name, thrown) => onMissing([...what, `wasm, ${name}`].join(' · '), thrown),
+        );
+        const figure = (part: string, value: Spread, unit: string): Figure => ({
+          what: [...what, part],
+          on: 'wasm',
+          value,
+          unit,
+        });
+        if (shared) yield figure('two workers', spreadOf(shared), 'images/s');
+        if (shared && alone) yield figure('two workers: speed of one', ratioOf(shared, alone), '×');
+        if (alone && infer) yield figure('one worker: speed of inference', ratioOf(alone, infer), '×');
+      } finally {
+        await Promise.all([one.dispose(), two.dispose()]);
+      }
+    }
+}
+
 /** An inspection of every layer beside plain inference over the same images. */
-export async function inspection({
+export async function* inspection({
   runtimes,
   rounds,
   images,
   plans,
   operators,
-}: BenchOptions): Promise<Figure[]> {
-  const figures: Figure[] = [];
-  for (const { name: on } of runtimes)
+  onMissing,
+}: BenchOptions): AsyncGenerator<Figure> {
+  for (const { name, label: on } of runtimes)
     for (const plan of plans)
       for (const operator of operators) {
-        await startBackend(on);
-        const bench = new Bench(on, plan, operator, noise(plan.shape, images));
-        const speeds = await interleave(
-          { infer: () => bench.infer(), inspect: () => bench.inspect() },
-          rounds,
-        );
-        await bench.dispose();
+        const bench = new Bench(name, plan, operator, noise(plan.shape, images));
         const what = ['inspection', plan.name, operator.name];
-        const ratio = ratioOf(speeds.inspect, speeds.infer);
-        figures.push(
-          { what, on, value: spreadOf(speeds.inspect), unit: 'images/s' },
-          { what: [...what, 'speed of inference'], on, value: ratio, unit: '×' },
-        );
+        try {
+          const { infer, inspect } = await interleave(
+            { infer: () => bench.infer(), inspect: () => bench.inspect() },
+            rounds,
+            (part, thrown) => onMissing([...what, `${on}, ${part}`].join(' · '), thrown),
+          );
+          if (inspect) yield { what, on, value: spreadOf(inspect), unit: 'images/s' };
+          if (inspect && infer)
+            yield { what: [...what, 'speed of inference'], on, value: ratioOf(inspect, infer), unit: '×' };
+        } finally {
+          await bench.dispose();
+        }
       }
-  return figures;
 }

@@ -1,8 +1,10 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
@@ -11,10 +13,12 @@ import {
   SocketMessageReader,
   SocketMessageWriter,
 } from 'vscode-jsonrpc/node';
+import { DcnetError } from '../core/errors.js';
 import { runFiles } from '../core/run/run.js';
 import type { Runtime } from '../engine/backend/backend.js';
 import { type Handlers, openChannel } from '../protocol/channel.js';
 import { type EngineEventsContract, engineContract, engineEventsContract } from '../protocol/engine.js';
+import { wordsOf } from './child.js';
 import { interleave, spreadOf } from './measure.js';
 import { plain, resolve, sample } from './networks.js';
 import type { BenchOptions, Figure } from './parts.js';
@@ -22,69 +26,63 @@ import type { BenchOptions, Figure } from './parts.js';
 const bundle = fileURLToPath(new URL('engine.js', import.meta.url));
 const lookMs = 5;
 
-/** From nothing to the engine that listens, and to the first reported step of the sample network on its bundled images. */
-export async function start({ rounds, runtimes }: BenchOptions): Promise<Figure[]> {
-  const figures: Figure[] = [];
-  const steps = new Map(runtimes.map(({ name }) => [name, [] as number[]]));
+/**
+ * From nothing to the engine that listens, and to the first reported step of the sample network on its bundled images.
+ * @param program of the engine
+ */
+export async function* start(
+  { rounds, runtimes, onMissing }: Pick<BenchOptions, 'rounds' | 'runtimes' | 'onMissing'>,
+  program = bundle,
+): AsyncGenerator<Figure> {
+  const steps = new Map(runtimes.map(({ label }) => [label, [] as number[]]));
   const tasks = Object.fromEntries(
-    runtimes.map(({ name }) => [
-      name,
+    runtimes.map(({ name, label }) => [
+      label,
       async () => {
-        const { listens, trains } = await startOnce(name);
-        steps.get(name)?.push(trains);
+        const { listens, trains } = await startOnce(program, name);
+        steps.get(label)?.push(trains);
         return listens;
       },
     ]),
   );
-  const listening = await interleave(tasks, rounds);
-  for (const { name } of runtimes)
-    figures.push(
-      { what: ['start', 'engine listens'], on: name, value: spreadOf(listening[name]!), unit: 's' },
-      // The first round warms up, as everywhere.
-      {
-        what: ['start', 'first training step reported (a report comes every 0.25 s)'],
-        on: name,
-        value: spreadOf(steps.get(name)!.slice(1)),
-        unit: 's',
-      },
-    );
-  return figures;
+  const listening = await interleave(tasks, rounds, (on, thrown) => onMissing(`start · ${on}`, thrown));
+  for (const [on, seconds] of Object.entries(listening)) {
+    yield { what: ['start', 'engine listens'], on, value: spreadOf(seconds!), unit: 's' };
+    yield {
+      what: ['start', 'first training step reported (a report comes every 0.25 s)'],
+      on,
+      value: spreadOf(steps.get(on)!.slice(1)), // the first round warms up, as everywhere
+      unit: 's',
+    };
+  }
 }
 
-/** Seconds from the spawn. */
-async function startOnce(backend: Runtime['name']): Promise<{ listens: number; trains: number }> {
+/**
+ * Seconds from the spawn.
+ * @throws Error where the engine ends, or its training
+ */
+async function startOnce(
+  program: string,
+  backend: Runtime['name'],
+): Promise<{ listens: number; trains: number }> {
   const folder = await mkdtemp(path.join(tmpdir(), 'dcnet-bench-'));
   const address = generateRandomPipeName();
   const startedAt = performance.now();
   const seconds = (): number => (performance.now() - startedAt) / 1000;
-  const child = spawn(process.execPath, [bundle, '--socket', address, '--backend', backend], {
-    stdio: 'ignore',
+  const child = spawn(process.execPath, [program, '--socket', address, '--backend', backend], {
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
-  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const said = text(child.stderr);
+  const ended = once(child, 'exit');
+  const died = ended.then(async ([code, signal]): Promise<never> => {
+    throw new Error(`the engine ended with ${signal ?? `exit code ${code}`}: ${wordsOf(await said)}`);
+  });
+  died.catch(() => undefined); // at the end it is killed
   try {
-    const socket = await connect(address);
+    const socket = await Promise.race([connect(address, child), died]);
     const listens = seconds();
-    let trained = (): void => {};
-    const firstStep = new Promise<void>((resolve) => {
-      trained = resolve;
-    });
-    const handlers: Handlers<EngineEventsContract> = {
-      runChanged: ({ state }) => {
-        if (state.step > 0) trained();
-      },
-      runFinished: () => undefined,
-      log: () => undefined,
-    };
-    const rpc = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
-    const engine = openChannel(rpc, engineEventsContract, handlers, engineContract);
-    const { config } = resolve(sample, plain);
-    const configFile = path.join(folder, runFiles.config);
-    const configText = JSON.stringify(config);
-    await writeFile(configFile, configText);
-    await engine.request('startRun', { configFile, configText, runsDirectory: folder });
-    await firstStep;
+    await Promise.race([trainToFirstReport(socket, folder), died]);
     const trains = seconds();
-    engine.dispose();
     socket.destroy();
     return { listens, trains };
   } finally {
@@ -94,8 +92,33 @@ async function startOnce(backend: Runtime['name']): Promise<{ listens: number; t
   }
 }
 
-/** As soon as it listens. */
-async function connect(address: string): Promise<net.Socket> {
+/**
+ * Train the sample network until a step is reported.
+ * @throws DcnetError where the run fails
+ */
+async function trainToFirstReport(socket: net.Socket, folder: string): Promise<void> {
+  const { config } = resolve(sample, plain);
+  const configFile = path.join(folder, runFiles.config);
+  const configText = JSON.stringify(config);
+  await writeFile(configFile, configText);
+  await new Promise<void>((reported, failed) => {
+    const handlers: Handlers<EngineEventsContract> = {
+      runChanged: ({ state }) => {
+        if (state.step > 0) reported();
+      },
+      runFinished: ({ summary: { error } }) => {
+        if (error !== undefined) failed(new DcnetError(error));
+      },
+      log: () => undefined,
+    };
+    const rpc = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
+    const engine = openChannel(rpc, engineEventsContract, handlers, engineContract);
+    engine.request('startRun', { configFile, configText, runsDirectory: folder }).catch(failed);
+  });
+}
+
+/** As soon as it listens; never where it ends before. */
+async function connect(address: string, engine: ChildProcess): Promise<net.Socket> {
   for (;;) {
     const socket = net.connect(address);
     const connected = await new Promise<boolean>((resolve) => {
@@ -103,6 +126,7 @@ async function connect(address: string): Promise<net.Socket> {
       socket.once('error', () => resolve(false));
     });
     if (connected) return socket;
+    if (engine.exitCode !== null || engine.signalCode !== null) return new Promise(() => {});
     await delay(lookMs);
   }
 }

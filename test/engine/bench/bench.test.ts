@@ -14,6 +14,7 @@ import { normals } from '../../../src/core/random.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { decoupledConv2d } from '../../../src/engine/operator/decoupledConv2d.js';
 import { temporaryFolder } from '../data/tinyData.js';
+import { collect } from './collect.js';
 
 describe('the bench’s table', () => {
   it('has what was measured in rows and what it was measured on in columns', () => {
@@ -83,7 +84,11 @@ describe('activation', () => {
       writeFileSync(process.argv[2], JSON.stringify({ activationMs: before + 10, activationCpuMs: 70 }));
       process.exitCode = 1;`,
     );
-    const figures = await activation({ rounds: 3 }, { needs: folder, args: [script, result], result });
+    const onMissing = vi.fn();
+    const figures = await collect(
+      activation({ rounds: 3, onMissing }, { needs: folder, args: [script, result], result }),
+    );
+    expect(onMissing).not.toHaveBeenCalled();
     expect(figures).toEqual([
       { ...clock, value: { median: 0.02, lowest: 0.01, highest: 0.03, rounds: 3 } },
       { ...clock, what: ['activation', 'processor'], value: spreadOf([0.07, 0.07, 0.07]) },
@@ -95,17 +100,15 @@ describe('activation', () => {
     { exists: true, told: 'left no figure (no Chromium)' },
   ])('is skipped with the reason: $told', async ({ exists, told }) => {
     const folder = await temporaryFolder();
-    const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const onMissing = vi.fn();
     const suite = {
       needs: exists ? folder : path.join(folder, 'nowhere'),
       args: ['-e', "process.stderr.write('no Chromium\\n'); process.exitCode = 1"],
       result: path.join(folder, 'activation.json'),
     };
-    const figures = await activation({ rounds: 3 }, suite);
-    const [line] = written.mock.calls[0] ?? [];
-    written.mockRestore();
+    const figures = await collect(activation({ rounds: 3, onMissing }, suite));
     expect(figures).toEqual([]);
-    expect(line).toContain(told);
+    expect(onMissing.mock.calls).toEqual([['activation', expect.stringContaining(told)]]);
   });
 });
 
