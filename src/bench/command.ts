@@ -5,7 +5,7 @@ import { type BackendName, backendNameSchema } from '../protocol/engine.js';
 import { activation } from './activation.js';
 import { checkpoints } from './checkpoints.js';
 import { endurance, residentWhileTraining } from './endurance.js';
-import { digits, markdownTable } from './markdown.js';
+import { digits, figureLine, markdownTable } from './markdown.js';
 import { memory, peakMemory } from './memory.js';
 import { Missing } from './missing.js';
 import type { NetworkPlan } from './networks.js';
@@ -49,11 +49,6 @@ function positive(text: string): number {
   if (!Number.isInteger(value) || value < 1)
     throw new InvalidArgumentError('It must be a whole number from 1.');
   return value;
-}
-
-function line({ what, on, value, unit }: Figure): string {
-  const { median, lowest, highest } = value;
-  return `${[...what, on].join(' · ').padEnd(72)} ${digits(median).padStart(8)} ${unit}  (${digits(lowest)} to ${digits(highest)})`;
 }
 
 type Networks = Readonly<Record<string, NetworkPlan>>;
@@ -106,7 +101,7 @@ async function bench(flags: Flags, networks: Networks): Promise<void> {
   for (const part of only)
     try {
       for await (const figure of parts[part](options)) {
-        say(line(figure));
+        say(figureLine(figure));
         figures.push(figure);
       }
     } catch (thrown) {

@@ -4,16 +4,19 @@ import { conv2DBackpropFilterConfig } from '@tensorflow/tfjs-backend-webgpu/dist
 import * as tf from '@tensorflow/tfjs-core';
 import { Command, Option } from 'commander';
 import { DcnetError } from '../core/errors.js';
-import { probeRuntimes, startBackend } from '../engine/backend/backend.js';
+import { startBackend } from '../engine/backend/backend.js';
 import type { DawnBackend } from '../engine/backend/dawnBackend.js';
+import { probeWebgpu } from '../engine/backend/webgpu.js';
 import { describeMachine } from '../engine/machine.js';
+import type { Precision } from '../protocol/engine.js';
 import { Bench } from './bench.js';
 import { compareWithReference, type Deviation } from './gpuReference.js';
+import { besideOurs, type GpuContestant, isSameCard } from './gpuThroughput.js';
 import { compareTraffic, type TrafficRatio } from './gpuTraffic.js';
-import { digits } from './markdown.js';
-import { interleave, ratioOf, spreadOf } from './measure.js';
-import { cnn9, type NetworkPlan, noise, sample } from './networks.js';
-import { type Figure, someOperators } from './parts.js';
+import { digits, figureLine } from './markdown.js';
+import { Missing } from './missing.js';
+import { cnn9, type NamedOperator, type NetworkPlan, noise, sample } from './networks.js';
+import { type BenchOptions, type Figure, someOperators } from './parts.js';
 import { Pytorch } from './pytorch.js';
 
 /**
@@ -62,16 +65,6 @@ async function withStock<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function withHalf<T>(work: () => Promise<T>): Promise<T> {
-  const backend = tf.backend() as DawnBackend;
-  backend.storage = 'float16';
-  try {
-    return await work();
-  } finally {
-    backend.storage = 'float32';
-  }
-}
-
 const pytorchModes = {
   'PyTorch eager fp32': [],
   'PyTorch eager tf32': ['--tf32'],
@@ -79,59 +72,62 @@ const pytorchModes = {
   'PyTorch compiled tf32': ['--compiled', '--tf32'],
 } as const;
 
-async function throughput(
-  plan: NetworkPlan,
-  { rounds, images, python }: Flags,
-  skip: (why: string) => void,
-): Promise<Figure[]> {
-  const data = noise(plan.shape, images);
-  const figures: Figure[] = [];
-  const { device } = tf.backend() as DawnBackend;
-  const pytorches: (readonly [name: string, pytorch: Pytorch])[] = [];
-  for (const [name, args] of Object.entries(pytorchModes)) {
-    const script = fileURLToPath(new URL('pytorch.py', import.meta.url));
+interface StartedPytorch {
+  readonly mode: string;
+  readonly pytorch: Pytorch;
+}
+
+/** PyTorch in each mode, as far as it is there. */
+async function startPytorches(
+  python: string,
+  onMissing: (mode: string, why: string) => void,
+): Promise<readonly StartedPytorch[]> {
+  const script = fileURLToPath(new URL('pytorch.py', import.meta.url));
+  const started: StartedPytorch[] = [];
+  for (const [mode, args] of Object.entries(pytorchModes)) {
     const found = await Pytorch.start(python, { script, args: ['--device', 'cuda', ...args] });
-    if (typeof found === 'string') skip(`${name}: ${found}`);
-    else pytorches.push([name, found]);
+    if (typeof found === 'string') onMissing(mode, found);
+    else started.push({ mode, pytorch: found });
   }
-  try {
-    for (const operator of someOperators) {
-      const bench = new Bench('webgpu', plan, operator, data);
-      for (const activity of ['training', 'inference'] as const) {
-        const run = (): Promise<number> =>
-          activity === 'training' ? bench.train(stepsARound) : bench.infer();
-        const speeds = await interleave<string>(
-          {
-            ours: run,
-            ...(device.features.has('shader-f16') && { 'ours fp16': () => withHalf(run) }),
-            stock: () => withStock(run),
-            ...Object.fromEntries(
-              pytorches.map(([name, pytorch]) => [
-                name,
-                () => pytorch.measure(plan, operator, activity, stepsARound),
-              ]),
-            ),
-          },
-          rounds,
-        );
-        const what = [activity, plan.name, operator.name];
-        for (const [on, values] of Object.entries(speeds)) {
-          figures.push({ what, on, value: spreadOf(values!), unit: 'images/s' });
-          if (on !== 'ours')
-            figures.push({
-              what: [...what, `ours beside ${on}`],
-              on: 'ours',
-              value: ratioOf(speeds.ours!, values!),
-              unit: '×',
-            });
-        }
-      }
-      await bench.dispose();
-    }
-  } finally {
-    for (const [, pytorch] of pytorches) pytorch.end();
-  }
-  return figures;
+  return started;
+}
+
+/** Ours, tfjs's own kernels and PyTorch; ours in 16 bits where the device has them. */
+function contestantsOf(
+  plan: NetworkPlan,
+  operator: NamedOperator,
+  images: number,
+  pytorches: readonly StartedPytorch[],
+): readonly GpuContestant[] {
+  const data = noise(plan.shape, images);
+  const onDawn = (
+    on: string,
+    precision: Precision,
+    within: typeof withStock = (work) => work(),
+  ): GpuContestant => {
+    const bench = new Bench('webgpu', plan, operator, data, { precision });
+    return {
+      on,
+      training: () => within(() => bench.train(stepsARound)),
+      inference: () => within(() => bench.infer()),
+      dispose: () => bench.dispose(),
+    };
+  };
+  return [
+    onDawn('ours', 'fp32'),
+    ...(hasHalf() ? [onDawn('ours fp16', 'fp16')] : []),
+    onDawn('stock', 'fp32', withStock),
+    ...pytorches.map(({ mode, pytorch }) => ({
+      on: mode,
+      training: () => pytorch.measure(plan, operator, 'training', stepsARound),
+      inference: () => pytorch.measure(plan, operator, 'inference', stepsARound),
+      dispose: async () => {},
+    })),
+  ];
+}
+
+function hasHalf(): boolean {
+  return (tf.backend() as DawnBackend).device.features.has('shader-f16');
 }
 
 function deviationLine({ what, largest }: Deviation): string {
@@ -142,52 +138,124 @@ function trafficLine({ what, dispatches, plainDispatches, bytes }: TrafficRatio)
   return `${what}: ${dispatches} dispatches (plain ${plainDispatches}), ${digits(bytes)} × the bytes of a plain convolution`;
 }
 
+function pytorchLine(
+  mode: string,
+  { version, device, isSameCard }: Result['pytorch'][string],
+  dawn: string,
+): string {
+  const other = isSameCard ? '' : `: NOT the card of Dawn (${dawn}), a ratio compares the two cards`;
+  return `${mode}: PyTorch ${version} on ${device}${other}`;
+}
+
+/** What the file says; each part is there once it is known. */
+interface Result {
+  readonly date: string;
+  readonly device: string;
+  readonly dawn: string;
+  readonly isSimulated: boolean;
+  readonly machine: ReturnType<typeof describeMachine>;
+  deviations: readonly Deviation[];
+  isRight: boolean;
+  traffic: readonly TrafficRatio[];
+  /** By mode; the card as PyTorch names it, and whether Dawn's is of that name. */
+  readonly pytorch: Record<
+    string,
+    { readonly version: string; readonly device: string; readonly isSameCard: boolean }
+  >;
+  readonly figures: Figure[];
+  readonly skipped: readonly string[];
+}
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
 async function bench(flags: Flags): Promise<void> {
-  const say = (text: string): void => void process.stdout.write(`${text}\n`);
   const runtime = await startBackend('webgpu');
-  const report = (await probeRuntimes()).find(({ name }) => name === 'webgpu');
-  const isSimulated = report?.simulated === true;
-  const { cpu, cores, platform, node } = describeMachine();
-  const date = new Date().toISOString();
-  say(`${date.slice(0, 10)}; ${cpu}, ${cores} cores; ${platform}; Node ${node}`);
-  say(`Device: ${runtime.device}; Dawn ${runtime.version}`);
-  const deviations = await compareWithReference(flags.quick);
-  for (const deviation of deviations) say(deviationLine(deviation));
-  const isRight = deviations.every(({ largest }) => largest <= tolerance);
-  say(
-    `Correctness ${isRight ? 'ok' : 'FAILED'}: ${deviations.length} comparisons with the reference backend.`,
-  );
-  await startBackend('webgpu');
-  const traffic = compareTraffic(flags.quick);
-  for (const ratio of traffic) say(trafficLine(ratio));
-  const skipped: string[] = [];
-  const figures: Figure[] = [];
-  if (isSimulated) {
-    skipped.push('The only adapter is a program on the CPU that stands in for a GPU: its times say nothing.');
-  } else {
-    for (const name of flags.networks)
-      figures.push(...(await throughput(networks[name], flags, (why) => void skipped.push(why))));
-  }
-  for (const { what, on, value, unit } of figures)
-    say(
-      `${[...what, on].join(' · ').padEnd(80)} ${digits(value.median).padStart(8)} ${unit}  (${digits(value.lowest)} to ${digits(value.highest)})`,
-    );
-  for (const why of new Set(skipped)) say(`No throughput: ${why}`);
-  const result = {
-    date,
+  const missing = new Missing(say);
+  const result: Result = {
+    date: new Date().toISOString(),
     device: runtime.device,
     dawn: runtime.version,
-    isSimulated,
+    isSimulated: (await probeWebgpu()).simulated === true,
     machine: describeMachine(),
-    deviations,
-    isRight,
-    traffic,
-    figures,
-    skipped,
+    deviations: [],
+    isRight: false,
+    traffic: [],
+    pytorch: {},
+    figures: [],
+    skipped: missing.texts,
   };
-  writeFileSync(flags.out, `${JSON.stringify(result, null, 1)}\n`);
+  const { cpu, cores, platform, node } = result.machine;
+  say(`${result.date.slice(0, 10)}; ${cpu}, ${cores} cores; ${platform}; Node ${node}`);
+  say(`Device: ${runtime.device}; Dawn ${runtime.version}`);
+  const parts: Readonly<Record<string, () => void | Promise<void>>> = {
+    correctness: () => check(result, flags),
+    traffic: () => count(result, flags),
+    ...(result.isSimulated
+      ? { throughput: () => missing.add('throughput', 'only a program on the CPU stands in for a GPU here') }
+      : Object.fromEntries(
+          flags.networks.map((name) => [
+            networks[name].name,
+            () => time(networks[name], result, flags, missing.add),
+          ]),
+        )),
+  };
+  for (const [name, part] of Object.entries(parts)) {
+    try {
+      await part();
+    } catch (thrown) {
+      missing.add(name, thrown);
+    }
+    // What comes next may end the process.
+    writeFileSync(flags.out, `${JSON.stringify(result, null, 1)}\n`);
+  }
   say(`Written: ${flags.out}`);
-  if (!isRight) process.exitCode = 1;
+  if (!result.isRight || missing.hasDefect) process.exitCode = 1;
+}
+
+async function check(result: Result, { quick }: Flags): Promise<void> {
+  const deviations = await compareWithReference(quick);
+  for (const deviation of deviations) say(deviationLine(deviation));
+  result.deviations = deviations;
+  result.isRight = deviations.every(({ largest }) => largest <= tolerance);
+  say(
+    `Correctness ${result.isRight ? 'ok' : 'FAILED'}: ${deviations.length} comparisons with the reference backend.`,
+  );
+}
+
+async function count(result: Result, { quick }: Flags): Promise<void> {
+  await startBackend('webgpu');
+  result.traffic = compareTraffic(quick);
+  for (const ratio of result.traffic) say(trafficLine(ratio));
+}
+
+async function time(
+  plan: NetworkPlan,
+  { pytorch, figures, device }: Result,
+  { python, images, rounds }: Flags,
+  onMissing: BenchOptions['onMissing'],
+): Promise<void> {
+  await startBackend('webgpu');
+  if (!hasHalf()) onMissing(`${plan.name} · ours fp16`, 'the device has no 16-bit floats (shader-f16)');
+  const pytorches = await startPytorches(python, (mode, why) => onMissing(`${plan.name} · ${mode}`, why));
+  for (const { mode, pytorch: started } of pytorches) {
+    const isKnown = mode in pytorch;
+    const { version, device: card } = started;
+    pytorch[mode] = { version, device: card, isSameCard: isSameCard(device, card) };
+    if (!isKnown) say(pytorchLine(mode, pytorch[mode], device));
+  }
+  try {
+    const timed = besideOurs(plan, (operator) => contestantsOf(plan, operator, images, pytorches), {
+      operators: someOperators,
+      rounds,
+      onMissing,
+    });
+    for await (const figure of timed) {
+      figures.push(figure);
+      say(figureLine(figure));
+    }
+  } finally {
+    for (const { pytorch: started } of pytorches) started.end();
+  }
 }
 
 new Command('bench-gpu')

@@ -24,6 +24,12 @@ function cell(value: Spread | undefined): string {
   return rounds === 1 ? digits(median) : `${digits(median)} (${digits(lowest)}–${digits(highest)})`;
 }
 
+/** A figure in a line of text. */
+export function figureLine({ what, on, value, unit }: Figure): string {
+  const { median, lowest, highest } = value;
+  return `${[...what, on].join(' · ').padEnd(80)} ${digits(median).padStart(8)} ${unit}  (${digits(lowest)} to ${digits(highest)})`;
+}
+
 /** Three significant digits. */
 export function digits(value: number): string {
   return value.toLocaleString('en', { maximumSignificantDigits: 3 });

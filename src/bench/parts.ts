@@ -46,7 +46,7 @@ export const allOperators: readonly NamedOperator[] = [
 ];
 
 /** Something that trains and infers a network, to be timed. */
-interface Contestant {
+export interface Contestant {
   /** The runtime's label. */
   readonly on: string;
   readonly operator: string;
