@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { AttackNorm } from '../../core/attack/attack.js';
-import { roundTowards } from './float32.js';
+import { neighbour, roundTowards } from './float32.js';
 import type { PixelScale } from './pixelScale.js';
 
 /**
@@ -8,9 +8,9 @@ import type { PixelScale } from './pixelScale.js';
  * be whole numbers.
  *
  * An attack computes in float32, the bound holds without any tolerance: the float32 values that come out differ from
- * the originals by no more than ε, the difference taken in float64, where that of two float32 is exact. For ℓ∞ the two
- * float32 nearest to x ± ε on the inner side bound each value. For ℓ2 the steps are projected in float32, and the last
- * image again in float64, each value then rounded towards the original.
+ * the originals by no more than ε, the difference taken in float64, where that of two float32 is exact, and there divided
+ * by the unit. For ℓ∞ the two float32 nearest to x ± ε on the inner side bound each value. For ℓ2 the steps are projected
+ * in float32, and the last image again in float64, each value then rounded towards the original.
  */
 export interface Ball {
   /** Back into the ball, to the last bit for ℓ∞ and to rounding for ℓ2; in a `tidy`. [N, H, W, C] */
@@ -35,7 +35,7 @@ function box(x: tf.Tensor4D, epsilon: number, { lowest, highest, unit }: PixelSc
     tf.tensor4d(
       values.map((value, i) => {
         const channel = i % channels;
-        const inner = roundTowards(value + sign * epsilon * unit[channel]!, value);
+        const inner = edge(value, sign * epsilon, unit[channel]!);
         return sign > 0 ? Math.min(inner, limits[channel]!) : Math.max(inner, limits[channel]!);
       }),
       x.shape,
@@ -47,6 +47,16 @@ function box(x: tf.Tensor4D, epsilon: number, { lowest, highest, unit }: PixelSc
     settle: (moved) => tf.tidy(() => project(moved)),
     dispose: () => tf.dispose([low, high]),
   };
+}
+
+/**
+ * The last float32 on the way from `value`, a float32, that is no farther from it than |reach|.
+ * @param reach in pixel values, with the sign of the way
+ */
+function edge(value: number, reach: number, unit: number): number {
+  // In the sum float64 rounds, too: a float32 a hair beyond may take the bound with it.
+  const near = roundTowards(value + reach * unit, value);
+  return Math.abs(near - value) / unit <= Math.abs(reach) ? near : neighbour(near, value);
 }
 
 /** A float32 norm is off by less than this share of itself, for images of any size that fits. */

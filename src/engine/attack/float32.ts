@@ -13,7 +13,7 @@ export function roundTowards(value: number, anchor: number): number {
 }
 
 /** The float32 next to `value` on the side of `towards`; neither is NaN. */
-function neighbour(value: number, towards: number): number {
+export function neighbour(value: number, towards: number): number {
   if (value === towards) return value;
   if (value === 0) return Math.sign(towards) * 2 ** -149;
   float[0] = value;

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { attackNames, attackNorms } from '../../../src/core/attack/attack.js';
+import { type AttackNorm, attackNames, attackNorms } from '../../../src/core/attack/attack.js';
+import type { Normalization } from '../../../src/core/config/normalizationSchema.js';
 import { ballAround } from '../../../src/engine/attack/ball.js';
 import { roundTowards } from '../../../src/engine/attack/float32.js';
 import { pixelScale } from '../../../src/engine/attack/pixelScale.js';
@@ -9,7 +10,7 @@ import { startBackend } from '../../../src/engine/backend/backend.js';
 import type { DcnetModel } from '../../../src/engine/model/model.js';
 import { testBackend } from '../backends.js';
 import { expectNoLeak, randomValues } from '../tensors.js';
-import { attacked, disposeBatch, modelOf, randomBatch, type Shape } from './support.js';
+import { attacked, disposeBatch, modelOf, randomBatch, type Shape, usualNormalization } from './support.js';
 
 const shape: Shape = [6, 5, 2];
 const models: DcnetModel[] = [];
@@ -42,6 +43,61 @@ afterAll(() => {
   for (const model of models) model.dispose();
 });
 
+/** Means and scales of the two channels: powers of two, and what is none of them. */
+const normalizations: readonly Normalization[] = [
+  usualNormalization(2),
+  { mean: [123.7, 116.3], scale: [57.3, 61.1] },
+  { mean: [121.6, 102.7], scale: [1, 1] },
+  { mean: [0, 255], scale: [255, 0.7] },
+];
+
+/** The float64 next to a value that is not negative. */
+function neighbour(value: number, by: -1n | 0n | 1n): number {
+  const bits = new BigInt64Array(Float64Array.of(value).buffer);
+  if (value > 0) bits[0]! += by;
+  return new Float64Array(bits.buffer)[0]!;
+}
+
+/**
+ * In pixel values, of a batch: some that anyone names, any, and such that a float32 that one of its pixels may become lies
+ * on the edge, or the least bit inside or outside.
+ */
+const epsilons = fc.oneof(
+  fc.constantFrom(0, 1, 8, 255).map((epsilon) => () => epsilon),
+  fc.double({ min: 0, max: 255, noNaN: true }).map((epsilon) => () => epsilon),
+  fc
+    .record({
+      at: fc.nat(179),
+      reach: fc.double({ min: 0, max: 40, noNaN: true }),
+      by: fc.constantFrom(-1n, 0n, 1n),
+    })
+    .map(({ at, reach, by }) => (x: Float32Array, { scale }: Normalization) => {
+      const unit = 1 / scale[at % 2]!;
+      return neighbour(Math.abs(Math.fround(x[at]! + reach * unit) - x[at]!) / unit, by);
+    }),
+);
+
+/** @throws where an image is not in the ball around the one before it, or has what is no pixel */
+function requireInside(
+  before: Float32Array,
+  after: Float32Array,
+  { norm, epsilon }: { norm: AttackNorm; epsilon: number },
+  { mean, scale }: Normalization,
+): void {
+  let squares = 0;
+  for (const [i, value] of after.entries()) {
+    const channel = i % 2;
+    const [lowest, highest] = [0, 255].map((v) => Math.fround((v - mean[channel]!) / scale[channel]!));
+    if (!(value >= lowest! && value <= highest!)) throw new Error(`${value} is no pixel`);
+    // The difference of two float32 is exact in float64.
+    const moved = Math.abs(value - before[i]!) / (1 / scale[channel]!);
+    if (norm === 'linf' && !(moved <= epsilon)) throw new Error(`${moved} > ${epsilon}`);
+    squares += moved ** 2;
+  }
+  if (norm === 'l2' && !(Math.sqrt(squares) <= epsilon))
+    throw new Error(`${Math.sqrt(squares)} > ${epsilon}`);
+}
+
 describe('a perturbation', () => {
   test('is inside the ball and the range of pixels, to the last bit', async () => {
     await fc.assert(
@@ -51,31 +107,38 @@ describe('a perturbation', () => {
           images: fc.nat(1000),
           attack: fc.constantFrom(...attackNames),
           norm: fc.constantFrom(...attackNorms),
-          epsilon: fc.oneof(fc.constantFrom(0, 1, 8, 255), fc.double({ min: 0, max: 255, noNaN: true })),
+          normalization: fc.constantFrom(...normalizations),
+          targeted: fc.boolean(),
+          epsilonOf: epsilons,
           steps: fc.integer({ min: 1, max: 3 }),
+          restarts: fc.constantFrom(1, 3),
           stepSize: fc.option(fc.double({ min: 0.1, max: 300, noNaN: true }), { nil: undefined }),
         }),
-        async ({ net, images, norm, epsilon, ...options }) => {
-          const batch = randomBatch(3, shape, images + 1);
-          const { values } = await attacked(models[net]!, batch, { norm, epsilon, ...options });
+        async ({ net, images, targeted, normalization, epsilonOf, norm, ...options }) => {
+          const random = randomBatch(3, shape, images + 1, 4, normalization);
+          const labels = random.goal.kind === 'away' ? random.goal.labels : random.goal.targets;
+          const batch = targeted
+            ? { ...random, goal: { kind: 'towards', targets: labels } as const }
+            : random;
           const before = batch.x.dataSync<'float32'>();
+          const epsilon = epsilonOf(before, normalization);
+          const { values } = await attacked({ ...models[net]!, normalization }, batch, {
+            norm,
+            epsilon,
+            ...options,
+          });
           const size = before.length / 3;
-          for (let image = 0; image < 3; image++) {
-            let squares = 0;
-            for (let i = image * size; i < (image + 1) * size; i++) {
-              const [value, moved] = [values[i]!, Math.abs(values[i]! - before[i]!)];
-              if (!(value >= black && value <= white)) throw new Error(`${value} is no pixel`);
-              if (norm === 'linf' && !(moved <= epsilon / 128))
-                throw new Error(`${moved * 128} > ${epsilon}`);
-              squares += (moved * 128) ** 2;
-            }
-            if (norm === 'l2' && !(Math.sqrt(squares) <= epsilon))
-              throw new Error(`${Math.sqrt(squares)} > ${epsilon}`);
-          }
+          for (let from = 0; from < before.length; from += size)
+            requireInside(
+              before.subarray(from, from + size),
+              values.subarray(from, from + size),
+              { norm, epsilon },
+              normalization,
+            );
           disposeBatch(batch);
         },
       ),
-      { numRuns: 150, seed: 7 },
+      { numRuns: 300, seed: 7 },
     );
   });
 

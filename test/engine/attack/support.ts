@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { AttackOptions } from '../../../src/core/attack/attack.js';
-import { resolveNormalization } from '../../../src/core/config/normalizationSchema.js';
+import { type Normalization, resolveNormalization } from '../../../src/core/config/normalizationSchema.js';
 import { type AttackBatch, attackImages } from '../../../src/engine/attack/attack.js';
 import { pixelScale } from '../../../src/engine/attack/pixelScale.js';
 import { imageTensor } from '../../../src/engine/data/images.js';
@@ -15,14 +15,24 @@ export function modelOf(layers: readonly object[], shape: Shape, seed = 1, class
   return buildModel(networkOf(layers, {}, shape, classes), { seed, averageDecay: 0.9 });
 }
 
+/** The reference's input, (v − 127.5)/128. */
+export const usualNormalization = (channels: number): Normalization =>
+  resolveNormalization({ mean: 127.5, scale: 128 }, channels);
+
 /** Images of random bytes with labels 0, 1, 2, … */
-export function randomBatch(count: number, shape: Shape, seed: number, classes = 4): AttackBatch {
+export function randomBatch(
+  count: number,
+  shape: Shape,
+  seed: number,
+  classes = 4,
+  normalization = usualNormalization(shape[2]),
+): AttackBatch {
   const size = shape[0] * shape[1] * shape[2];
   const bytes = Uint8Array.from(randomValues(seed, count * size, 0, 256));
   const order = Uint32Array.from({ length: count }, (_, i) => i);
   const labels = Int32Array.from(order, (i) => i % classes);
   return {
-    x: imageTensor(bytes, shape, order, resolveNormalization({ mean: 127.5, scale: 128 }, shape[2])),
+    x: imageTensor(bytes, shape, order, normalization),
     goal: { kind: 'away', labels: tf.tensor1d(labels, 'int32') },
     keys: order,
   };
