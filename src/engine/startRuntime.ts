@@ -15,13 +15,12 @@ import {
   type RuntimeReport,
 } from '../protocol/engine.js';
 import { probeRuntimes, type Runtime, startBackend } from './backend/backend.js';
-import { failureMs, readFatalLoad, whileMarked, writeIfPossible } from './backend/crashMarks.js';
+import { failureMs, readFatal, readFatalLoad, whileMarked, writeIfPossible } from './backend/crashMarks.js';
 import { describeMachine } from './machine.js';
 import { buildModel } from './model/model.js';
 import { autoChose, judgeTrials, type TrialOutcome } from './runtimeChoice.js';
 import { userDataFolder } from './setup/runtimeFolder.js';
 import { createOptimizer } from './training/optimizer.js';
-import { isProcessAlive } from './training/processes.js';
 import { pass } from './training/step.js';
 
 const batch = 50;
@@ -41,9 +40,6 @@ const trialsSchema = z.object({
   measuredAt: z.number(),
 });
 type Trials = z.infer<typeof trialsSchema>;
-
-/** The trial that a process is making: where the process is no more, the runtime took it down. */
-const underTrialSchema = z.object({ machine: z.string(), name: backendNameSchema, pid: z.number().int() });
 
 /**
  * Choose and start the tensor runtime of this process. `auto` is the fastest of those that work: where there are
@@ -110,39 +106,24 @@ async function trialsOf(candidates: readonly RuntimeReport[]): Promise<Trials> {
   const known = await readTrials(machine);
   if (known !== undefined) return known;
   const outcomes = new Map<BackendName, TrialOutcome | Error>();
-  const fatal = await readFatalTrial(machine);
-  if (fatal !== undefined) outcomes.set(fatal, new Error('the process ended in it'));
-  for (const { name } of candidates) {
-    if (name === fatal) continue;
-    try {
-      outcomes.set(
-        name,
-        await whileMarked(trialFile(), { machine, name, pid: process.pid }, async () => {
-          await startBackend(name);
-          return takeTrial();
-        }),
-      );
-    } catch (thrown) {
-      outcomes.set(name, asDcnetError(thrown));
-    }
-  }
+  for (const { name } of candidates) outcomes.set(name, await outcomeOf(name));
   const trials: Trials = { machine, measuredAt: Date.now(), ...judgeTrials(outcomes) };
   await writeIfPossible(speedsFile(), trials);
   return trials;
 }
 
-/** The runtime whose trial ended its process, for nobody's taking it back: by a crash that cannot be caught. */
-async function readFatalTrial(machine: string): Promise<BackendName | undefined> {
+/** What becomes of a runtime's trial; one that a process ended in, which cannot be caught, is not made again. */
+async function outcomeOf(name: BackendName): Promise<TrialOutcome | Error> {
+  if ((await readFatal('trial', name)) !== undefined)
+    return new Error('a process ended in it (it crashed, or was killed)');
   try {
-    const trial = underTrialSchema.parse(JSON.parse(await readFile(trialFile(), 'utf8')));
-    return trial.machine === machine && !isProcessAlive(trial.pid) ? trial.name : undefined;
-  } catch {
-    return undefined;
+    return await whileMarked('trial', name, async () => {
+      await startBackend(name);
+      return takeTrial();
+    });
+  } catch (thrown) {
+    return asDcnetError(thrown);
   }
-}
-
-function trialFile(): string {
-  return path.join(userDataFolder(), 'runtime-trial.json');
 }
 
 function speedsFile(): string {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import * as z from 'zod';
 import { DcnetError } from '../../core/errors.js';
 import type { TensorflowVariant, WorkProgress } from '../../protocol/engine.js';
-import { forgetFatalLoad } from '../backend/crashMarks.js';
+import { forgetFatal } from '../backend/crashMarks.js';
 import { runCommand } from './command.js';
 import { explainNoGpu, findDriverFor } from './cuda.js';
 import { kernelLibrary, readKernelSources } from './kernelSources.js';
@@ -62,7 +62,7 @@ export async function setUpTensorflow(options: SetUpOptions): Promise<SetUpResul
     }
     return prove(setUp);
   });
-  forgetFatalLoad('tensorflow');
+  await forgetFatal('tensorflow');
   options.report({ activity: 'Done', done: steps.length, total: steps.length });
   return { folder, ...proof };
 }

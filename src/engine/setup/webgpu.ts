@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { DcnetError } from '../../core/errors.js';
 import type { WorkProgress } from '../../protocol/engine.js';
-import { forgetFatalLoad } from '../backend/crashMarks.js';
+import { forgetFatal } from '../backend/crashMarks.js';
 import { dawnBinding, dawnPackage } from '../backend/dawn.js';
 import { runCommand } from './command.js';
 import { inPartialFolder } from './partialFolder.js';
@@ -63,7 +63,7 @@ export async function setUpWebgpu({
     });
     return proofSchema.parse(JSON.parse(output.trim().split('\n').at(-1)!)).device;
   });
-  forgetFatalLoad('webgpu');
+  await forgetFatal('webgpu');
   tell('Done', 2);
   return { folder, version: dawnPackage.version, device };
 }
