@@ -1,12 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
 import * as z from 'zod';
-import { resolveNetwork } from '../core/config/network.js';
-import { configSchema } from '../core/config/schema.js';
 import { asDcnetError, DcnetError } from '../core/errors.js';
-import { normals } from '../core/random.js';
 import {
   type BackendChoice,
   type BackendName,
@@ -17,19 +13,12 @@ import {
 import { probeRuntimes, type Runtime, startBackend } from './backend/backend.js';
 import { failureMs, readFatal, readFatalLoad, whileMarked, writeIfPossible } from './backend/crashMarks.js';
 import { describeMachine } from './machine.js';
-import { buildModel } from './model/model.js';
-import { autoChose, judgeTrials, type TrialOutcome } from './runtimeChoice.js';
+import { autoChose, judgeTrials } from './runtimeChoice.js';
 import { userDataFolder } from './setup/runtimeFolder.js';
-import { createOptimizer } from './training/optimizer.js';
-import { pass } from './training/step.js';
-
-const batch = 50;
-const side = 28;
-const classes = 10;
-const warmUps = 2;
-const measuredSteps = 3;
+import { type TrialOutcome, takeTrial, trialVersion } from './trial.js';
 
 const trialsSchema = z.object({
+  version: z.literal(trialVersion),
   /** Of this machine and these versions: speeds of others are measured anew. */
   machine: z.string(),
   /** Training images a second of the trial network, by runtime. */
@@ -43,9 +32,9 @@ type Trials = z.infer<typeof trialsSchema>;
 
 /**
  * Choose and start the tensor runtime of this process. `auto` is the fastest of those that work: where there are
- * several, each takes a few training steps of a small decoupled network, once for a machine and its versions. One that fails,
- * takes its process down, already when it loads, or computes something else than the others drops out for a day, and is told
- * of. In fp16 only webgpu computes.
+ * several, each takes a few training steps of a decoupled CNN-9 ({@link takeTrial}), once for a machine and its versions. One
+ * that fails, takes its process down, already when it loads, or computes something else than the others drops out for a day,
+ * and is told of. In fp16 only webgpu computes.
  * @throws DcnetError `backend` where the choice does not run here
  */
 export async function startRuntime(choice: BackendChoice, precision: Precision = 'fp32'): Promise<Runtime> {
@@ -97,7 +86,11 @@ function fastest({ imagesPerSecond }: Trials): BackendName | undefined {
 }
 
 function machineKey(candidates: readonly RuntimeReport[]): string {
-  const parts = [describeMachine(), candidates.map(({ name, version, device }) => [name, version, device])];
+  const parts = [
+    trialVersion,
+    describeMachine(),
+    candidates.map(({ name, version, device }) => [name, version, device]),
+  ];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
@@ -107,7 +100,7 @@ async function trialsOf(candidates: readonly RuntimeReport[]): Promise<Trials> {
   if (known !== undefined) return known;
   const outcomes = new Map<BackendName, TrialOutcome | Error>();
   for (const { name } of candidates) outcomes.set(name, await outcomeOf(name));
-  const trials: Trials = { machine, measuredAt: Date.now(), ...judgeTrials(outcomes) };
+  const trials: Trials = { version: trialVersion, machine, measuredAt: Date.now(), ...judgeTrials(outcomes) };
   await writeIfPossible(speedsFile(), trials);
   return trials;
 }
@@ -119,7 +112,7 @@ async function outcomeOf(name: BackendName): Promise<TrialOutcome | Error> {
   try {
     return await whileMarked('trial', name, async () => {
       await startBackend(name);
-      return takeTrial();
+      return takeTrial(name);
     });
   } catch (thrown) {
     return asDcnetError(thrown);
@@ -138,45 +131,5 @@ async function readTrials(machine: string): Promise<Trials | undefined> {
     return trials.machine === machine && !isOver ? trials : undefined;
   } catch {
     return undefined; // not measured yet, or half a file: it is measured
-  }
-}
-
-/** Train a small decoupled network a few steps on the backend that is set. */
-async function takeTrial(): Promise<TrialOutcome> {
-  const config = configSchema.parse({
-    data: { dataset: 'fashion-mnist-sample' },
-    layers: [
-      { type: 'conv', filters: 16 },
-      { type: 'max-pool' },
-      { type: 'conv', filters: 32 },
-      { type: 'flatten' },
-      { type: 'dense', units: classes },
-    ],
-    batch,
-  });
-  const { network } = resolveNetwork(config, { shape: [side, side, 1], classes });
-  if (network === undefined) throw new Error('The trial network does not fit.');
-  const model = buildModel(network, { seed: 1, averageDecay: config.averageDecay });
-  const optimizer = createOptimizer(config.optimizer, model.trainable);
-  const x = tf.tensor4d(normals(batch * side * side, 0.5, 1, 'trial images'), [batch, side, side, 1]);
-  const labels = tf.tensor1d(
-    Int32Array.from({ length: batch }, (_, i) => i % classes),
-    'int32',
-  );
-  try {
-    let startedAt = 0;
-    let loss = Number.NaN;
-    for (let step = 0; step < warmUps + measuredSteps; step++) {
-      if (step === warmUps) startedAt = performance.now();
-      const { outcome, gradients } = pass(model, x, labels, classes, config);
-      optimizer.apply(gradients, 1e-3);
-      [loss = Number.NaN] = await outcome.data();
-      tf.dispose([outcome, ...gradients]);
-    }
-    return { imagesPerSecond: (measuredSteps * batch * 1000) / (performance.now() - startedAt), loss };
-  } finally {
-    tf.dispose([x, labels]);
-    model.dispose();
-    optimizer.dispose();
   }
 }

@@ -164,6 +164,11 @@ export class DawnBackend extends WebGPUBackend {
     });
   }
 
+  /** See {@link Tuner.limit}. */
+  limitTuning(ms: number): void {
+    this.tuner.limit(ms);
+  }
+
   /** The least of some rounds, by the device's clock where it has one; the first round warms up. */
   #secondsOf(work: () => void): number {
     let least = Number.POSITIVE_INFINITY;

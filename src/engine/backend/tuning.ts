@@ -25,6 +25,7 @@ export interface TunerOptions {
 export class Tuner {
   readonly #chosen = new Map<string, string>();
   #isRead = false;
+  #deadline = Number.POSITIVE_INFINITY;
 
   constructor(private readonly options: TunerOptions) {}
 
@@ -37,10 +38,16 @@ export class Tuner {
     this.#read();
     const known = candidates.find((candidate) => JSON.stringify(candidate) === this.#chosen.get(key));
     if (known !== undefined) return known;
+    if (performance.now() > this.#deadline) return candidates[0];
     const best = this.options.measures ? fastestOf(candidates, seconds) : candidates[0];
     this.#chosen.set(key, JSON.stringify(best));
     if (this.options.measures) this.#write(key);
     return best;
+  }
+
+  /** After so many ms from now on nothing is timed: of what is not known by then the first is taken, and not remembered. */
+  limit(ms: number): void {
+    this.#deadline = performance.now() + ms;
   }
 
   #read(): void {

@@ -61,6 +61,16 @@ describe('the tuner of WebGPU kernels', () => {
     },
   );
 
+  test('when its time is up the first or what is known is taken, and the rest is timed later', () => {
+    const limited = tuner();
+    choose(limited, 'back');
+    limited.limit(-1);
+    expect(choose(limited)).toEqual({ chosen: 'slow', timed: [] });
+    expect(choose(limited, 'back')).toEqual({ chosen: 'fast', timed: [] });
+    limited.limit(Number.POSITIVE_INFINITY);
+    expect(choose(limited)).toEqual({ chosen: 'fast', timed: [...candidates] });
+  });
+
   test('on a simulated GPU the first is taken and nothing is timed or kept', () => {
     expect(choose(tuner('a', false))).toEqual({ chosen: 'slow', timed: [] });
     expect(() => readFileSync(file)).toThrow('ENOENT');
