@@ -1,9 +1,15 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DcnetError } from '../../core/errors.js';
 
 /** As many lines of a failed command as help to see why. */
 const keptLines = 20;
+/** What was told to end and does not is killed after so long. */
+const endLimitMs = 3_000;
+const endCheckMs = 20;
+
+const windows = process.platform === 'win32';
 
 export interface CommandOptions {
   readonly cwd: string;
@@ -17,7 +23,7 @@ export interface CommandOptions {
 }
 
 /**
- * Run a command to its end, with its whole process tree ended on abort.
+ * Run a command to its end. On abort, its whole process tree has ended before this tells so; it ends with this process, too.
  * @returns its standard output
  * @throws DcnetError `backend` with the last lines it printed, or `cancelled`
  */
@@ -28,7 +34,6 @@ export async function runCommand(
 ): Promise<string> {
   const { cwd, signal, purpose, remedy, onLine } = options;
   if (signal.aborted) throw cancelled(purpose);
-  const windows = process.platform === 'win32';
   const child = spawn(command, args, {
     cwd,
     env: { ...process.env, ...options.env },
@@ -36,12 +41,13 @@ export async function runCommand(
     detached: !windows, // a group of its own, so that what it starts ends with it
     shell: windows && command === 'npm', // npm is a batch file there
   });
-  const endTree = (): void => {
-    if (child.pid === undefined || child.exitCode !== null) return;
-    if (windows) spawn('taskkill', ['/pid', String(child.pid), '/T', '/F']);
-    else process.kill(-child.pid, 'SIGTERM');
+  let ending: Promise<void> | undefined;
+  const end = (): void => {
+    ending = endTree(child);
   };
-  signal.addEventListener('abort', endTree, { once: true });
+  const kill = (): void => void signalGroup(child, 'SIGKILL');
+  signal.addEventListener('abort', end, { once: true });
+  process.once('exit', kill);
 
   let output = '';
   const last: string[] = [];
@@ -60,6 +66,7 @@ export async function runCommand(
       child.once('error', reject);
       child.once('close', resolve);
     });
+    await ending;
     if (signal.aborted) throw cancelled(purpose);
     if (code !== 0) {
       throw new DcnetError({
@@ -76,7 +83,33 @@ export async function runCommand(
       { cause: thrown },
     );
   } finally {
-    signal.removeEventListener('abort', endTree);
+    signal.removeEventListener('abort', end);
+    process.off('exit', kill);
+  }
+}
+
+/** End a process and all that it started: asked first, killed where it does not go. */
+async function endTree(child: ChildProcess): Promise<void> {
+  if (windows) {
+    spawn('taskkill', ['/pid', String(child.pid), '/T', '/F']);
+    return;
+  }
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    signalGroup(child, signal);
+    for (const limit = performance.now() + endLimitMs; performance.now() < limit; ) {
+      if (!signalGroup(child, 0)) return;
+      await delay(endCheckMs);
+    }
+  }
+}
+
+/** @returns false where nobody is there any more */
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals | 0): boolean {
+  if (pid === undefined) return false;
+  try {
+    return process.kill(windows ? pid : -pid, signal);
+  } catch {
+    return false;
   }
 }
 

@@ -4,17 +4,30 @@ import os from 'node:os';
 import path from 'node:path';
 import { isProcessAlive } from '../training/processes.js';
 
+/** Where packages are being installed. */
+export interface PartialFolder {
+  readonly work: string;
+  /** For every program that takes part: what it writes for the time being is inside, too, and goes whatever becomes of it. */
+  readonly env: NodeJS.ProcessEnv;
+}
+
 /**
  * Install packages in a folder beside the final one, which takes its place when all went well. A failure leaves what was there
  * before, and nothing else; what a process left that was killed goes first.
  */
-export async function inPartialFolder<T>(folder: string, install: (work: string) => Promise<T>): Promise<T> {
+export async function inPartialFolder<T>(
+  folder: string,
+  install: (partial: PartialFolder) => Promise<T>,
+): Promise<T> {
   await sweepPartialFolders(folder);
   const work = `${partialPrefix(folder)}${process.pid}-${randomUUID()}`;
   try {
-    await mkdir(work, { recursive: true });
+    const temporary = path.resolve(work, 'tmp');
+    await mkdir(temporary, { recursive: true });
     await writeFile(path.join(work, 'package.json'), '{ "private": true }\n');
-    const installed = await install(work);
+    const env = { TMPDIR: temporary, TMP: temporary, TEMP: temporary };
+    const installed = await install({ work, env });
+    await rm(temporary, { recursive: true, force: true });
     await rm(folder, { recursive: true, force: true });
     await rename(work, folder);
     return installed;

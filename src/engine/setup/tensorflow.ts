@@ -7,7 +7,7 @@ import { forgetFatal } from '../backend/crashMarks.js';
 import { runCommand } from './command.js';
 import { explainNoGpu, findDriverFor } from './cuda.js';
 import { kernelLibrary, readKernelSources } from './kernelSources.js';
-import { inPartialFolder } from './partialFolder.js';
+import { inPartialFolder, type PartialFolder } from './partialFolder.js';
 import { tensorflowRuntimeFolder } from './runtimeFolder.js';
 import { findBuildTools, type Tool } from './tools.js';
 
@@ -52,8 +52,8 @@ export async function setUpTensorflow(options: SetUpOptions): Promise<SetUpResul
   const folder = options.folder ?? tensorflowRuntimeFolder();
   const steps = variant === 'npm-prebuilt' ? prebuiltSteps : wheelSteps;
   const tools = await requireTools(variant);
-  const proof = await inPartialFolder(folder, async (work) => {
-    const setUp: SetUp = { work, variant, signal, tools };
+  const proof = await inPartialFolder(folder, async (partial) => {
+    const setUp: SetUp = { ...partial, variant, signal, tools };
     for (const [i, step] of steps.entries()) {
       const tell = (detail = ''): void =>
         options.report({ activity: `${step.activity}${detail}`, done: i, total: steps.length });
@@ -72,8 +72,7 @@ async function fittingVariant(): Promise<TensorflowVariant> {
   return (await findDriverFor('12')).available ? 'cuda12' : 'cpu';
 }
 
-interface SetUp {
-  readonly work: string;
+interface SetUp extends PartialFolder {
   readonly variant: TensorflowVariant;
   readonly signal: AbortSignal;
   readonly tools: ReadonlyMap<string, Tool>;
@@ -87,20 +86,16 @@ interface Step {
 const prebuiltSteps: readonly Step[] = [
   {
     activity: 'Install the binding and its prebuilt library from npm',
-    run: ({ work, signal }, onLine) =>
-      npmInstall(work, signal, onLine, ['--foreground-scripts', `${bindingPackage}@${bindingVersion}`]),
+    run: (setUp, onLine) =>
+      npmInstall(setUp, onLine, ['--foreground-scripts', `${bindingPackage}@${bindingVersion}`]),
   },
 ];
 
 const wheelSteps: readonly Step[] = [
   {
     activity: 'Install the binding’s source from npm',
-    run: ({ work, signal }, onLine) =>
-      npmInstall(work, signal, onLine, [
-        '--ignore-scripts',
-        `${bindingPackage}@${bindingVersion}`,
-        headersPackage,
-      ]),
+    run: (setUp, onLine) =>
+      npmInstall(setUp, onLine, ['--ignore-scripts', `${bindingPackage}@${bindingVersion}`, headersPackage]),
   },
   { activity: 'Download TensorFlow from PyPI', run: downloadWheel },
   { activity: 'Link its library', run: linkLibrary },
@@ -131,13 +126,13 @@ async function requireTools(variant: TensorflowVariant): Promise<ReadonlyMap<str
 }
 
 function npmInstall(
-  work: string,
-  signal: AbortSignal,
+  { work, env, signal }: SetUp,
   onLine: (line: string) => void,
   args: readonly string[],
 ): Promise<void> {
   return runCommand('npm', ['install', '--no-audit', '--no-fund', ...args], {
     cwd: work,
+    env,
     signal,
     onLine,
     purpose: 'Installing from npm',
@@ -146,7 +141,7 @@ function npmInstall(
 }
 
 async function downloadWheel(
-  { work, variant, signal, tools }: SetUp,
+  { work, env, variant, signal, tools }: SetUp,
   onLine: (line: string) => void,
 ): Promise<void> {
   const python = tools.get('Python with pip')!.command;
@@ -168,6 +163,7 @@ async function downloadWheel(
     ],
     {
       cwd: work,
+      env,
       signal,
       onLine,
       purpose: 'Downloading TensorFlow from PyPI',
@@ -221,7 +217,7 @@ const outputFolder = path.join('lib', 'napi-v8');
 
 /** Compile a Node module over TensorFlow's library, in the binding's folder. */
 async function compileModule(
-  { work, signal, tools }: SetUp,
+  { work, env, signal, tools }: SetUp,
   onLine: (line: string) => void,
   purpose: string,
   name: string,
@@ -238,6 +234,7 @@ async function compileModule(
     ],
     {
       cwd: bindingFolder(work),
+      env,
       signal,
       onLine,
       purpose,
@@ -253,6 +250,7 @@ function bindingFolder(work: string): string {
 /** Compute a product, timed, a gradient and, where they were compiled, with a kernel of ours, in a process of its own. */
 async function prove({
   work,
+  env,
   variant,
   signal,
 }: SetUp): Promise<{ readonly version: string; readonly device: string }> {
@@ -280,7 +278,7 @@ async function prove({
   const output = await runCommand(process.execPath, ['-e', script], {
     cwd: work,
     signal,
-    env: { ELECTRON_RUN_AS_NODE: '1', TF_CPP_MIN_LOG_LEVEL: '2' },
+    env: { ...env, ELECTRON_RUN_AS_NODE: '1', TF_CPP_MIN_LOG_LEVEL: '2' },
     purpose: 'Trying the new runtime',
     remedy: 'The library and the binding do not fit together here: please report the lines above.',
   });

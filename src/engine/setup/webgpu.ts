@@ -42,12 +42,13 @@ export async function setUpWebgpu({
     throw new DcnetError({ code: 'backend', message: 'npm is missing.', remedy: npm.reason ?? '' });
   }
   const tell = (activity: string, done: number): void => report({ activity, done, total: 2 });
-  const device = await inPartialFolder(folder, async (work) => {
+  const device = await inPartialFolder(folder, async ({ work, env }) => {
     const activity = 'Install Dawn from npm';
     tell(activity, 0);
     const what = `${dawnPackage.name}@${dawnPackage.version}`;
     await runCommand('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', what], {
       cwd: work,
+      env,
       signal,
       onLine: (line) => tell(`${activity} (${line.slice(0, 80)})`, 0),
       purpose: 'Installing from npm',
@@ -57,7 +58,7 @@ export async function setUpWebgpu({
     const output = await runCommand(process.execPath, ['-e', proof], {
       cwd: work,
       signal,
-      env: { ELECTRON_RUN_AS_NODE: '1' },
+      env: { ...env, ELECTRON_RUN_AS_NODE: '1' },
       purpose: 'Trying Dawn',
       remedy: 'It is made for Linux with glibc 2.34 or newer, macOS and Windows, on x64 and arm64.',
     });

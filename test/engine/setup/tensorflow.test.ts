@@ -1,9 +1,10 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DcnetError } from '../../../src/core/errors.js';
 import { setUpTensorflow } from '../../../src/engine/setup/tensorflow.js';
+import { isProcessAlive } from '../../../src/engine/training/processes.js';
 import type { WorkProgress } from '../../../src/protocol/engine.js';
 
 /** A machine whose programs are scripts of ours: only they are on the PATH. */
@@ -19,6 +20,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.unstubAllEnvs();
   process.env.PATH = PATH;
   await rm(home, { recursive: true, force: true });
 });
@@ -96,5 +98,57 @@ describe.skipIf(process.platform === 'win32')('setting TensorFlow up', () => {
     expect(await readdir(path.dirname(folder))).toEqual([]);
     await new Promise((resolve) => setTimeout(resolve, 2500));
     expect(await readdir(home)).not.toContain('alive');
+  });
+
+  it('kills what does not end when it is cancelled, and takes away what it wrote for the time being', async () => {
+    for (const name of ['g++', 'python3']) await program(name, version);
+    const temporary = path.join(home, 'temporary');
+    await mkdir(temporary);
+    vi.stubEnv('TMPDIR', temporary);
+    const pids = path.join(home, 'pids');
+    // Neither it nor what it started minds SIGTERM; the latter has no output that would be waited for.
+    await program(
+      'npm',
+      `${version}
+      trap '' TERM
+      echo half > "$TMPDIR/half"
+      (while :; do echo half > "$TMPDIR/half"; /bin/sleep 0.1; done) >/dev/null 2>&1 &
+      echo "$$ $!" > "${pids}"
+      echo started
+      while :; do /bin/sleep 0.1; done`,
+    );
+    const abort = new AbortController();
+    const { details } = await failure(
+      setUpTensorflow({
+        variant: 'cpu',
+        folder,
+        signal: abort.signal,
+        report: ({ activity }) => {
+          if (activity.includes('started')) abort.abort();
+        },
+      }),
+    );
+    expect(details.code).toBe('cancelled');
+    const started = (await readFile(pids, 'utf8')).trim().split(' ').map(Number);
+    expect(started).toHaveLength(2);
+    await vi.waitUntil(() => !started.some(isProcessAlive), { timeout: 20_000 }); // whose parent is gone is waited for by the system's first process
+    expect(await readdir(temporary)).toEqual([]);
+    expect(await readdir(path.dirname(folder))).toEqual([]);
+  });
+
+  it('gives every program a place inside for what it needs for the time being, and takes that away', async () => {
+    await program('npm', `${version}\necho half > "$TMPDIR/npm"`);
+    await program('g++', `${version}\nexit 1`);
+    await program(
+      'python3',
+      `${version}\n/bin/ls -d "$PWD/tmp/npm" "$TMPDIR" "$TMP" "$TEMP"\necho half > "$TMPDIR/pip"\nexit 3`,
+    );
+    const { details } = await failure(
+      setUpTensorflow({ variant: 'cpu', folder, signal: never, report: ignore }),
+    );
+    expect(details.message).toContain('ended with 3');
+    const told = details.message.split('\n').filter((line) => line.includes('tensorflow.partial-'));
+    expect(told).toHaveLength(4);
+    expect(await readdir(path.dirname(folder))).toEqual([]);
   });
 });

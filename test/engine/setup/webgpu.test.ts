@@ -104,7 +104,9 @@ describe.skipIf(process.platform === 'win32')('setting WebGPU up', () => {
     await mkdir(userDataFolder(), { recursive: true });
     await writeFile(mark, await markNow('load', 'webgpu'));
     const installed = path.resolve(library);
-    await npm(`/bin/mkdir -p ${library}\n/bin/cp ${installed}/dawn.node ${library}/`);
+    await npm(
+      `/bin/mkdir -p ${library}\n/bin/cp ${installed}/dawn.node ${library}/\necho half > "$TMPDIR/half"`,
+    );
     const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
     process.env.VK_DRIVER_FILES = process.env.VK_ICD_FILENAMES = '/nowhere.json';
     try {
@@ -116,6 +118,7 @@ describe.skipIf(process.platform === 'win32')('setting WebGPU up', () => {
       if (VK_ICD_FILENAMES === undefined) delete process.env.VK_ICD_FILENAMES;
     }
     expect(await readdir(path.dirname(folder))).toEqual(['webgpu']);
+    expect(await readdir(folder)).toEqual(['node_modules', 'package.json']);
     expect(existsSync(mark)).toBe(false);
   });
 });
