@@ -1,8 +1,9 @@
+import { endSignals } from '../engine/backend/crashMarks.js';
 import { Engine, type EngineEvents } from '../engine/service.js';
 import { startRuntime } from '../engine/startRuntime.js';
 import type { Context } from '../protocol/channel.js';
 import type { BackendChoice, Precision, WorkProgress } from '../protocol/engine.js';
-import type { Output } from './output.js';
+import { interruptedExitCode, type Output } from './output.js';
 
 /** Options that every command with a network has. */
 export interface EngineFlags {
@@ -34,15 +35,23 @@ export async function startEngine(
   });
 }
 
-/** Long work on a terminal: a line that says how far it is, and Ctrl-C that ends it. */
+/**
+ * Long work on a terminal: a line that says how far it is, and Ctrl-C, a closed terminal or who else ends this process gives
+ * it up, so that it takes away what it has begun. A second Ctrl-C ends at once.
+ */
 export async function withProgress<T>(
   output: Output,
   work: (context: Context<WorkProgress>) => Promise<T>,
 ): Promise<T> {
   const { stream } = output;
   const abort = new AbortController();
-  const interrupt = (): void => abort.abort();
-  process.once('SIGINT', interrupt);
+  const interrupt = (signal: NodeJS.Signals): void => {
+    if (signal === 'SIGINT' && abort.signal.aborted) process.exit(interruptedExitCode);
+    // A terminal that is gone takes no more text; that is no reason to leave the rest undone.
+    if (signal === 'SIGHUP') for (const each of [process.stdout, process.stderr]) each.on('error', () => {});
+    abort.abort();
+  };
+  for (const signal of endSignals) process.on(signal, interrupt);
   const clear = (): void => void (stream.isTTY && stream.write('\r\x1b[K'));
   try {
     return await work({
@@ -53,7 +62,7 @@ export async function withProgress<T>(
       },
     });
   } finally {
-    process.off('SIGINT', interrupt);
+    for (const signal of endSignals) process.off(signal, interrupt);
     clear();
   }
 }

@@ -26,6 +26,9 @@ export function createOutput(json: boolean): Output {
   };
 }
 
+/** As shells report a program that Ctrl-C ended. */
+export const interruptedExitCode = 130;
+
 /** 1: a run failed; 2: the command or what it was given is wrong. */
 export function exitCodeOf({ details }: DcnetError): 1 | 2 {
   switch (details.code) {

@@ -11,7 +11,7 @@ import { isProcessAlive } from '../engine/training/processes.js';
 import { RunFolder } from '../engine/training/runFolder.js';
 import { readConfigFile } from './configFile.js';
 import { type EngineFlags, startEngine } from './engine.js';
-import { exitCodeOf, type Output, percent, usageError } from './output.js';
+import { exitCodeOf, interruptedExitCode, type Output, percent, usageError } from './output.js';
 import { createTrainingProgress } from './progress.js';
 
 export interface TrainFlags extends EngineFlags {
@@ -23,8 +23,6 @@ export interface TrainFlags extends EngineFlags {
 
 /** Where runs are kept, beside the config. */
 const runsFolder = 'runs';
-/** As shells report a program that Ctrl-C ended. */
-const interruptedExitCode = 130;
 
 /**
  * Train a config, or go on with a run, to its end. Ctrl-C stops after the current step, with a checkpoint; a second

@@ -1,20 +1,31 @@
-import type { ChildProcess } from 'node:child_process';
-import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { isProcessAlive } from '../../src/engine/training/processes.js';
 import { temporaryFolder } from '../engine/data/tinyData.js';
-import { dcnet, start } from './command.js';
+import { dcnet, type Ended, start } from './command.js';
 
 /** Where the runtimes of the user are. */
 let data: string;
 const children: ChildProcess[] = [];
+/** Runs a program in a terminal of its own (util-linux), which goes with it. */
+const terminal = '/usr/bin/script';
 
 beforeEach(async () => {
   const home = await temporaryFolder();
   const programs = path.join(home, 'bin');
   data = path.join(home, 'data');
   for (const folder of [programs, data]) await mkdir(folder);
-  await program(path.join(programs, 'npm'), '/bin/echo half > half-a-library\nexec /bin/sleep 20');
+  await program(
+    path.join(programs, 'npm'),
+    `trap 'echo ends; /bin/sleep 0.2; exit 1' TERM
+    echo $$ > pid
+    echo half > half-a-library
+    /bin/sleep 20 &
+    wait`,
+  );
   for (const name of ['g++', 'python3']) await program(path.join(programs, name), '');
   vi.stubEnv('PATH', programs);
   vi.stubEnv('DCNET_RUNTIME', path.join(data, 'tensorflow'));
@@ -31,11 +42,16 @@ async function program(file: string, script: string): Promise<void> {
   await chmod(file, 0o755);
 }
 
-/** Set a runtime up until npm has written something. */
-async function setUp(...args: readonly string[]): Promise<{ kill: () => Promise<void>; folder: string }> {
+/** A set-up whose npm has written something. */
+interface UnderWay {
+  readonly folder: string;
+  /** Of npm. */
+  readonly pid: number;
+}
+
+async function underWay(begin: () => void): Promise<UnderWay> {
   const before = await readdir(data);
-  const { child, ended } = start(['setup', ...args]);
-  children.push(child);
+  begin();
   const folder = await vi.waitUntil(
     async () => {
       const [made] = (await readdir(data)).filter((name) => !before.includes(name));
@@ -43,11 +59,23 @@ async function setUp(...args: readonly string[]): Promise<{ kill: () => Promise<
     },
     { timeout: 20_000 },
   );
-  const kill = async (): Promise<void> => {
-    child.kill('SIGKILL');
-    await ended;
+  return { folder, pid: Number(await readFile(path.join(data, folder, 'pid'), 'utf8')) };
+}
+
+/** Set a runtime up until npm has written something. */
+async function setUp(
+  ...args: readonly string[]
+): Promise<UnderWay & { readonly end: (signal: NodeJS.Signals) => Promise<Ended> }> {
+  let started: ReturnType<typeof start> | undefined;
+  const found = await underWay(() => {
+    started = start(['setup', ...args]);
+    children.push(started.child);
+  });
+  const end = (signal: NodeJS.Signals): Promise<Ended> => {
+    started!.child.kill(signal);
+    return started!.ended;
   };
-  return { kill, folder };
+  return { ...found, end };
 }
 
 describe.skipIf(process.platform === 'win32')('what a set-up leaves that is killed', () => {
@@ -55,21 +83,49 @@ describe.skipIf(process.platform === 'win32')('what a set-up leaves that is kill
     'goes with the next one of %s; what is under way stays',
     async (...args) => {
       const killed = await setUp(...args);
-      const underWay = await setUp(...args);
-      await killed.kill();
-      expect((await readdir(data)).sort()).toEqual([killed.folder, underWay.folder].sort());
+      const other = await setUp(...args);
+      await killed.end('SIGKILL');
+      expect((await readdir(data)).sort()).toEqual([killed.folder, other.folder].sort());
       const next = await setUp(...args);
-      expect((await readdir(data)).sort()).toEqual([next.folder, underWay.folder].sort());
+      expect((await readdir(data)).sort()).toEqual([next.folder, other.folder].sort());
     },
   );
 
   test('goes when the doctor looks', async () => {
     const tensorflow = await setUp('tensorflow', '--variant', 'cpu');
     const webgpu = await setUp('webgpu');
-    const underWay = await setUp('webgpu');
-    await tensorflow.kill();
-    await webgpu.kill();
+    const other = await setUp('webgpu');
+    await tensorflow.end('SIGKILL');
+    await webgpu.end('SIGKILL');
     expect((await dcnet('doctor')).exitCode).toBe(0);
-    expect(await readdir(data)).toEqual([underWay.folder]);
+    expect(await readdir(data)).toEqual([other.folder]);
   });
+});
+
+describe.skipIf(process.platform === 'win32')('a set-up', () => {
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'that is ended by %s leaves nothing',
+    async (signal) => {
+      const { end, pid } = await setUp('webgpu');
+      const { exitCode, stderr } = await end(signal);
+      expect([exitCode, stderr]).toEqual([1, expect.stringContaining('Installing from npm was cancelled.')]);
+      expect(await readdir(data)).toEqual([]);
+      expect(isProcessAlive(pid)).toBe(false);
+    },
+  );
+
+  test.skipIf(process.platform !== 'linux' || !existsSync(terminal))(
+    'leaves nothing when its terminal is closed',
+    async () => {
+      const command = `'${process.execPath}' '${path.resolve('dist/cli.js')}' setup webgpu`;
+      const { pid } = await underWay(() => {
+        children.push(
+          spawn(terminal, ['-qec', command, '/dev/null'], { stdio: ['pipe', 'ignore', 'ignore'] }),
+        );
+      });
+      children.at(-1)?.kill('SIGKILL');
+      await vi.waitUntil(async () => (await readdir(data)).length === 0, { timeout: 20_000 });
+      expect(isProcessAlive(pid)).toBe(false);
+    },
+  );
 });

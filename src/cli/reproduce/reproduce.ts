@@ -19,7 +19,7 @@ import { fewestSteps } from '../../core/reproduce/settings.js';
 import type { Summary } from '../../core/run/run.js';
 import { RunFolder } from '../../engine/training/runFolder.js';
 import type { EngineFlags } from '../engine.js';
-import { type Output, usageError } from '../output.js';
+import { interruptedExitCode, type Output, usageError } from '../output.js';
 import { accuracyOf, attack, failedChecks, type Trained } from './attacked.js';
 import { findData } from './data.js';
 import { drawFigure } from './figure.js';
@@ -71,7 +71,7 @@ export async function reproduce(
   const parallel = flags.parallel ?? (flags.scale === 'small' ? os.availableParallelism() : 1);
   const abort = new AbortController();
   const interrupt = (): void => {
-    if (abort.signal.aborted) process.exit(130);
+    if (abort.signal.aborted) process.exit(interruptedExitCode);
     output.warn('\nStopping, with checkpoints; Ctrl-C again ends at once.');
     abort.abort();
   };

@@ -86,7 +86,8 @@ export async function whileMarked<T>(
   }
 }
 
-const endSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** By these a user, a terminal that closes or the system ends a process. */
+export const endSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Write what a start knows of those before it. */
 export async function writeIfPossible(file: string, content: object): Promise<void> {
