@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { wgslVersion } from './src/tools/wgsl.mjs';
 
 /**
  * tfjs publishes its ES modules without file endings, which Node does not load: Vite transforms them, as esbuild
@@ -45,6 +46,7 @@ export default defineConfig({
         resolve: tensorflow.resolve,
         test: {
           name: 'engine',
+          env: { DCNET_WGSL_VERSION: wgslVersion() },
           include: ['test/engine/**/*.test.ts', 'test/cli/**/*.test.ts'],
           globalSetup: ['test/engine/compileKernels.ts'],
           server: tensorflow.server,

@@ -4,6 +4,7 @@ import path from 'node:path';
 import esbuild from 'esbuild';
 import { fromRoot } from './paths.mjs';
 import { StepError } from './system.mjs';
+import { wgslVersion } from './wgsl.mjs';
 
 /** What all bundles for Node have in common. @satisfies {import('esbuild').BuildOptions} */
 export const nodeBundle = {
@@ -19,7 +20,11 @@ export const nodeBundle = {
   // tfjs's CommonJS builds register no gradients, and its modules cannot be loaded by Node unbundled.
   mainFields: ['module', 'main'],
   external: ['vscode', '@tensorflow/tfjs-node-gpu', 'webgpu'],
-  define: { 'process.env.NODE_ENV': '"production"', 'import.meta.url': 'importMetaUrl' },
+  define: {
+    'process.env.NODE_ENV': '"production"',
+    'process.env.DCNET_WGSL_VERSION': JSON.stringify(wgslVersion()),
+    'import.meta.url': 'importMetaUrl',
+  },
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
 };
 

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { DcnetError } from '../../core/errors.js';
 import { mapNow } from './dawn.js';
 import { Traffic } from './traffic.js';
-import type { Tuner } from './tuning.js';
+import type { TunedWork, Tuner } from './tuning.js';
 import { type Dispatch, type Storage, shaderOf } from './wgsl/kernel.js';
 
 /** Variants of a kernel are timed by so many rounds, and so many runs in each: more than a clock's tick. */
@@ -148,11 +148,11 @@ export class DawnBackend extends WebGPUBackend {
    * @param run queues a variant, and gives its outputs, which are thrown away
    */
   choose<T>(
-    key: string,
+    work: TunedWork,
     candidates: readonly [T, ...T[]],
     run: (candidate: T) => readonly tf.TensorInfo[],
   ): T {
-    return this.tuner.choose(key, candidates, (candidate) => {
+    return this.tuner.choose(work, candidates, (candidate) => {
       this.#isTiming = true;
       try {
         return this.#secondsOf(() => {

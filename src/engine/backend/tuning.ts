@@ -11,7 +11,7 @@ const tuningSchema = z.object({
 type Tuning = z.infer<typeof tuningSchema>;
 
 export interface TunerOptions {
-  /** Tells the adapter and its driver from others, whose times mean nothing here. */
+  /** See {@link tunedFor}. */
   readonly adapter: string;
   /** Where choices are kept from one process to the next; left out: nowhere. */
   readonly file?: string;
@@ -21,7 +21,30 @@ export interface TunerOptions {
   readonly warn: (line: string) => void;
 }
 
-/** Chooses a variant of a kernel for a shape: the fastest on this adapter, timed at its first use. */
+/** Tells the adapter, its driver and our kernels' sources from others, whose times mean nothing here. */
+export function tunedFor(
+  { vendor, architecture, device, description }: GPUAdapterInfo,
+  dawnVersion: string,
+): string {
+  const kernels = `kernels ${process.env.DCNET_WGSL_VERSION}`;
+  return [vendor, architecture, device, description, `Dawn ${dawnVersion}`, kernels].join(', ');
+}
+
+/** What a variant is chosen for. */
+export interface TunedWork {
+  /** The kernel and the shape without the batch. */
+  readonly kernel: string;
+  /** How much of it there is: its batch's patches. */
+  readonly patches: number;
+}
+
+/** More powers of two than a GPU has room for patches. */
+const mostPower = 40;
+
+/**
+ * Chooses a variant of a kernel for a shape: the fastest on this adapter, timed at its first use, and again where there
+ * is more to do by a power of two. Less takes what was chosen for more: the last batch of an epoch compiles nothing.
+ */
 export class Tuner {
   readonly #chosen = new Map<string, string>();
   #isRead = false;
@@ -30,16 +53,25 @@ export class Tuner {
   constructor(private readonly options: TunerOptions) {}
 
   /**
-   * @param key the kernel and the shape without the batch, which may be smaller next time
    * @param candidates the first is taken where nothing is measured
    * @param seconds runs a candidate and times it
    */
-  choose<T>(key: string, candidates: readonly [T, ...T[]], seconds: (candidate: T) => number): T {
+  choose<T>(
+    { kernel, patches }: TunedWork,
+    candidates: readonly [T, ...T[]],
+    seconds: (candidate: T) => number,
+  ): T {
     this.#read();
-    const known = candidates.find((candidate) => JSON.stringify(candidate) === this.#chosen.get(key));
-    if (known !== undefined) return known;
+    const power = Math.round(Math.log2(Math.max(1, patches)));
+    for (let more = power; more <= mostPower; more++) {
+      const chosen = this.#chosen.get(keyOf(kernel, more));
+      if (chosen === undefined) continue;
+      const known = candidates.find((candidate) => JSON.stringify(candidate) === chosen);
+      if (known !== undefined) return known;
+    }
     if (performance.now() > this.#deadline) return candidates[0];
     const best = this.options.measures ? fastestOf(candidates, seconds) : candidates[0];
+    const key = keyOf(kernel, power);
     this.#chosen.set(key, JSON.stringify(best));
     if (this.options.measures) this.#write(key);
     return best;
@@ -87,6 +119,10 @@ export class Tuner {
       );
     }
   }
+}
+
+function keyOf(kernel: string, power: number): string {
+  return `${kernel}, 2^${power} patches`;
 }
 
 function fastestOf<T>(candidates: readonly [T, ...T[]], seconds: (candidate: T) => number): T {

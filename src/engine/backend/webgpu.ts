@@ -6,7 +6,7 @@ import { tunedKernelsFile } from '../setup/runtimeFolder.js';
 import { openDawn, probeDawn, withEvents } from './dawn.js';
 import { DawnBackend } from './dawnBackend.js';
 import { repairAveragePoolGradient } from './pooling.js';
-import { Tuner } from './tuning.js';
+import { Tuner, tunedFor } from './tuning.js';
 import { registerWebgpuKernels } from './webgpuKernels.js';
 
 /** Limits of the adapter that are asked for whole: large tensors and kernels with many of them need them. */
@@ -60,11 +60,10 @@ async function makeBackend(adapter: GPUAdapter, version: string): Promise<DawnBa
   );
   // However the process ends, and before it takes down what Dawn's and the driver's threads may still work with.
   process.once('exit', () => device.destroy());
-  const { vendor, architecture, device: name, description, isFallbackAdapter } = adapter.info;
   const tuner = new Tuner({
-    adapter: [vendor, architecture, name, description, `Dawn ${version}`].join(', '),
+    adapter: tunedFor(adapter.info, version),
     file: tunedKernelsFile(),
-    measures: !isFallbackAdapter,
+    measures: !adapter.info.isFallbackAdapter,
     warn: console.warn,
   });
   return new DawnBackend(device, adapter.info, tuner);

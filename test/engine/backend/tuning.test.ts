@@ -2,7 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Tuner } from '../../../src/engine/backend/tuning.js';
+import { Tuner, tunedFor } from '../../../src/engine/backend/tuning.js';
+import { nodeBundle } from '../../../src/tools/trainingWorker.mjs';
+import { wgslVersion } from '../../../src/tools/wgsl.mjs';
 
 describe('the tuner of WebGPU kernels', () => {
   let folder: string;
@@ -20,20 +22,23 @@ describe('the tuner of WebGPU kernels', () => {
   const times = { slow: 3, fast: 1, middling: 2 };
   type Variant = keyof typeof times;
   const candidates = ['slow', 'fast', 'middling'] as const;
-  const choose = (from: Tuner, key = 'forward'): { readonly chosen: Variant; readonly timed: Variant[] } => {
+  const choose = (
+    from: Tuner,
+    { kernel = 'forward', patches = 1000, offered = [...candidates] as [Variant, ...Variant[]] } = {},
+  ): { readonly chosen: Variant; readonly timed: Variant[] } => {
     const timed: Variant[] = [];
-    const chosen = from.choose<Variant>(key, [...candidates], (variant) => {
+    const chosen = from.choose<Variant>({ kernel, patches }, offered, (variant) => {
       timed.push(variant);
       return times[variant];
     });
     return { chosen, timed };
   };
 
-  test('the fastest is taken, timed once for each key', () => {
+  test('the fastest is taken, timed once for each kernel', () => {
     const one = tuner();
     expect(choose(one)).toEqual({ chosen: 'fast', timed: [...candidates] });
     expect(choose(one)).toEqual({ chosen: 'fast', timed: [] });
-    expect(choose(one, 'back').timed).toEqual([...candidates]);
+    expect(choose(one, { kernel: 'back' }).timed).toEqual([...candidates]);
   });
 
   test('the next process knows it, another adapter does not, and neither forgets the other', () => {
@@ -42,6 +47,24 @@ describe('the tuner of WebGPU kernels', () => {
     expect(choose(tuner('b')).timed).toEqual([...candidates]);
     expect(choose(tuner()).timed).toEqual([]);
     expect(warnings).toEqual([]);
+  });
+
+  test('what was chosen for little is timed anew for much, in the next process too', () => {
+    const one = tuner();
+    choose(one, { patches: 16 });
+    expect(choose(one, { patches: 20 }).timed, 'about as much').toEqual([]);
+    expect(choose(one, { patches: 2048 }).timed).toEqual([...candidates]);
+    expect(choose(tuner(), { patches: 2048 }).timed).toEqual([]);
+    expect(choose(tuner(), { patches: 5000 }).timed).toEqual([...candidates]);
+  });
+
+  test('less takes what was chosen for more, so that a last batch compiles nothing', () => {
+    const one = tuner();
+    choose(one, { patches: 2048, offered: ['middling'] });
+    for (const patches of [1, 0]) expect(choose(one, { patches })).toEqual({ chosen: 'middling', timed: [] });
+    expect(choose(tuner(), { patches: 700 })).toEqual({ chosen: 'middling', timed: [] });
+    choose(one, { patches: 8192, offered: ['slow'] });
+    expect(choose(one, { patches: 700 }).chosen, 'the nearest').toBe('middling');
   });
 
   test('a variant that is offered no more is chosen anew', () => {
@@ -74,5 +97,36 @@ describe('the tuner of WebGPU kernels', () => {
   test('on a simulated GPU the first is taken and nothing is timed or kept', () => {
     expect(choose(tuner('a', false))).toEqual({ chosen: 'slow', timed: [] });
     expect(() => readFileSync(file)).toThrow('ENOENT');
+  });
+});
+
+describe('what a choice is kept for', () => {
+  const info = { vendor: 'v', architecture: 'a', device: 'd', description: 'driver 1' } as GPUAdapterInfo;
+
+  test('is a GPU with its driver, Dawn and the sources of the kernels', () => {
+    const here = tunedFor(info, '0.6.2');
+    expect(here).toBe(`v, a, d, driver 1, Dawn 0.6.2, kernels ${wgslVersion()}`);
+    const { DCNET_WGSL_VERSION } = process.env;
+    process.env.DCNET_WGSL_VERSION = 'other';
+    expect(tunedFor(info, '0.6.2')).not.toBe(here);
+    process.env.DCNET_WGSL_VERSION = DCNET_WGSL_VERSION;
+  });
+
+  test('is the text of each of the kernels’ files', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'dcnet-wgsl-'));
+    try {
+      writeFileSync(path.join(folder, 'a.ts'), 'one');
+      writeFileSync(path.join(folder, 'b.ts'), 'two');
+      const before = wgslVersion(folder);
+      expect(wgslVersion(folder)).toBe(before);
+      writeFileSync(path.join(folder, 'b.ts'), 'three');
+      expect(wgslVersion(folder)).not.toBe(before);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('is known to what is built', () => {
+    expect(nodeBundle.define['process.env.DCNET_WGSL_VERSION']).toBe(`"${wgslVersion()}"`);
   });
 });

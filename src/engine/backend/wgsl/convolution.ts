@@ -5,7 +5,7 @@ import type { Storage } from './kernel.js';
 import { matrixProduct, roomOf, side, type Tile, tileDeclarations, tilesFor } from './matrixProduct.js';
 import { operatorCode, operatorConstants } from './operator.js';
 import { nameOf, type Parameters, parameterCode, parametersOf } from './product.js';
-import { patchValueCode, shapeOf, windowCode, windowConstants } from './window.js';
+import { patchesOf, patchValueCode, shapeOf, windowCode, windowConstants } from './window.js';
 
 /** What a decoupled convolution takes; R and k [1] or [F], norms [N, H′, W′, 1], where they are given. */
 export interface ConvolutionTensors {
@@ -204,7 +204,7 @@ export function decoupledConvolution(
     return Object.values(outputs);
   };
   const tile = backend.choose(
-    `forward ${shapeOf(window)} ${storage}`,
+    { kernel: `forward ${shapeOf(window)} ${storage}`, patches: patchesOf(window) },
     forwardTiles(backend, rowCount, outChannels),
     run,
   );

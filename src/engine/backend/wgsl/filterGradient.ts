@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { DawnBackend } from '../dawnBackend.js';
 import { addProducts, perThread, side, type Tile, tileDeclarations } from './matrixProduct.js';
 import { columnSums } from './sums.js';
-import { patchValueCode, shapeOf, windowCode, windowConstants } from './window.js';
+import { patchesOf, patchValueCode, shapeOf, windowCode, windowConstants } from './window.js';
 
 /** So many workgroups keep a GPU busy. */
 const enoughGroups = 512;
@@ -144,7 +144,7 @@ export function filterGradient(
     return dw;
   };
   const tile = backend.choose(
-    `filter gradient ${shapeOf(window)} float32`,
+    { kernel: `filter gradient ${shapeOf(window)} float32`, patches: patchesOf(window) },
     filterTilesFor(window),
     (candidate) => [run(candidate)],
   );

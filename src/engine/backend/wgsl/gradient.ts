@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { FusedConvolutionAttributes } from '../../operator/fusedConvolution.js';
 import type { DawnBackend } from '../dawnBackend.js';
+import type { TunedWork } from '../tuning.js';
 import { type ConvolutionTensors, type ConvolutionTrace, windowOf } from './convolution.js';
 import { type FilterTile, filterTileCode, filterTilesFor, sharesOf, weightsOf } from './filterGradient.js';
 import { inLine, lineOfGroups } from './kernel.js';
@@ -17,7 +18,7 @@ import {
   slopesDeclaration,
   summedSlopes,
 } from './product.js';
-import { patchValueCode, shapeOf, windowCode, windowConstants } from './window.js';
+import { patchesOf, patchValueCode, shapeOf, windowCode, windowConstants } from './window.js';
 
 /**
  * Where dL/du comes from: computed from y and dy wherever it is used, which moves the fewest bytes, or by a pass of its
@@ -73,17 +74,20 @@ function chooseVariant(
   const inputs = tilesFor(window.batchSize * window.inHeight * window.inWidth, window.inChannels, (tile) =>
     fits(tile, usualFilter),
   );
-  const shape = `${shapeOf(window)} ${backend.storage}`;
+  const work = (kernel: string): TunedWork => ({
+    kernel: `${kernel} ${shapeOf(window)} ${backend.storage}`,
+    patches: patchesOf(window),
+  });
   const { source } = backend.choose<{ readonly source: Source }>(
-    `gradient by ${attributes.magnitude} ${attributes.angular} ${shape}`,
+    work(`gradient by ${attributes.magnitude} ${attributes.angular}`),
     canCompute(backend, tensors) ? [{ source: 'computed' }, { source: 'stored' }] : [{ source: 'stored' }],
     (candidate) => timed({ ...candidate, input: inputs[0], filter: usualFilter }),
   );
-  const input = backend.choose(`gradient ${source} to input ${shape}`, inputs, (candidate) =>
+  const input = backend.choose(work(`gradient ${source} to input`), inputs, (candidate) =>
     timed({ source, input: candidate, filter: usualFilter }),
   );
   const filter = backend.choose(
-    `gradient ${source} to filters ${shape}`,
+    work(`gradient ${source} to filters`),
     [usualFilter, ...otherFilters.filter((tile) => fits(input, tile))],
     (candidate) => timed({ source, input, filter: candidate }),
   );

@@ -36,6 +36,11 @@ export function shapeOf(window: tf.backend_util.Conv2DInfo): string {
   return `${inHeight}×${inWidth}×${inChannels} by ${filterHeight}×${filterWidth}×${outChannels} stride ${strideHeight} ${padInfo.type.toLowerCase()}`;
 }
 
+/** How much there is to share out between workgroups. */
+export function patchesOf({ batchSize, outHeight, outWidth }: tf.backend_util.Conv2DInfo): number {
+  return batchSize * outHeight * outWidth;
+}
+
 /** WGSL that reads a value of a patch of `x`, 0 where the patch is padded; weight = (i·K + j)·Cin + c. */
 export const patchValueCode = `
 fn patchValue(position: u32, weight: u32) -> f32 {
