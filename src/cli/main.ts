@@ -9,6 +9,7 @@ import {
   defaultAttackedImages,
   defaultEpsilons,
   defaultSteps,
+  epsilonsIn,
   targetRules,
 } from '../core/attack/attack.js';
 import { angularNames, magnitudeNames, weightingNames } from '../core/config/operatorSchema.js';
@@ -58,11 +59,16 @@ function attackTarget(text: string): AttackTarget {
   return targetRules.find((rule) => rule === text) ?? { class: text };
 }
 
-/** Numbers from 0, with commas; in order, each once. */
-function sizes(text: string): number[] {
-  const values = text.split(',').map(number);
-  if (values.some((value) => value < 0)) throw new InvalidArgumentError('An ε is not below 0.');
-  return [...new Set(values)].sort((a, b) => a - b);
+function sizes(text: string): readonly number[] {
+  const values = epsilonsIn(text);
+  if (typeof values === 'string') throw new InvalidArgumentError(values);
+  return values;
+}
+
+function size(text: string): number {
+  const value = number(text);
+  if (value <= 0) throw new InvalidArgumentError('It must be above 0.');
+  return value;
 }
 
 /** `32x32x3`. */
@@ -180,6 +186,10 @@ function createProgram(finish: (exitCode: number) => void): Command {
       'in pixel values of 0 to 255, with commas; default by the norm',
     ).argParser(sizes),
     new Option('--steps <number>', 'of BIM and PGD').argParser(count).default(defaultSteps),
+    new Option(
+      '--step-size <size>',
+      'of BIM and PGD, in pixel values, at every ε; default 1.25 ε/steps and 2.5 ε/steps',
+    ).argParser(size),
     new Option('--restarts <number>', 'random starts of PGD').argParser(count).default(1),
     new Option(
       '--targeted [class]',

@@ -6,7 +6,12 @@ import {
   attackTitle,
   normTitle,
 } from '../core/attack/attack.js';
-import { goalTitle, type RobustnessCheck, type RobustnessMeasurement } from '../core/attack/robustness.js';
+import {
+  effortTitle,
+  goalTitle,
+  type RobustnessCheck,
+  type RobustnessMeasurement,
+} from '../core/attack/robustness.js';
 import { type EngineFlags, startEngine, withProgress } from './engine.js';
 import { type Output, percent, table } from './output.js';
 
@@ -16,6 +21,7 @@ export interface RobustnessFlags extends EngineFlags {
   readonly norm: AttackNorm;
   readonly epsilons: readonly number[];
   readonly steps: number;
+  readonly stepSize?: number;
   readonly restarts: number;
   readonly targeted?: AttackTarget;
   readonly source?: string;
@@ -60,6 +66,7 @@ function describe(measured: RobustnessMeasurement): string[] {
     ...(source === undefined
       ? []
       : [`Transferred from ${source.checkpoint}, accuracy ${percent(source.accuracy)}`]),
+    `Attacks: ${effortTitle(measured)}, seed ${measured.seed}`,
     `Goal of the attacks: ${goalTitle(measured.targeted)}`,
     `Accuracy under attack, ${normTitle(norm)} ≤ ε in pixel values of 255:`,
     table(rows),

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { attackNames, defaultAttackedImages, defaultEpsilons, defaultSteps } from '../core/attack/attack.js';
+import { attackNames, defaultEpsilons } from '../core/attack/attack.js';
 import { DcnetError } from '../core/errors.js';
 import type { CheckpointAction } from '../protocol/panels/shared.js';
 import { Comparing } from './compare/comparing.js';
@@ -26,8 +26,8 @@ import { LayerCursor } from './panels/layerCursor.js';
 import { type LayerTarget, layerTarget } from './panels/layerPanel.js';
 import { Panels } from './panels/panels.js';
 import { exportReport, exportRobustness } from './report.js';
+import { chooseAttack, usualAttack } from './runs/attackChoice.js';
 import { FileActions } from './runs/fileActions.js';
-import { pickAttackSource } from './runs/pickAttackSource.js';
 import { pickCheckpoint } from './runs/pickCheckpoint.js';
 import { choose, latestInspectable, type RunTarget, targetOf } from './runs/pickRun.js';
 import { RunContext } from './runs/runContext.js';
@@ -183,30 +183,20 @@ export class Host extends Owner {
     );
   }
 
-  /** Attack a checkpoint (as for `inspectLayers`) and write what comes of it where the user says. */
+  /** Attack a checkpoint (as for `inspectLayers`) as the user chooses, and write what comes of it where they say. */
   async robustnessReport(argument: unknown): Promise<void> {
     const target = await this.#checkpointForReport(argument);
     const saveAs = targetOf(argument)?.saveAs;
-    const source = saveAs === undefined ? await pickAttackSource(this.runs, target.checkpoint) : 'none';
-    if (source === undefined) return;
+    const run = await this.runs.get(target.runDirectory);
+    const classNames = run?.environment?.data.classNames ?? [];
+    const choice =
+      saveAs === undefined ? await chooseAttack(this.runs, target.checkpoint, classNames) : usualAttack;
+    if (choice === undefined) return;
     const { analysis } = this.#engines;
+    const attacks = [...attackNames];
+    const epsilons = [...(choice.epsilons ?? defaultEpsilons(choice.norm))];
     await exportRobustness(target, saveAs, (request, options) =>
-      analysis.request(
-        'robustness',
-        {
-          ...request,
-          ...(source === 'none' ? {} : { source: source.file }),
-          attacks: [...attackNames],
-          norm: 'linf',
-          epsilons: [...defaultEpsilons('linf')],
-          steps: defaultSteps,
-          restarts: 1,
-          targeted: false,
-          images: defaultAttackedImages,
-          seed: 1,
-        },
-        options,
-      ),
+      analysis.request('robustness', { ...request, ...choice, attacks, epsilons, seed: 1 }, options),
     );
   }
 

@@ -1,5 +1,13 @@
 import * as z from 'zod';
-import { attackNameSchema, attackNormSchema, attackTargetSchema } from '../core/attack/attack.js';
+import {
+  attackNameSchema,
+  attackNormSchema,
+  attackTargetSchema,
+  mostAttackRestarts,
+  mostAttackSteps,
+  mostEpsilons,
+  mostStepSize,
+} from '../core/attack/attack.js';
 import { behaviourComparisonSchema, weightComparisonSchema } from '../core/comparison/comparison.js';
 import { downloadNames } from '../core/data/downloads.js';
 import { runStateSchema, summarySchema } from '../core/run/run.js';
@@ -11,7 +19,7 @@ import { dataImageSchema } from './images.js';
 import { robustnessReportSchema } from './robustness.js';
 
 /** Bumped whenever a message changes: an engine of another version is not talked to. */
-export const protocolVersion = 4;
+export const protocolVersion = 5;
 
 export const backendNameSchema = z.enum(['wasm', 'tensorflow', 'webgpu', 'cpu']);
 export type BackendName = z.infer<typeof backendNameSchema>;
@@ -298,9 +306,10 @@ export const engineContract = {
         file: z.string().optional(),
         attacks: z.array(attackNameSchema).min(1),
         norm: attackNormSchema,
-        epsilons: z.array(z.number().min(0)).min(1).max(100),
-        steps: z.number().int().positive().max(10_000),
-        restarts: z.number().int().positive().max(1000),
+        epsilons: z.array(z.number().min(0)).min(1).max(mostEpsilons),
+        steps: z.number().int().positive().max(mostAttackSteps),
+        stepSize: z.number().positive().max(mostStepSize).optional(),
+        restarts: z.number().int().positive().max(mostAttackRestarts),
         targeted: z.union([z.literal(false), attackTargetSchema]),
         images: z.number().int().positive(),
         seed: z.number().int().nonnegative(),

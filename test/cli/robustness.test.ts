@@ -34,6 +34,8 @@ describe('dcnet robustness', () => {
     });
     expect(measurement.curves).toHaveLength(6);
     expect(checks).toHaveLength(8);
+    expect(measurement).not.toHaveProperty('stepSize');
+    expect(stderr).toContain('Attacks: 2 steps, 1 start, seed 1\n');
     expect(stderr).toMatch(/PGD, transfer +\d+\.\d % +\d+\.\d %\n/);
     const page = await readFile(file, 'utf8');
     expect(page).toContain(`default-src 'none'`);
@@ -48,6 +50,28 @@ describe('dcnet robustness', () => {
     expect(stdout).toContain('✗ Warning, this does not hold: An iterative attack');
     expect(stdout).toContain('FGSM alone is no evidence of robustness');
     expect(stdout).toContain('– Not checked: With room for any image');
+  });
+
+  it('takes steps of the size that it is told', async () => {
+    const flags = ['--attacks', 'bim', '--epsilons', '8', '--restarts', '3', '--json'];
+    const stepped = async (size: string) => {
+      const { stdout, stderr } = await dcnet(
+        'robustness',
+        checkpoint,
+        ...common,
+        ...flags,
+        '--step-size',
+        size,
+      );
+      const { measurement } = robustnessReportSchema.parse(JSON.parse(stdout));
+      expect(measurement.stepSize).toBe(Number(size));
+      expect(stderr).toContain(`Attacks: 2 steps of ${size}, 3 starts`);
+      const [before, , after] = measurement.curves[0]!.objectives[0]!;
+      return after! - before!;
+    };
+    const [small, large] = [await stepped('0.01'), await stepped('4')];
+    expect(small).toBeGreaterThan(0);
+    expect(large).toBeGreaterThan(50 * small); // 400 times as far, on a surface that bends
   });
 
   it.each([
@@ -86,6 +110,8 @@ describe('dcnet robustness', () => {
   it.each([
     [['--attacks', 'fgsm,cw'], 'no attack cw'],
     [['--epsilons', '1,-2'], 'not below 0'],
+    [['--epsilons', '1,,2'], 'They must be numbers'],
+    [['--step-size', '0'], 'It must be above 0'],
     [['--norm', 'l1'], 'Allowed choices are linf, l2'],
   ])('refuses %j', async (flags, words) => {
     const { exitCode, stderr } = await dcnet('robustness', checkpoint, ...common, ...flags);

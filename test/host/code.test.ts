@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import { inspectionSchema } from '../../src/core/statistics/inspection.js';
 import { reportSchema } from '../../src/protocol/report.js';
-import { robustnessReportSchema } from '../../src/protocol/robustness.js';
+import { type RobustnessReport, robustnessReportSchema } from '../../src/protocol/robustness.js';
 import { writeBars } from './support/bars.js';
 import { writeConfig } from './support/configs.js';
 import { extension, inWorkspace, openInEditor } from './support/extension.js';
@@ -333,15 +333,73 @@ describe('Next to the code', () => {
     const file = inWorkspace('robustness.html');
     const target = { runDirectory: path.join(runsDirectory(), run), saveAs: file };
     await vscode.commands.executeCommand('dcnet.robustnessReport', target);
-    const page = readFileSync(file, 'utf8');
-    const data = /<script type="application\/json" id="report">(.*?)<\/script>/.exec(page)?.[1] ?? '';
-    const { measurement, checks } = robustnessReportSchema.parse(JSON.parse(data));
+    const { measurement, checks } = readRobustness(file);
     assert.equal(measurement.run, run);
     assert.deepEqual(
       measurement.curves.map(({ attack }) => attack),
       ['fgsm', 'bim', 'pgd'],
     );
     assert.equal(checks.find(({ name }) => name === 'attacks')?.status, 'passed');
+    await vscode.commands.executeCommand('notifications.clearAll');
+  });
+
+  it('attacks as one chooses, by keys alone', async function () {
+    const workbench = await Workbench.of(this);
+    const { keyboard } = workbench.page;
+    const widget = workbench.page.locator('.quick-input-widget:visible');
+    const row = (text: string) => widget.locator('.monaco-list-row', { hasText: text }).first();
+    const choose = async (text: string): Promise<void> => {
+      await row(text).waitFor();
+      await widget.locator('input.input').fill(text);
+      await until(`${text} is the one that Enter takes`, async () =>
+        (await widget.locator('.monaco-list-row.focused').innerText()).includes(text),
+      );
+      await keyboard.press('Enter');
+    };
+    const write = async (prompt: string, text: string): Promise<void> => {
+      await widget.getByText(prompt).waitFor();
+      await widget.locator('input.input').fill(text);
+      await keyboard.press('Enter');
+    };
+    const reported = vscode.commands.executeCommand('dcnet.robustnessReport', {
+      runDirectory: path.join(runsDirectory(), run),
+    });
+    await choose('Norm');
+    await choose('ℓ2');
+    await choose('ε');
+    await write('with commas', '400, 0');
+    await choose('Goal');
+    await choose('towards one class…');
+    await choose('right');
+    await choose('Restarts');
+    await write('Random starts of PGD', '2');
+    await choose('Images');
+    await write('test images', '0');
+    await write('It must be a whole number above 0.', '30');
+    await choose('Step size');
+    await widget.getByText('Step of BIM and PGD').waitFor();
+    await keyboard.press('Escape'); // back to the list, with what was chosen
+    await choose('Transfer');
+    await choose('from another checkpoint…');
+    await choose('epoch-0001');
+    await row('Start').waitFor();
+    const shown = await widget.locator('.monaco-list-row').allInnerTexts();
+    for (const text of ['ℓ2', '0, 400', 'towards the class right', '2, of PGD', 'the first 30', 'epoch-0001'])
+      assert.ok(
+        shown.some((line) => line.includes(text)),
+        `${text} in ${JSON.stringify(shown)}`,
+      );
+    await workbench.screenshot('robustness-choice');
+    await keyboard.press('Enter'); // the first entry starts
+    const file = await workbench.saveAsSuggested();
+    await reported;
+    const { measurement } = readRobustness(file);
+    assert.deepEqual(
+      [measurement.norm, measurement.epsilons, measurement.restarts, measurement.stepSize],
+      ['l2', [0, 400], 2, undefined],
+    );
+    assert.deepEqual(measurement.targeted, { class: 1, name: 'right', leftOut: 8 });
+    assert.match(measurement.source?.checkpoint ?? '', /epoch-0001/);
     await vscode.commands.executeCommand('notifications.clearAll');
   });
 
@@ -363,6 +421,12 @@ describe('Next to the code', () => {
     }
   });
 });
+
+function readRobustness(file: string): RobustnessReport {
+  const page = readFileSync(file, 'utf8');
+  const data = /<script type="application\/json" id="report">(.*?)<\/script>/.exec(page)?.[1] ?? '';
+  return robustnessReportSchema.parse(JSON.parse(data));
+}
 
 interface Step {
   readonly description: string;

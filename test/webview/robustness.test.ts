@@ -154,6 +154,13 @@ describe('a robustness report', { timeout: 60_000 }, () => {
     await close();
   });
 
+  it('says how much was tried', async () => {
+    const tried = { steps: 40, stepSize: 0.5, restarts: 3 };
+    const { page, close } = await open('light', { ...measurement, ...tried });
+    expect(await page.locator('header').innerText()).toContain('ℓ∞, 40 steps of 0.5, 3 starts, seed 1');
+    await close();
+  });
+
   it('says of FGSM alone that it says nothing', async () => {
     const { unbounded: _, ...rest } = measurement;
     const { page, close } = await open('light', { ...rest, curves: measurement.curves.slice(0, 1) });

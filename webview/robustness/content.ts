@@ -1,5 +1,6 @@
 import { attackTitle, normTitle } from '../../src/core/attack/attack.js';
 import {
+  effortTitle,
   goalTitle,
   type RobustnessCurve,
   type RobustnessMeasurement,
@@ -32,7 +33,7 @@ export function headline({ measurement, checks }: RobustnessReport): readonly [s
 }
 
 export function measurementFacts({ measurement, writtenAt }: RobustnessReport): readonly Fact[] {
-  const { epoch, step, data, split, sampleSize, splitSize, backend, norm, steps, restarts } = measurement;
+  const { epoch, step, data, split, sampleSize, splitSize, backend, norm } = measurement;
   const { targeted, source, seed, adversarial, checkpointSha256 } = measurement;
   const { leftOut } = typeof targeted === 'object' ? targeted : { leftOut: 0 };
   return [
@@ -41,10 +42,7 @@ export function measurementFacts({ measurement, writtenAt }: RobustnessReport): 
       'measured on',
       `${data}, ${split} split, the first ${count(sampleSize + leftOut)} of ${count(splitSize)} images${leftOut === 0 ? '' : ` less ${count(leftOut)}`}, ${backend}`,
     ],
-    [
-      'attacks',
-      `${normTitle(norm)}, ${count(steps)} steps, ${count(restarts)} ${restarts === 1 ? 'start' : 'starts'}, seed ${seed}`,
-    ],
+    ['attacks', `${normTitle(norm)}, ${effortTitle(measurement)}, seed ${seed}`],
     ['goal', goalTitle(targeted)],
     ...(adversarial === undefined ? [] : [['adversarially trained', adversarial] as const]),
     ...(source === undefined

@@ -75,5 +75,21 @@ export function defaultEpsilons(norm: AttackNorm): readonly number[] {
   return norm === 'linf' ? [0, 1, 2, 4, 8, 16, 32] : [0, 32, 64, 128, 256, 512, 1024];
 }
 
+/** A report may ask for so much. */
+export const mostEpsilons = 100;
+export const mostAttackSteps = 10_000;
+export const mostAttackRestarts = 1000;
+export const mostStepSize = 1_000_000;
+
+/** The ε of a text, numbers from 0 with commas: in order, each once; or the sentence that says what is wrong. */
+export function epsilonsIn(text: string): readonly number[] | string {
+  const parts = text.split(',').map((part) => part.trim());
+  const values = parts.map(Number);
+  if (parts.includes('') || !values.every(Number.isFinite)) return 'They must be numbers, with commas.';
+  if (values.some((value) => value < 0)) return 'An ε is not below 0.';
+  const epsilons = [...new Set(values)].sort((a, b) => a - b);
+  return epsilons.length > mostEpsilons ? `There may be ${mostEpsilons} at most.` : epsilons;
+}
+
 /** Images of a report where nobody asks for a number: every one costs some hundreds of passes. */
 export const defaultAttackedImages = 500;

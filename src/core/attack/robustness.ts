@@ -47,6 +47,8 @@ export const robustnessSchema = z.object({
   /** In pixel values of 0 to 255, increasing. */
   epsilons: z.array(z.number()),
   steps: z.number().int(),
+  /** Length of a step of BIM and PGD, in pixel values; absent: `defaultStepSize`. */
+  stepSize: z.number().optional(),
   restarts: z.number().int(),
   /** The class that attacks go towards; `false`: just away from the image's own. */
   targeted: z.union([
@@ -70,6 +72,19 @@ export const robustnessSchema = z.object({
   unbounded: z.object({ epsilon: z.number(), steps: z.number().int(), accuracy: share }).optional(),
 });
 export type RobustnessMeasurement = z.infer<typeof robustnessSchema>;
+
+/** How much is tried, in words: `10 steps of 2, 1 start`. */
+export function effortTitle({
+  curves,
+  steps,
+  stepSize,
+  restarts,
+}: Pick<RobustnessMeasurement, 'curves' | 'steps' | 'stepSize' | 'restarts'>): string {
+  if (curves.every(({ attack }) => attack === 'fgsm')) return 'one step of ε';
+  const some = (count: number, one: string): string =>
+    `${count.toLocaleString('en')} ${count === 1 ? one : `${one}s`}`;
+  return `${some(steps, 'step')}${stepSize === undefined ? '' : ` of ${stepSize}`}, ${some(restarts, 'start')}`;
+}
 
 /** Where attacks go, in words: `any wrong class`. */
 export function goalTitle(targeted: RobustnessMeasurement['targeted']): string {

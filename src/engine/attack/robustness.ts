@@ -21,6 +21,8 @@ export interface RobustnessOptions {
   /** In pixel values, increasing. */
   readonly epsilons: readonly number[];
   readonly steps: number;
+  /** Of BIM and PGD, in pixel values, at every ε; left out, `defaultStepSize`. */
+  readonly stepSize?: number | undefined;
   readonly restarts: number;
   /** `false`: away from the image's own class. */
   readonly targeted: Target | false;
@@ -44,7 +46,7 @@ export type MeasuredRobustness = Pick<
   | 'unbounded'
 > & { readonly sourceAccuracy: number | undefined };
 
-/** PGD with room for any image takes at least so many steps, for it has far to go. */
+/** PGD with room for any image takes at least so many steps, of its own size, for it has far to go. */
 const unboundedSteps = 40;
 
 interface Tally {
@@ -70,7 +72,7 @@ export async function measureRobustness(
   batch: number,
   { signal, report }: { readonly signal: AbortSignal; readonly report: (progress: WorkProgress) => void },
 ): Promise<MeasuredRobustness> {
-  const { attacks, norm, epsilons, steps, restarts, seed, targeted } = options;
+  const { attacks, norm, epsilons, steps, stepSize, restarts, seed, targeted } = options;
   const split = data[splitName];
   const { shape, classes } = data.info;
   const source = transferred && renormalised(transferred, target.normalization);
@@ -136,7 +138,7 @@ export async function measureRobustness(
         for (const { attack, access, ...tally } of tallies) {
           progress(`${attack.toUpperCase()}, ${access}, ε = ${epsilon}`, part++, n);
           const by = access === 'transfer' ? source! : target;
-          const attempt = { attack, norm, epsilon, steps, restarts, seed };
+          const attempt = { attack, norm, epsilon, steps, stepSize, restarts, seed };
           const { adversarial, ...found } = await attackImages(
             by,
             { x, goal, keys: indices },

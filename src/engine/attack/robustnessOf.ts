@@ -63,7 +63,7 @@ export async function robustnessOf(
     const run = (await RunFolder.ofCheckpoint(file))?.name;
     const sourceRun = sourceFile === undefined ? undefined : (await RunFolder.ofCheckpoint(sourceFile))?.name;
     const { adversarial } = metadata.config;
-    const { norm, epsilons, steps, restarts, seed } = options;
+    const { norm, epsilons, steps, stepSize, restarts, seed } = options;
     const measurement = {
       version: 1 as const,
       ...(run === undefined ? {} : { run }),
@@ -77,6 +77,7 @@ export async function robustnessOf(
       norm,
       epsilons: [...epsilons],
       steps,
+      ...(stepSize === undefined ? {} : { stepSize }),
       restarts,
       ...(adversarial === undefined ? {} : { adversarial: describeAdversarial(adversarial) }),
       ...(sourceFile === undefined

@@ -175,6 +175,29 @@ describe('a measurement', () => {
     target.dispose();
   });
 
+  test('takes steps of the size that is asked for, and with room for any image its own', async () => {
+    const target = net(1);
+    const rise = async (stepSize: number): Promise<number> => {
+      const asked = { ...options, attacks: ['bim'], epsilons: [16], stepSize } as const;
+      const { curves, unbounded } = await measureRobustness(
+        target,
+        undefined,
+        data,
+        'test',
+        asked,
+        10,
+        silent,
+      );
+      expect(unbounded!.accuracy).toBe(0);
+      const [sums] = curves[0]!.objectives;
+      return sums!.at(-1)! - sums![0]!;
+    };
+    const [tiny, twice] = [await rise(0.01), await rise(0.02)];
+    expect(tiny).toBeGreaterThan(0);
+    expect(twice / tiny).toBeCloseTo(2, 1); // so near, the loss is straight
+    target.dispose();
+  });
+
   test('can be cancelled', async () => {
     const target = net(1);
     const { numTensors } = tf.memory();

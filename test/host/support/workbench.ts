@@ -113,7 +113,7 @@ export class Workbench {
 
   /** Agree to what the dialog suggests that asks where to save. @returns the file's absolute path */
   async saveAsSuggested(): Promise<string> {
-    const input = this.page.locator('.quick-input-widget input[aria-label="Folder path"]');
+    const input = this.page.locator('.quick-input-widget:visible input.input');
     // The name comes once the dialog has looked into the folder.
     const file = await until('the suggested name', async () => {
       const value = await input.inputValue();
