@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type DownloadName, downloadedData, downloads } from '../core/data/downloads.js';
+import { type DownloadName, downloadedData, downloads, whereItLies } from '../core/data/downloads.js';
 import { loadData } from '../engine/data/dataSet.js';
 import { locatePlace } from '../engine/data/detect.js';
 import { downloadData } from '../engine/download/downloadData.js';
@@ -16,12 +16,12 @@ export async function dataGet(
   output: Output,
 ): Promise<void> {
   const folder = path.resolve(to ?? path.join('data', name));
-  const { fetched } = await withProgress(output, (context) =>
+  const downloaded = await withProgress(output, (context) =>
     downloadData(downloads[name], { folder, from, ...context }),
   );
   const data = downloadedData(downloads[name], path.relative('.', folder).split(path.sep).join('/') || '.');
-  output.answer({ folder, fetched, data });
-  output.say(`${downloads[name].title} ${fetched ? 'lies' : 'lay already'} in ${folder}.`);
+  output.answer({ folder, ...downloaded, data });
+  output.say(whereItLies(downloads[name], downloaded, folder));
   output.say(`In a config beside this folder: "data": ${JSON.stringify(data)}`);
 }
 

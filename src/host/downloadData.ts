@@ -1,12 +1,19 @@
 import * as vscode from 'vscode';
-import { type DownloadName, downloadNames, downloads, startingConfig } from '../core/data/downloads.js';
+import {
+  type Downloaded,
+  type DownloadName,
+  downloadNames,
+  downloads,
+  startingConfig,
+  whereItLies,
+} from '../core/data/downloads.js';
 import { DcnetError } from '../core/errors.js';
 import type { WorkProgress } from '../protocol/engine.js';
 
 type Fetch = (
   request: { readonly name: DownloadName; readonly folder: string },
   options: { readonly signal: AbortSignal; readonly onProgress: (progress: WorkProgress) => void },
-) => Promise<{ readonly fetched: boolean }>;
+) => Promise<Downloaded>;
 
 /**
  * Fetch a data set that the user chooses into the workspace, with progress and cancel, and offer a config for it.
@@ -22,7 +29,7 @@ export async function downloadDataSet(fetch: Fetch): Promise<void> {
   if (root === undefined) return;
   const place = `data/${picked.name}`;
   const folder = vscode.Uri.joinPath(root, place);
-  const { fetched } = await vscode.window.withProgress(
+  const downloaded = await vscode.window.withProgress(
     { location: vscode.ProgressLocation.Notification, title: `DCNet: ${picked.label}`, cancellable: true },
     (progress, token) => {
       const abort = new AbortController();
@@ -42,7 +49,7 @@ export async function downloadDataSet(fetch: Fetch): Promise<void> {
   );
   const create = 'Create Config';
   const answer = await vscode.window.showInformationMessage(
-    `${picked.label} ${fetched ? 'lies' : 'lay already'} in ${place}.`,
+    whereItLies(downloads[picked.name], downloaded, place),
     create,
   );
   if (answer === create) await createConfig(root, picked.name, place);

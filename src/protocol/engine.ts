@@ -9,7 +9,7 @@ import {
   mostStepSize,
 } from '../core/attack/attack.js';
 import { behaviourComparisonSchema, weightComparisonSchema } from '../core/comparison/comparison.js';
-import { downloadNames } from '../core/data/downloads.js';
+import { checkedBy, downloadNames } from '../core/data/downloads.js';
 import { runStateSchema, summarySchema } from '../core/run/run.js';
 import { runtimeRecordSchema } from '../core/run/runtime.js';
 import { inspectionSchema, selectionSchema } from '../core/statistics/inspection.js';
@@ -184,12 +184,12 @@ export const engineContract = {
       workProgressSchema,
     ),
     /**
-     * Fetch a data set into a folder; what was cut goes on.
-     * @throws `usage`: the folder holds something else; `io`, `data`; `cancelled`
+     * Fetch a data set into a folder; what was cut goes on, what is there already is checked.
+     * @throws `usage`: the folder holds something else; `data`: what is there is not as it was published; `io`; `cancelled`
      */
     downloadData: method(
       z.object({ name: z.enum(downloadNames), folder: z.string() }),
-      z.object({ fetched: z.boolean() }),
+      z.object({ fetched: z.boolean(), checked: z.enum(checkedBy) }),
       workProgressSchema,
     ),
     /**

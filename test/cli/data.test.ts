@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, stat, truncate } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -37,11 +37,24 @@ it('dcnet data get asks for the published files, refuses others, and fetches not
     asked.length = 0;
     await mkdir(path.join(directory, 'mine'));
     await writeTinyCifar(path.join(directory, 'mine'), 'cifar10');
+    const small = await get('cifar10', '--to', 'mine');
+    expect(small.exitCode).toBe(2);
+    expect(small.stderr).toContain('data_batch_1.bin of CIFAR-10 is not as it was published');
+    expect(small.stderr).toContain('12,292 bytes, not 30,730,000'); // 4 records of 3,073, not 10,000
+    expect(small.stderr).toContain(`Delete ${path.join(directory, 'mine')}`);
+    expect((await stat(path.join(directory, 'mine', 'data_batch_1.bin'))).size).toBe(12_292);
+
+    const batches = [...[1, 2, 3, 4, 5].map((n) => `data_batch_${n}`), 'test_batch'];
+    for (const name of batches) await truncate(path.join(directory, 'mine', `${name}.bin`), 30_730_000);
     const there = await get('cifar10', '--to', 'mine');
     expect(there.exitCode).toBe(0);
-    expect(JSON.parse(there.stdout)).toMatchObject({ fetched: false, data: { cifar10: 'mine' } });
+    expect(JSON.parse(there.stdout)).toMatchObject({
+      fetched: false,
+      checked: 'size',
+      data: { cifar10: 'mine' },
+    });
+    expect(there.stderr).toContain('their content could not be checked');
     expect(asked).toEqual([]);
-    expect(await readdir(path.join(directory, 'mine'))).toContain('test_batch.bin');
   } finally {
     server.close();
   }

@@ -9,8 +9,19 @@ export interface DownloadFile {
   readonly mostBytes: number;
 }
 
-/** What is taken out of an archive, by its path inside, and at most how many bytes of it; nothing else is. */
-export type ArchiveMembers = Readonly<Record<string, number>>;
+/** Exactly so many bytes, or at most. */
+export type MemberSize = { readonly bytes: number } | { readonly mostBytes: number };
+/** What is taken out of an archive, by its path inside; nothing else is. */
+export type ArchiveMembers = Readonly<Record<string, MemberSize>>;
+
+/** What files are compared with: the hashes that were published or written down on unpacking, or published sizes alone. */
+export const checkedBy = ['hash', 'size'] as const;
+export type Checked = (typeof checkedBy)[number];
+export interface Downloaded {
+  /** Whether anything had to be; else it was there, and was checked. */
+  readonly fetched: boolean;
+  readonly checked: Checked;
+}
 
 export interface Download {
   readonly title: string;
@@ -33,7 +44,7 @@ const mnist = 'https://ossci-datasets.s3.amazonaws.com/mnist';
 const fashionMnist = 'https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion';
 
 const megabytes = (count: number): number => count * 2 ** 20;
-const mostNamesBytes = megabytes(1);
+const names: MemberSize = { mostBytes: megabytes(1) };
 const cifar10 = 'cifar-10-batches-bin';
 const cifar100 = 'cifar-100-binary';
 
@@ -65,9 +76,11 @@ export const downloads: Readonly<Record<DownloadName, Download>> = {
       },
     ],
     members: {
-      ...Object.fromEntries([1, 2, 3, 4, 5].map((n) => [`${cifar10}/data_batch_${n}.bin`, 30_730_000])),
-      [`${cifar10}/test_batch.bin`]: 30_730_000,
-      [`${cifar10}/batches.meta.txt`]: mostNamesBytes,
+      ...Object.fromEntries(
+        [1, 2, 3, 4, 5].map((n) => [`${cifar10}/data_batch_${n}.bin`, { bytes: 30_730_000 }]),
+      ),
+      [`${cifar10}/test_batch.bin`]: { bytes: 30_730_000 },
+      [`${cifar10}/batches.meta.txt`]: names,
     },
     kind: 'cifar10',
   },
@@ -87,10 +100,10 @@ export const downloads: Readonly<Record<DownloadName, Download>> = {
       },
     ],
     members: {
-      [`${cifar100}/train.bin`]: 153_700_000,
-      [`${cifar100}/test.bin`]: 30_740_000,
-      [`${cifar100}/fine_label_names.txt`]: mostNamesBytes,
-      [`${cifar100}/coarse_label_names.txt`]: mostNamesBytes,
+      [`${cifar100}/train.bin`]: { bytes: 153_700_000 },
+      [`${cifar100}/test.bin`]: { bytes: 30_740_000 },
+      [`${cifar100}/fine_label_names.txt`]: names,
+      [`${cifar100}/coarse_label_names.txt`]: names,
     },
     kind: 'cifar100',
   },
@@ -140,6 +153,14 @@ export function downloadedData({ kind }: Pick<Download, 'kind'>, folder: string)
     case 'cifar100':
       return { cifar100: folder, labels: 'fine' };
   }
+}
+
+/** What is told of a data set that lies in a place, and by what that is known. */
+export function whereItLies({ title }: Download, { fetched, checked }: Downloaded, place: string): string {
+  if (fetched) return `${title} lies in ${place}.`;
+  return checked === 'hash'
+    ? `${title} lay already in ${place}, as it was published.`
+    : `${title} lay already in ${place}. Its files have the sizes that were published; their content could not be checked, for what this download did not unpack has no hashes.`;
 }
 
 /** A config to begin with: a small network of decoupled convolutions. */

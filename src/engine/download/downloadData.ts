@@ -1,9 +1,10 @@
-import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Download } from '../../core/data/downloads.js';
+import type { Download, Downloaded } from '../../core/data/downloads.js';
 import { DcnetError } from '../../core/errors.js';
 import type { WorkProgress } from '../../protocol/engine.js';
 import { fetchFile } from './fetchFile.js';
+import { checkPresent, recordHashes } from './present.js';
 import { unpack } from './unpack.js';
 
 export interface DownloadOptions {
@@ -19,22 +20,19 @@ export interface DownloadOptions {
 /**
  * Fetch a data set, check it and unpack it. All happens in a folder beside the final one (`<folder>.download`), which
  * is moved into place when everything is there; what was fetched of a download that was cut stays there, and the next
- * one goes on with it.
- * @returns whether anything had to be fetched
- * @throws DcnetError `usage`: the folder holds something else; `io`, `data`, `cancelled` as `fetchFile` and `unpack`
+ * one goes on with it. What is there already is checked, and never overwritten.
+ * @throws DcnetError as `checkPresent`, `fetchFile` and `unpack`; `io`
  */
 export async function downloadData(
-  { title, files, members, classNames }: Download,
+  download: Download,
   { folder, from, signal, report, ...options }: DownloadOptions,
-): Promise<{ readonly fetched: boolean }> {
-  const expected =
-    members === undefined
-      ? files.map(({ name }) => name)
-      : Object.keys(members).map((name) => path.basename(name));
-  if (await isThere(folder, expected)) return { fetched: false };
+): Promise<Downloaded> {
+  const { title, files, members, classNames } = download;
   const work = `${folder}.download`;
   const ready = path.join(work, 'ready');
   try {
+    const checked = await checkPresent(download, folder, { signal, report });
+    if (checked !== undefined) return { fetched: false, checked };
     await rm(ready, { recursive: true, force: true });
     await mkdir(ready, { recursive: true });
     for (const [i, file] of files.entries()) {
@@ -58,6 +56,7 @@ export async function downloadData(
     }
     if (members === undefined)
       for (const { name } of files) await rename(path.join(work, name), path.join(ready, name));
+    else await recordHashes(ready);
     if (classNames !== undefined)
       await writeFile(path.join(ready, 'labels.txt'), `${classNames.join('\n')}\n`);
     await moveInto(ready, folder);
@@ -65,26 +64,7 @@ export async function downloadData(
     throw ioError(thrown, folder);
   }
   await rm(work, { recursive: true, force: true });
-  return { fetched: true };
-}
-
-/** @throws DcnetError `usage` where the folder holds something else */
-async function isThere(folder: string, expected: readonly string[]): Promise<boolean> {
-  let present: readonly string[];
-  try {
-    present = await readdir(folder);
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw ioError(thrown, folder);
-  }
-  if (expected.every((name) => present.includes(name))) return true;
-  if (present.length === 0) return false;
-  throw new DcnetError({
-    code: 'usage',
-    message: 'The folder is there already and holds something else.',
-    remedy: 'Name another folder.',
-    file: folder,
-  });
+  return { fetched: true, checked: 'hash' };
 }
 
 async function moveInto(ready: string, folder: string): Promise<void> {

@@ -102,7 +102,8 @@ async function fetchRest(
   }
 }
 
-async function hashOf(file: string, algorithm: string): Promise<string> {
+/** In hexadecimal digits. */
+export async function hashOf(file: string, algorithm: DownloadFile['hash']['algorithm']): Promise<string> {
   const hash = createHash(algorithm);
   for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
   return hash.digest('hex');

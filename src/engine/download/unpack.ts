@@ -4,7 +4,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
-import type { ArchiveMembers } from '../../core/data/downloads.js';
+import type { ArchiveMembers, MemberSize } from '../../core/data/downloads.js';
 import { DcnetError } from '../../core/errors.js';
 
 /** Of what is not taken, an archive may hold this much besides. */
@@ -27,7 +27,7 @@ export async function unpack(
       { cause },
     );
   const missing = new Set(Object.keys(members));
-  const most = Object.values(members).reduce((a, b) => a + b, mostOtherBytes);
+  const most = Object.values(members).reduce((sum, size) => sum + largest(size), mostOtherBytes);
   const tar = extract();
   let unpacked = 0;
   const limit = new Transform({
@@ -49,15 +49,16 @@ export async function unpack(
         throw fail(`The archive has a member ${name}, whose path leads elsewhere.`);
       if (type !== 'file' && type !== 'directory')
         throw fail(`The archive has a member ${name} that is a ${type}.`);
-      const mostBytes = members[plain];
-      if (type === 'directory' || mostBytes === undefined) {
+      const expected = members[plain];
+      if (type === 'directory' || expected === undefined) {
         entry.resume();
         continue;
       }
-      if ((size ?? 0) > mostBytes)
-        throw fail(
-          `${name} has ${(size ?? 0).toLocaleString('en')} bytes, more than ${mostBytes.toLocaleString('en')}.`,
-        );
+      const found = (size ?? 0).toLocaleString('en');
+      if ((size ?? 0) > largest(expected))
+        throw fail(`${name} has ${found} bytes, more than ${largest(expected).toLocaleString('en')}.`);
+      if ('bytes' in expected && size !== expected.bytes)
+        throw fail(`${name} has ${found} bytes, not ${expected.bytes.toLocaleString('en')}.`);
       if (!missing.delete(plain)) throw fail(`The archive has the member ${name} twice.`);
       await pipeline(entry, createWriteStream(path.join(to, path.basename(plain)), { flags: 'wx' }), {
         signal,
@@ -76,4 +77,8 @@ export async function unpack(
     throw fail(`The archive cannot be unpacked (${(thrown as Error).message}).`, thrown);
   }
   if (missing.size > 0) throw fail(`The archive has no ${[...missing].join(', ')}.`);
+}
+
+function largest(size: MemberSize): number {
+  return 'bytes' in size ? size.bytes : size.mostBytes;
 }

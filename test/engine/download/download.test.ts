@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { type Header, pack } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Download } from '../../../src/core/data/downloads.js';
+import { type Download, whereItLies } from '../../../src/core/data/downloads.js';
 import { DcnetError } from '../../../src/core/errors.js';
 import { downloadData } from '../../../src/engine/download/downloadData.js';
 import { temporaryFolder } from '../data/tinyData.js';
@@ -102,7 +102,7 @@ describe('a download', () => {
     expect(await readFile(path.join(folder, 'labels.txt'), 'utf8')).toBe('x\ny\n');
     expect(await readdir(path.dirname(folder))).toEqual(['set']);
     expect(progress.at(-1)).toBe(1);
-    expect(await get(plain())).toEqual({ fetched: false });
+    expect(await get(plain())).toEqual({ fetched: false, checked: 'hash' });
     expect(requests).toHaveLength(1);
   });
 
@@ -226,7 +226,7 @@ describe('an archive', () => {
       detail: '',
       kind: 'cifar10',
       files: [{ ...file!, name: 'a.tar.gz' }],
-      members: { 'in/a.bin': 100, 'in/names.txt': 50 },
+      members: { 'in/a.bin': { bytes: 100 }, 'in/names.txt': { mostBytes: 50 } },
     };
   };
   const good: readonly Member[] = [
@@ -238,8 +238,11 @@ describe('an archive', () => {
 
   it('gives what is expected of it and nothing else', async () => {
     await get(packed(await archive(good)));
-    expect((await readdir(folder)).sort()).toEqual(['a.bin', 'names.txt']);
+    expect((await readdir(folder)).sort()).toEqual(['SHA256SUMS', 'a.bin', 'names.txt']);
     expect(await readFile(path.join(folder, 'a.bin'), 'utf8')).toBe('a'.repeat(100));
+    expect(await get(packed(await archive(good)))).toEqual({ fetched: false, checked: 'hash' });
+    await writeFile(path.join(folder, 'names.txt'), 'x\nz\n');
+    await expect(get(packed(await archive(good)))).rejects.toMatchObject({ details: { code: 'data' } });
     expect(await readdir(path.dirname(folder))).toEqual(['set']);
   });
 
@@ -250,6 +253,8 @@ describe('an archive', () => {
     ['a hard link', [{ name: 'in/link', type: 'link', linkname: 'in/a.bin' }], /is a link/],
     ['a device', [{ name: 'in/null', type: 'character-device' }], /character-device/],
     ['a member too long', [{ name: 'in/a.bin' }, Buffer.alloc(101)], /101 bytes, more than 100/],
+    ['a member too short', [{ name: 'in/a.bin' }, Buffer.alloc(99)], /99 bytes, not 100/],
+    ['names too long', [{ name: 'in/names.txt' }, Buffer.alloc(51)], /51 bytes, more than 50/],
     ['a bomb', [{ name: 'in/zeros' }, Buffer.alloc(2 ** 23)], /unpacks to more than/],
   ])('with %s is refused', async (_, member, message) => {
     const bytes = await archive([member, ...good]);
@@ -266,5 +271,84 @@ describe('an archive', () => {
     });
     const bytes = await archive(good);
     expect(await failure(get(packed(bytes.subarray(0, bytes.length - 30))))).toMatchObject({ code: 'data' });
+  });
+});
+
+describe('a folder that is there already', () => {
+  const packed: Download = {
+    title: 'Tiny',
+    detail: '',
+    kind: 'cifar10',
+    files: [],
+    members: { 'in/a.bin': { bytes: 100 }, 'in/names.txt': { mostBytes: 50 } },
+  };
+  // sha256sum's own answers for a hundred a, and for x and y on lines of their own.
+  const sums = [
+    '2816597888e4a0d3a36b82b83316ab32680eb8f00f8cd3b904d681246d285a0e  a.bin',
+    '09834d488008f5f1ef589a2d7cedc52425bee9dd23b2212e4c1d673c5cbb54e4  names.txt',
+    '',
+  ].join('\n');
+
+  const lay = async (files: Readonly<Record<string, string | Buffer>>): Promise<void> => {
+    await mkdir(folder);
+    for (const [name, content] of Object.entries(files)) await writeFile(path.join(folder, name), content);
+  };
+  const refusal = async (what: Download): Promise<DcnetError['details']> => {
+    const before = await readdir(folder);
+    const thrown = await get(what).catch((error: unknown) => error);
+    expect(thrown).toBeInstanceOf(DcnetError);
+    expect(await readdir(folder)).toEqual(before); // nothing is mended in silence
+    expect(requests).toHaveLength(0);
+    return (thrown as DcnetError).details;
+  };
+  const unpacked = { 'a.bin': 'a'.repeat(100), 'names.txt': 'x\ny\n' };
+
+  it('is known by the hashes that were published', async () => {
+    await lay({ 'a.gz': content });
+    expect(await get(plain())).toEqual({ fetched: false, checked: 'hash' });
+    expect(requests).toHaveLength(0);
+  });
+
+  it.each([
+    ['truncated', content.subarray(0, 299_999)],
+    ['altered', Buffer.from(content).fill(1, 5, 6)],
+  ])('is refused where a file of it is %s', async (_, bytes) => {
+    await lay({ 'a.gz': bytes });
+    expect(await refusal(plain())).toMatchObject({
+      code: 'data',
+      message: `a.gz of Tiny is not as it was published: its MD5 is ${md5(bytes)}, not ${md5(content)}.`,
+      file: path.join(folder, 'a.gz'),
+      remedy: expect.stringContaining(`Delete ${folder}`),
+    });
+  });
+
+  it('is known by the hashes that were written down when it was unpacked', async () => {
+    await lay({ ...unpacked, SHA256SUMS: sums });
+    expect(await get(packed)).toEqual({ fetched: false, checked: 'hash' });
+    await writeFile(path.join(folder, 'a.bin'), `b${'a'.repeat(99)}`);
+    expect(await refusal(packed)).toMatchObject({
+      code: 'data',
+      message: /^a\.bin of Tiny .* its SHA256 is .*, not 2816597888/,
+    });
+  });
+
+  it('is known by published sizes alone where others unpacked it, and this is said', async () => {
+    await lay(unpacked);
+    const found = await get(packed);
+    expect(found).toEqual({ fetched: false, checked: 'size' });
+    expect(whereItLies(packed, found, 'here')).toContain('content could not be checked');
+    await writeFile(path.join(folder, 'a.bin'), 'a'.repeat(99));
+    expect(await refusal(packed)).toMatchObject({ code: 'data', message: /it has 99 bytes, not 100\.$/ });
+  });
+
+  it('is refused where a part of it is missing, and called something else where all is', async () => {
+    await lay({ 'names.txt': 'x\ny\n' });
+    expect(await refusal(packed)).toMatchObject({
+      code: 'data',
+      message: 'a.bin of Tiny is not as it was published: it is missing.',
+    });
+    await rm(path.join(folder, 'names.txt'));
+    await writeFile(path.join(folder, 'mine.txt'), 'mine');
+    expect(await refusal(packed)).toMatchObject({ code: 'usage', file: folder });
   });
 });
