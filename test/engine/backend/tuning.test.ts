@@ -86,10 +86,10 @@ describe('the tuner of WebGPU kernels', () => {
 
   test('when its time is up the first or what is known is taken, and the rest is timed later', () => {
     const limited = tuner();
-    choose(limited, 'back');
+    choose(limited, { kernel: 'back' });
     limited.limit(-1);
     expect(choose(limited)).toEqual({ chosen: 'slow', timed: [] });
-    expect(choose(limited, 'back')).toEqual({ chosen: 'fast', timed: [] });
+    expect(choose(limited, { kernel: 'back' })).toEqual({ chosen: 'fast', timed: [] });
     limited.limit(Number.POSITIVE_INFINITY);
     expect(choose(limited)).toEqual({ chosen: 'fast', timed: [...candidates] });
   });
