@@ -1,16 +1,20 @@
 import type { AngularName, MagnitudeName, WeightingName } from '../../../src/core/config/operatorSchema.js';
 
-/**
- * The decoupled convolution in float64, loop by loop from the paper's formulas, with the authors' ε = 1e-4 inside
- * both norms. It shares nothing with the product: not even the padding's arithmetic.
- */
-export interface Problem {
+/** Which patches a convolution takes. */
+export interface Windows {
   /** [N, H, W, Cin]. */
   readonly xShape: readonly [number, number, number, number];
   /** [K, K, Cin, F]. */
   readonly wShape: readonly [number, number, number, number];
   readonly stride: number;
   readonly padding: 'same' | 'valid';
+}
+
+/**
+ * The decoupled convolution in float64, loop by loop from the paper's formulas, with the authors' ε = 1e-4 inside
+ * both norms. It shares nothing with the product: not even the padding's arithmetic.
+ */
+export interface Problem extends Windows {
   readonly magnitude: MagnitudeName;
   readonly angular: AngularName;
   readonly alpha: number;
@@ -93,13 +97,37 @@ export function frame(length: number, kernel: number, stride: number, padding: '
   return { out, before: Math.floor(needed / 2) };
 }
 
-export function outputShape({ xShape, wShape, stride, padding }: Problem): [number, number, number, number] {
+export function outputShape({ xShape, wShape, stride, padding }: Windows): [number, number, number, number] {
   return [
     xShape[0],
     frame(xShape[1], wShape[0], stride, padding).out,
     frame(xShape[2], wShape[1], stride, padding).out,
     wShape[3],
   ];
+}
+
+/** ‖x‖ of each patch, [N, H′, W′], flat. */
+export function patchNorms(windows: Windows, x: Float64Array): Float64Array {
+  const [batch, height, width, channels] = windows.xShape;
+  const [kernelHeight, kernelWidth] = windows.wShape;
+  const [, outHeight, outWidth] = outputShape(windows);
+  const { stride, padding } = windows;
+  const top = frame(height, kernelHeight, stride, padding).before;
+  const left = frame(width, kernelWidth, stride, padding).before;
+  const norms = new Float64Array(batch * outHeight * outWidth).fill(epsilon);
+  // Each value of the input is in the patches whose windows hold it.
+  for (const [at, value] of x.entries()) {
+    const image = Math.floor(at / (height * width * channels));
+    const row = (Math.floor(at / (width * channels)) % height) + top;
+    const column = (Math.floor(at / channels) % width) + left;
+    for (let i = 0; i < outHeight; i++)
+      for (let j = 0; j < outWidth; j++) {
+        const [down, along] = [row - i * stride, column - j * stride];
+        if (down < 0 || down >= kernelHeight || along < 0 || along >= kernelWidth) continue;
+        norms[(image * outHeight + i) * outWidth + j]! += value * value;
+      }
+  }
+  return norms.map(Math.sqrt);
 }
 
 /** y [N, H′, W′, F], flat. */
