@@ -45,19 +45,17 @@ export async function prepareWebgpu(
       remedy: 'Use --precision fp32 (setting dcnet.precision), or a newer driver.',
     });
   }
-  if (tf.findBackendFactory('webgpu') === null)
-    tf.registerBackend('webgpu', () => makeBackend(adapter, version));
+  if (tf.findBackendFactory('webgpu') === null) {
+    // Before it is registered: what tfjs awaits itself fails without a reason.
+    const backend = await makeBackend(adapter, version);
+    tf.registerBackend('webgpu', () => backend);
+  }
   const device = describe(adapter.info);
   return { version, device: precision === 'fp16' ? `${device}, fp16` : device };
 }
 
 async function makeBackend(adapter: GPUAdapter, version: string): Promise<DawnBackend> {
-  const device = await withEvents(() =>
-    adapter.requestDevice({
-      requiredFeatures: wantedFeatures.filter((name) => adapter.features.has(name)),
-      requiredLimits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
-    }),
-  );
+  const device = await deviceOf(adapter);
   // However the process ends, and before it takes down what Dawn's and the driver's threads may still work with.
   process.once('exit', () => device.destroy());
   const tuner = new Tuner({
@@ -67,6 +65,27 @@ async function makeBackend(adapter: GPUAdapter, version: string): Promise<DawnBa
     warn: console.warn,
   });
   return new DawnBackend(device, adapter.info, tuner);
+}
+
+/** @throws DcnetError `backend` where the driver refuses: another program may have all of the GPU's memory */
+async function deviceOf(adapter: GPUAdapter): Promise<GPUDevice> {
+  try {
+    return await withEvents(() =>
+      adapter.requestDevice({
+        requiredFeatures: wantedFeatures.filter((name) => adapter.features.has(name)),
+        requiredLimits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
+      }),
+    );
+  } catch (thrown) {
+    throw new DcnetError(
+      {
+        code: 'backend',
+        message: `${describe(adapter.info)} cannot be used: ${(thrown as Error).message.split('\n', 1)[0]}`,
+        remedy: 'End other programs that use the GPU, or use --backend wasm, which runs everywhere.',
+      },
+      { cause: thrown },
+    );
+  }
 }
 
 let completed = false;
