@@ -146,6 +146,9 @@ export async function doctor(output: Output): Promise<void> {
     const speed =
       imagesPerSecond === undefined ? '' : `, ${Math.round(imagesPerSecond)} images/s in the trial`;
     const chosen = name === report.chosen ? ` (--backend ${report.choice})` : '';
-    output.say(available ? `✓ ${name} ${version ?? ''}: ${device}${speed}${chosen}` : `✗ ${name}: ${reason}`);
+    const leftOut = reason === undefined ? '' : ` (${reason})`;
+    output.say(
+      available ? `✓ ${name} ${version ?? ''}: ${device}${speed}${chosen}${leftOut}` : `✗ ${name}: ${reason}`,
+    );
   }
 }

@@ -23,6 +23,7 @@ import {
 import type { RobustnessReport } from '../protocol/robustness.js';
 import { type RobustnessRequest, robustnessOf } from './attack/robustnessOf.js';
 import { probeRuntimes, type Runtime } from './backend/backend.js';
+import { whileMarked } from './backend/crashMarks.js';
 import { proveGpu } from './backend/tensorflow.js';
 import { throwIfCancelled } from './cancelled.js';
 import { checkpointError } from './checkpoint/checkpoint.js';
@@ -411,25 +412,31 @@ function requireShape({ shape }: ImageFile, { inputShape }: Network, file: strin
 export async function doctor(running?: Runtime): Promise<DoctorReport> {
   for (const folder of [tensorflowRuntimeFolder(), webgpuRuntimeFolder()]) await sweepPartialFolders(folder);
   const runtimes = await probeRuntimes();
-  const { chosen, choice, imagesPerSecond } = await describeChoice(runtimes);
+  const { chosen, choice, imagesPerSecond, failures } = await describeChoice(runtimes);
+  const told: RuntimeReport[] = [];
+  for (const runtime of runtimes) {
+    const failure = failures[runtime.name];
+    told.push(
+      failure === undefined
+        ? { ...(await proved(runtime)), imagesPerSecond: imagesPerSecond[runtime.name] }
+        : { ...runtime, reason: `auto leaves it out for a day: ${failure}` },
+    );
+  }
   return {
     ...describeMachine(),
     memoryGiB: os.totalmem() / 2 ** 30,
-    runtimes: runtimes.map((runtime) => ({
-      ...proved(runtime),
-      imagesPerSecond: imagesPerSecond[runtime.name],
-    })),
+    runtimes: told,
     chosen,
     choice,
     running: running && recordOf(running),
   };
 }
 
-/** A GPU that TensorFlow lists is tried before it is told of. */
-function proved(report: RuntimeReport): RuntimeReport {
+/** A GPU that TensorFlow lists is tried before it is told of, while a file tells of it: that may take this process down. */
+async function proved(report: RuntimeReport): Promise<RuntimeReport> {
   if (report.name !== 'tensorflow' || !report.available) return report;
   try {
-    const proof = proveGpu();
+    const proof = await whileMarked('start', report.name, proveGpu);
     return proof === undefined ? report : { ...report, device: `${report.device}: ${proof}` };
   } catch (thrown) {
     return { name: report.name, available: false, reason: asDcnetError(thrown).describe() };

@@ -47,7 +47,7 @@ export const runtimeReportSchema = z.object({
   simulated: z.boolean().optional(),
   /** Training images a second of the trial network that `auto` chooses by; absent where it had no choice to make. */
   imagesPerSecond: z.number().optional(),
-  /** Why it is not available, and what to do. */
+  /** Why it is not available, and what to do; of one that is, why `auto` leaves it out. */
   reason: z.string().optional(),
 });
 export type RuntimeReport = z.infer<typeof runtimeReportSchema>;

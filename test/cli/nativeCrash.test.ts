@@ -11,6 +11,8 @@ import { mediaDirectory, TinyProject } from '../engine/training/support.js';
 import { dcnet, type Ended, start } from './command.js';
 
 const packageName = '@tensorflow/tfjs-node-gpu';
+/** What was measured, and what failed. */
+const speedsFile = (): string => path.join(userDataFolder(), 'runtime-speeds.json');
 /** Marks of processes that are loading a library, or were when they ended. */
 const marks = async (name: string): Promise<string[]> =>
   (await readdir(userDataFolder()))
@@ -126,4 +128,62 @@ describe.skipIf(process.platform !== 'linux' || hasOwnTensorflow())('a native li
     expect(child.signalCode).toBe('SIGINT');
     expect(await marks('tensorflow')).toEqual([]);
   });
+});
+
+describe.skipIf(process.platform !== 'linux' || hasOwnTensorflow())('a runtime that loads', () => {
+  /** It registers a backend of which this is done when it is set: after its loading, in its trial or start. */
+  const settingIt = (deed: string): Promise<void> =>
+    library(`
+      global._tfengine.registerBackend('tensorflow', () => ({ dispose() {}, numDataIds: () => 0 }));
+      global._tfGlobals.get('kernelRegistry').set('tensorflow_Setting', {
+        kernelName: 'Setting', backendName: 'tensorflow', kernelFunc() {}, setupFunc() { ${deed} },
+      });
+    `);
+  /** As after a trial that it was the fastest in. */
+  async function measureAsFastest(): Promise<void> {
+    const speeds = JSON.parse(await readFile(speedsFile(), 'utf8'));
+    await writeFile(
+      speedsFile(),
+      JSON.stringify({ ...speeds, imagesPerSecond: { tensorflow: 9, wasm: 1 }, failures: {} }),
+    );
+  }
+  const ended = 'a process ended in it (it crashed, or was killed)';
+
+  test('and aborts or throws when it is set costs that start alone: the next fastest takes its place', async () => {
+    const project = await TinyProject.create('cpu');
+    const config = await project.writeConfig();
+    const train = (): Promise<Ended> =>
+      dcnet('train', config, '--backend', 'auto', '--media', mediaDirectory, '--json', '--no-inspection');
+    const trainOnWasm = async (why: string): Promise<void> => {
+      const { exitCode, stdout, stderr } = await train();
+      expect(exitCode, stderr).toBe(0);
+      const { run } = JSON.parse(stdout) as { run: string };
+      const { runtime } = environmentSchema.parse(
+        JSON.parse(await readFile(path.join(run, 'environment.json'), 'utf8')),
+      );
+      expect(runtime?.name).toBe('wasm');
+      expect(runtime?.others).toContainEqual({ name: 'tensorflow', why });
+    };
+    await settingIt('process.abort();');
+    expect((await train()).exitCode, 'it aborts in its trial').toBeNull();
+    await trainOnWasm(`its trial failed: ${ended}`);
+
+    await measureAsFastest();
+    expect((await train()).exitCode, 'it aborts in its start').toBeNull();
+    expect(await reportOf('tensorflow')).toMatchObject({
+      available: true,
+      reason: `auto leaves it out for a day: its start failed: ${ended}`,
+    });
+    await trainOnWasm(`its start failed: ${ended}`);
+
+    await measureAsFastest();
+    await settingIt('throw new Error("CUDA_ERROR_OUT_OF_MEMORY");');
+    await trainOnWasm('its start failed: The tensorflow backend did not start: CUDA_ERROR_OUT_OF_MEMORY');
+    const byName = await dcnet('train', config, '--backend', 'tensorflow', '--media', mediaDirectory);
+    expect(byName.exitCode).toBe(2);
+    expect(byName.stderr).toContain('The tensorflow backend did not start: CUDA_ERROR_OUT_OF_MEMORY');
+    expect((await dcnet('doctor')).stdout).toMatch(
+      /✓ tensorflow .*\(auto leaves it out for a day: its start/,
+    );
+  }, 180_000);
 });

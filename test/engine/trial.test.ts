@@ -29,4 +29,4 @@ test('a trial ends at the loss that others end at, too, computed by as many thre
   expect(loss).toBeCloseTo(1.143, 3);
   expect(started).toEqual(testBackend === 'wasm' ? [2] : []);
   expect(tf.memory().numTensors).toBe(before);
-});
+}, 120_000);

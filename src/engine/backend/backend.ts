@@ -76,6 +76,27 @@ export async function startBackend(choice: Runtime['name'], precision: Precision
 }
 
 /**
+ * That the backend in use computes: a small product, where a device that was refused its memory or is lost fails.
+ * @throws DcnetError `backend`, or what the runtime throws
+ */
+export async function proveBackend(): Promise<void> {
+  const product = tf.tidy(() => tf.matMul(tf.fill([side, side], 2), tf.fill([side, side], 3))); // [side, side]
+  try {
+    const wrong = (await product.data()).find((value) => value !== 6 * side);
+    if (wrong === undefined) return;
+    throw new DcnetError({
+      code: 'backend',
+      message: `The ${tf.getBackend()} backend computes wrongly: a product is ${wrong}, not ${6 * side}.`,
+      remedy: 'Use --backend wasm, which runs everywhere.',
+    });
+  } finally {
+    product.dispose();
+  }
+}
+
+const side = 16;
+
+/**
  * What runs in this process and what does not, each with its version or the reason. Changes no backend. A native library that
  * took down the process that loaded it last is not loaded.
  */

@@ -16,7 +16,7 @@ export const failureMs = 24 * 3600 * 1000;
 /** Runtimes with a native library, which may abort where nothing can catch it. */
 type NativeRuntime = 'tensorflow' | 'webgpu';
 
-const stages = ['load', 'trial'] as const;
+const stages = ['load', 'trial', 'start'] as const;
 /** What a process does with a runtime that may take it down. */
 type Stage = (typeof stages)[number];
 
@@ -53,8 +53,8 @@ export async function readFatal(stage: Stage, name: BackendName): Promise<number
   return times.length === 0 ? undefined : Math.max(...times);
 }
 
-/** A runtime was installed anew: what the former one did no longer counts. */
-export async function forgetFatal(name: NativeRuntime): Promise<void> {
+/** What earlier processes did with a runtime no longer counts: it was installed anew, or is noted elsewhere. */
+export async function forgetFatal(name: BackendName): Promise<void> {
   for (const stage of stages) await forgetDead(stage, name);
 }
 
