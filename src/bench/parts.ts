@@ -140,9 +140,12 @@ function isInPytorch({ operator }: NamedOperator): boolean {
   );
 }
 
-/** Training by two workers beside one thread alone, and one thread's training beside its inference: on wasm. */
+/**
+ * Training by two workers beside one thread alone and, where it is there, PyTorch; and one thread's training beside its
+ * inference: on wasm.
+ */
 export async function* workers(options: BenchOptions): AsyncGenerator<Figure> {
-  const { runtimes, rounds, images, plans, operators, onMissing } = options;
+  const { runtimes, rounds, images, plans, operators, pytorch, onMissing } = options;
   if (!runtimes.some(({ name }) => name === 'wasm')) return; // the others share no batches
   for (const plan of plans)
     for (const operator of operators) {
@@ -151,15 +154,25 @@ export async function* workers(options: BenchOptions): AsyncGenerator<Figure> {
       const two = new Bench('wasm', plan, operator, data, { workers: 2 });
       const what = ['training', plan.name, operator.name];
       try {
-        const { alone, shared, infer } = await interleave(
+        const speeds = await interleave<string>(
           {
-            alone: () => one.train(stepsARound),
-            shared: () => two.train(stepsARound),
-            infer: () => one.infer(),
+            'one worker': () => one.train(stepsARound),
+            'two workers': () => two.train(stepsARound),
+            inference: () => one.infer(),
+            ...(pytorch !== undefined &&
+              isInPytorch(operator) && {
+                [pytorchName]: () => pytorch.measure(plan, operator, 'training', stepsARound),
+              }),
           },
           rounds,
-          (name, thrown) => onMissing([...what, `wasm, ${name}`].join(' · '), thrown),
+          (name, thrown) => onMissing([...what, name].join(' · '), thrown),
         );
+        const {
+          'one worker': alone,
+          'two workers': shared,
+          inference: infer,
+          [pytorchName]: theirs,
+        } = speeds;
         const figure = (part: string, value: Spread, unit: string): Figure => ({
           what: [...what, part],
           on: 'wasm',
@@ -168,6 +181,7 @@ export async function* workers(options: BenchOptions): AsyncGenerator<Figure> {
         });
         if (shared) yield figure('two workers', spreadOf(shared), 'images/s');
         if (shared && alone) yield figure('two workers: speed of one', ratioOf(shared, alone), '×');
+        if (shared && theirs) yield figure('two workers: speed of PyTorch', ratioOf(shared, theirs), '×');
         if (alone && infer) yield figure('one worker: speed of inference', ratioOf(alone, infer), '×');
       } finally {
         await Promise.all([one.dispose(), two.dispose()]);
