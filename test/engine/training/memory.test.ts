@@ -13,6 +13,7 @@ import { accumulate } from '../../../src/engine/training/accumulate.js';
 import { isOutOfMemory } from '../../../src/engine/training/outOfMemory.js';
 import * as step from '../../../src/engine/training/step.js';
 import { testBackend } from '../backends.js';
+import { takeMemory } from '../wasmMemory.js';
 import { TinyProject } from './support.js';
 
 /** More images at a time than this do not fit, while it is set. */
@@ -198,19 +199,7 @@ describe('a step that does not fit into memory', () => {
 
   it('on WebAssembly leaves a module that trains on, halved', async ({ skip }) => {
     if (testBackend !== 'wasm') skip('this is about the wasm backend');
-    const { wasm } = tf.backend() as BackendWasm;
-    const { _malloc, _free } = wasm as unknown as { _malloc(n: number): number; _free(at: number): void };
-    // All but a little of the memory is taken; none of it is touched, so that the machine does not need it.
-    const taken: number[] = [];
-    const spared = _malloc(10 * 2 ** 20);
-    for (let bytes = 2 ** 30; bytes >= 2 ** 16; bytes /= 2)
-      for (;;)
-        try {
-          taken.push(_malloc(bytes));
-        } catch {
-          break;
-        }
-    _free(spared);
+    const giveBack = takeMemory(10 * 2 ** 20);
     try {
       // A kernel that has one of its two results when there is no room for the other.
       tf.registerKernel({
@@ -241,7 +230,7 @@ describe('a step that does not fit into memory', () => {
       expect(last).toMatchObject({ status: 'completed', steps: 1 });
       expect(last.batch?.parts).toBeGreaterThan(1);
     } finally {
-      for (const address of taken) _free(address);
+      giveBack();
     }
   });
 });

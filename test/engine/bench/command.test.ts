@@ -1,0 +1,140 @@
+import { spawnSync } from 'node:child_process';
+import { chmod, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { benchCommand } from '../../../src/bench/command.js';
+import type { NetworkPlan } from '../../../src/bench/networks.js';
+import type { Figure } from '../../../src/bench/parts.js';
+import { startBackend } from '../../../src/engine/backend/backend.js';
+import { temporaryFolder } from '../data/tinyData.js';
+import { takeMemory } from '../wasmMemory.js';
+
+interface Answer {
+  readonly runtimes: readonly object[];
+  readonly pytorch: object;
+  readonly figures: readonly Figure[];
+  readonly missing: readonly string[];
+}
+
+const nameOf = ({ what, on }: Figure): string => [...what, on].join(' · ');
+
+/** A program in Python's place that measures 100 images a second of anything, but for what it does not fit. */
+async function standInPython(): Promise<string> {
+  const file = path.join(await temporaryFolder(), 'python');
+  await writeFile(
+    file,
+    `#!${process.execPath}
+    console.log('{"version": "2.0", "threads": 2, "device": "CPU"}');
+    require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+      const fits = !JSON.parse(line).key.includes('tanh');
+      console.log(fits ? '{"imagesPerSecond": 100}' : '{"failed": "MemoryError"}');
+    });`,
+  );
+  await chmod(file, 0o755);
+  return file;
+}
+
+describe.skipIf(process.platform === 'win32')('npm run bench', () => {
+  it('measures the sample network beside PyTorch, each part of it, and prints one JSON object', async () => {
+    const python = await standInPython();
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [
+        'dist/bench.js',
+        ...['--only', 'throughput', 'workers', 'inspection', 'start', 'memory', '--networks', 'sample'],
+        ...['--backends', 'wasm', '--rounds', '1', '--images', '5', '--python', python, '--json'],
+      ],
+      { encoding: 'utf8' },
+    );
+    expect(status, stderr).toBe(0);
+    const { runtimes, pytorch, figures, missing } = JSON.parse(stdout) as Answer;
+    expect(runtimes).toEqual([
+      expect.objectContaining({ name: 'wasm', device: expect.stringMatching(/^CPU/) }),
+    ]);
+    expect(pytorch).toEqual({ version: '2.0', device: 'CPU', threads: 2 });
+    expect(missing).toEqual([
+      'training · sample · PyTorch, tanh · cosine: left out, MemoryError',
+      'inference · sample · PyTorch, tanh · cosine: left out, MemoryError',
+      'training · sample · tanh · cosine · PyTorch: left out, MemoryError',
+    ]);
+    const found = new Map(figures.map((figure) => [nameOf(figure), figure]));
+    for (const operator of ['plain', 'linear · cosine', 'tanh · cosine'])
+      expect([...found.keys()]).toEqual(
+        expect.arrayContaining([
+          `training · sample · ${operator} · wasm`,
+          `inference · sample · ${operator} · wasm`,
+          `training · sample · ${operator} · two workers: speed of one · wasm`,
+          `training · sample · ${operator} · one worker: speed of inference · wasm`,
+          `inspection · sample · ${operator} · speed of inference · wasm`,
+          `peak memory of training · sample · ${operator} · wasm`,
+        ]),
+      );
+    expect([...found.keys()]).toEqual(
+      expect.arrayContaining([
+        'training · sample · tanh · cosine · time of plain · wasm',
+        'start · engine listens · wasm',
+        'start · first training step reported (a report comes every 0.25 s) · wasm',
+      ]),
+    );
+    const speed = found.get('training · sample · plain · wasm')!.value.median;
+    const beside = found.get('training · sample · plain · speed of PyTorch · wasm')!;
+    expect(beside.value.median).toBeCloseTo(speed / 100, 10);
+    const shared = found.get('training · sample · plain · two workers · wasm')!.value.median;
+    const sharedBeside = found.get('training · sample · plain · two workers: speed of PyTorch · wasm')!;
+    expect(sharedBeside.value.median).toBeCloseTo(shared / 100, 10);
+    for (const { value } of figures) expect(value.lowest).toBeGreaterThan(0);
+    expect(stderr).toContain('training · sample · plain · two workers · wasm');
+  }, 180_000);
+
+  const networkOf = (name: string, filters: number, batch: number): NetworkPlan => ({
+    name,
+    shape: [12, 12, 1],
+    batch,
+    layers: [{ type: 'conv', filters }, { type: 'global-average-pool' }, { type: 'dense', units: 10 }],
+  });
+
+  it('prints the rest where a network does not fit, and tells of it', async () => {
+    await startBackend('wasm');
+    const giveBack = takeMemory(4 * 2 ** 20);
+    const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    const told = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    try {
+      // 4.7 MB for the output of the wide one's convolution alone.
+      await benchCommand({ wide: networkOf('wide', 256, 32), tiny: networkOf('tiny', 4, 4) }).parseAsync(
+        [
+          ...['--only', 'throughput', 'workers', 'inspection', '--networks', 'wide', 'tiny'],
+          ...['--backends', 'wasm', '--rounds', '1', '--images', '4', '--python', 'no-such-python', '--json'],
+        ],
+        { from: 'user' },
+      );
+    } finally {
+      giveBack();
+      vi.restoreAllMocks();
+    }
+    const { pytorch, figures, missing } = JSON.parse(String(written.mock.lastCall?.[0])) as Answer;
+    expect(pytorch).toEqual({ skipped: expect.stringContaining('no-such-python cannot be run') });
+    const names = figures.map(nameOf);
+    const operators = ['plain', 'linear · cosine', 'tanh · cosine'];
+    for (const operator of operators) {
+      expect(names).toEqual(
+        expect.arrayContaining([
+          `training · tiny · ${operator} · wasm`,
+          `inference · wide · ${operator} · wasm`, // of few images
+          `training · wide · ${operator} · two workers · wasm`, // each with a memory of its own
+          `inspection · wide · ${operator} · wasm`,
+        ]),
+      );
+      expect(names).not.toContain(`training · wide · ${operator} · wasm`);
+      expect(names).not.toContain(`training · wide · ${operator} · two workers: speed of one · wasm`);
+    }
+    const why = /: left out, it does not fit into memory \(The wasm backend is out of memory/;
+    expect(missing.map((text) => text.replace(why, ''))).toHaveLength(6);
+    for (const text of missing) expect(text).toMatch(why);
+    expect(missing.map((text) => text.split(':', 1)[0])).toEqual([
+      ...operators.map((operator) => `training · wide · wasm, ${operator}`),
+      ...operators.map((operator) => `training · wide · ${operator} · one worker`),
+    ]);
+    expect(process.exitCode).toBeUndefined();
+    expect(String(told.mock.calls.flat())).toContain(missing[0]);
+  });
+});
