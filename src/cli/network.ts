@@ -52,7 +52,7 @@ export async function summary(config: string, flags: SummaryFlags, output: Outpu
     ]),
   );
   output.say(
-    `${count(total.parameters)} parameters are trained; ${count(total.multiplyAdds)} multiply-adds an image, forward, of ${known.shape.join('×')}.`,
+    `${count(total.parameters)} parameters are trained; ${count(total.multiplyAdds)} multiply-adds an image, forward, of ${network.inputShape.join('×')}.`,
   );
 }
 

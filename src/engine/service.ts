@@ -5,7 +5,7 @@ import type { BehaviourComparison, WeightComparison } from '../core/comparison/c
 import type { Network } from '../core/config/network.js';
 import { requireConfig } from '../core/config/parse.js';
 import { downloads } from '../core/data/downloads.js';
-import { asDcnetError, DcnetError } from '../core/errors.js';
+import { asDcnetError } from '../core/errors.js';
 import type { PlaneFeatures } from '../core/reproduce/features.js';
 import type { RunState, Summary } from '../core/run/run.js';
 import type { RuntimeRecord } from '../core/run/runtime.js';
@@ -32,7 +32,7 @@ import { compareBehaviour } from './comparison/compareBehaviour.js';
 import { compareWeights } from './comparison/weights.js';
 import { describeData } from './data/dataSet.js';
 import { DataStore } from './data/dataStore.js';
-import { type ImageFile, imageFileTensor, readImageFile } from './data/imageFile.js';
+import { asInput, imageFileTensor, readImageFile } from './data/imageFile.js';
 import { locateData } from './data/location.js';
 import { readingFor } from './data/reading.js';
 import { downloadData } from './download/downloadData.js';
@@ -266,10 +266,11 @@ export class Engine {
     { signal, report }: Context<WorkProgress>,
   ): Promise<Prediction> {
     return this.#inTurn(async () => {
-      const images = await readImageFile(request.images);
+      const read = await readImageFile(request.images);
       const { checkpoint, network, model } = await openCheckpoint(request.checkpoint);
       try {
-        requireShape(images, network, request.images);
+        const { shape } = checkpoint.metadata.data;
+        const images = asInput(read, network.inputShape, shape, request.images);
         const logits: number[][] = [];
         for (let from = 0; from < images.count; from += evaluationBatch) {
           throwIfCancelled(signal);
@@ -393,16 +394,6 @@ export class Engine {
       this.#looking--;
     }
   }
-}
-
-function requireShape({ shape }: ImageFile, { inputShape }: Network, file: string): void {
-  if (shape.every((size, i) => size === inputShape[i])) return;
-  throw new DcnetError({
-    code: 'data',
-    message: `The images are ${shape.join('×')}, but the network takes ${inputShape.join('×')}.`,
-    remedy: 'Use images of the size the network was trained on.',
-    file,
-  });
 }
 
 /**

@@ -178,6 +178,8 @@ describe('input and length', () => {
   it.each([
     ['"normalization": { "mean": [1, 2, 3] }', 'normalization.mean', /3 values.*1 channel\./],
     ['"normalization": { "scale": [1, 2] }', 'normalization.scale', /2 values.*1 channel\./],
+    ['"augmentation": { "crop": [29, 28] }', 'augmentation.crop', /29×28 is larger than the 28×28/],
+    ['"augmentation": { "crop": [24, 30] }', 'augmentation.crop', /24×30 is larger/],
     ['"augmentation": { "mirrorPad": 29 }', 'augmentation.mirrorPad', /wider than the 28×28/],
   ])('%s do not fit images of 28×28×1', (fields, field, message) => {
     expect(withFields(fields)).toMatchObject([{ field, message: expect.stringMatching(message) }]);

@@ -51,6 +51,16 @@ describe('presets', () => {
     expect(network.layers[3]).toMatchObject({ name: 'unit1-1', from: 'stem', activation: 'relu' });
   });
 
+  it('ResNet-18 on crops of 224 of ImageNet’s 256 is that on images of 224', () => {
+    const fields = { layers: { preset: 'resnet-18' } };
+    const cropped = networkOf(
+      { ...fields, augmentation: { crop: [224, 224], flip: true } },
+      [256, 256, 3],
+      1000,
+    );
+    expect(cropped).toEqual(networkOf(fields, [224, 224, 3], 1000));
+  });
+
   it('ResNet-18 is the authors’ modified network for ImageNet', () => {
     const { layers } = networkOf({ layers: { preset: 'resnet-18' } }, [224, 224, 3], 1000);
     const sides = (name: string) => layers.find((layer) => layer.name === name)?.outputShape;

@@ -38,6 +38,14 @@ function shapeProblems(
       },
     ];
   });
+  const crop = augmentation?.crop;
+  if (crop !== undefined && (crop[0] > height || crop[1] > width))
+    problems.push({
+      severity: 'error',
+      path: ['augmentation', 'crop'],
+      message: `A crop of ${crop.join('×')} is larger than the ${height}×${width} images.`,
+      remedy: `Use at most [${height}, ${width}], or larger images.`,
+    });
   const border = Math.min(height, width);
   if (augmentation !== undefined && augmentation.mirrorPad > border)
     problems.push({

@@ -92,6 +92,7 @@ const largestFeatureMap = 2 ** 26;
 
 /**
  * Expand a config to a network whose shapes fit, or say which layers cannot fit and why.
+ * `input` is of the data: a network with a crop takes a part of each image.
  * Without `input` (the data's shape is not known yet) only what does not depend on it is checked, and `network` is
  * undefined; it is undefined too when there is an error.
  */
@@ -100,20 +101,29 @@ export function resolveNetwork(
   input?: { readonly shape: ImageShape; readonly classes: number },
 ): { readonly network: Network | undefined; readonly problems: readonly NetworkProblem[] } {
   const given = layersOf(config, input?.classes);
+  const inputShape = input && inputShapeOf(config, input.shape);
   const { layers, problems } = resolveLayers(config, given, input);
   const preset = presetOf(config);
-  const failed = input === undefined || problems.some((problem) => problem.severity === 'error');
+  const failed =
+    input === undefined ||
+    inputShape === undefined ||
+    problems.some((problem) => problem.severity === 'error');
   return {
     network: failed
       ? undefined
       : {
-          inputShape: input.shape,
+          inputShape,
           classes: input.classes,
           normalization: resolveNormalization(config.normalization, input.shape[2]),
           layers,
         },
     problems: preset === undefined ? problems : ofPreset(problems, preset, input?.classes),
   };
+}
+
+/** What the network takes of images of a shape: their crop, where there is one. */
+function inputShapeOf({ augmentation }: Config, shape: ImageShape): ImageShape {
+  return augmentation?.crop === undefined ? shape : [...augmentation.crop, shape[2]];
 }
 
 function resolveLayers(
@@ -128,7 +138,7 @@ function resolveLayers(
   problems.push(...inputProblems(config, input?.shape));
 
   const layers: NetworkLayer[] = [];
-  let shape: Shape | undefined = input?.shape;
+  let shape: Shape | undefined = input && inputShapeOf(config, input.shape);
   let flat = false;
   for (const [index, layer] of given.entries()) {
     const name = names[index]!;

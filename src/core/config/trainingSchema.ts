@@ -120,7 +120,13 @@ export const trainingFields = {
         .max(1024)
         .default(0)
         .describe(
-          'Pixels of mirrored border (the edge repeated) from which a random window of the image’s size is cut. Default 0; the authors’ 4 on CIFAR.',
+          'Pixels of mirrored border (the edge repeated) from which a random window of the image’s size, or that of crop, is cut. Default 0; the authors’ 4 on CIFAR.',
+        ),
+      crop: z
+        .tuple([positiveInteger, positiveInteger])
+        .optional()
+        .describe(
+          'Height and width of what the network takes of each image: in training a random window (of the mirrored border, too), everywhere else the middle. Left out: the whole image. The authors’ [224, 224] of 256×256 on ImageNet.',
         ),
       flip: z
         .boolean()
@@ -129,7 +135,7 @@ export const trainingFields = {
     })
     .optional()
     .describe(
-      'Random changes to the training images, anew in each epoch; they depend on seed, epoch and image alone. Tests, inspections and attacks see the images as they are. Left out: none.',
+      'Random changes to the training images, anew in each epoch; they depend on seed, epoch and image alone. Tests, inspections and attacks see the images as they are, or their middle where there is a crop. Left out: none.',
     ),
   loss: z
     .strictObject({
@@ -170,7 +176,10 @@ export const trainingFields = {
 
 export type OptimizerConfig = z.infer<typeof optimizerSchema>;
 export type ScheduleConfig = z.infer<typeof scheduleSchema>;
-export type AugmentationConfig = NonNullable<z.infer<(typeof trainingFields)['augmentation']>>;
+type Augmentation = NonNullable<z.infer<(typeof trainingFields)['augmentation']>>;
+export type AugmentationConfig = Readonly<Omit<Augmentation, 'crop'>> & { readonly crop?: Crop | undefined };
+/** What a network takes of an image. */
+export type Crop = readonly [height: number, width: number];
 
 const ball = {
   epsilon: z

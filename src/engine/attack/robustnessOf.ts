@@ -98,15 +98,15 @@ export async function robustnessOf(
 }
 
 /** Another network may be of another kind, but must tell the same classes of the same images apart. */
-function requireSameTask({ checkpoint: a }: OpenedCheckpoint, { checkpoint: b }: OpenedCheckpoint): void {
-  const task = ({ metadata }: OpenedCheckpoint['checkpoint']): string =>
-    JSON.stringify([metadata.data.shape, metadata.data.classNames]);
+function requireSameTask(a: OpenedCheckpoint, b: OpenedCheckpoint): void {
+  const task = ({ checkpoint, network }: OpenedCheckpoint): string =>
+    JSON.stringify([network.inputShape, checkpoint.metadata.data.classNames]);
   if (task(a) === task(b)) return;
   throw new DcnetError({
     code: 'usage',
     message:
       'The source takes other images or tells other classes apart: no attack can be transferred from it.',
     remedy: 'Choose a checkpoint that was trained on the same kind of data.',
-    file: b.file,
+    file: b.checkpoint.file,
   });
 }

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { type Network, resolveNetwork } from '../../core/config/network.js';
 import { DcnetError } from '../../core/errors.js';
+import { centreCropped } from '../data/crop.js';
 import type { DataSet } from '../data/dataSet.js';
 import type { DataStore } from '../data/dataStore.js';
 import { locateData } from '../data/location.js';
@@ -70,7 +71,7 @@ function requireKernels(checkpoint: Checkpoint, network: Network): void {
 type Described = Pick<Checkpoint, 'file' | 'metadata'>;
 
 /**
- * The data that a checkpoint was trained on.
+ * The data that a checkpoint was trained on, as its network sees them at test time.
  * @param place where the checkpoint belongs, for one that was copied elsewhere
  * @throws DcnetError `data` when they are gone or have changed; `cancelled`
  */
@@ -86,11 +87,12 @@ export async function dataOf(
   const location = locateData(metadata.config.data, path.dirname(configFile ?? place), mediaDirectory);
   const data = await dataStore.load(location, reading);
   requireSameData(checkpoint, data);
-  return data;
+  return centreCropped(data, metadata.config.augmentation?.crop);
 }
 
 /**
  * A training goes on, and a checkpoint is looked into, with the data it was trained on.
+ * @param data whole, not cropped
  * @throws DcnetError `data`
  */
 export function requireSameData({ file, metadata }: Described, data: DataSet): void {

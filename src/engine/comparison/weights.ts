@@ -43,6 +43,7 @@ interface WeightedLayer {
 interface Opened {
   readonly tensors: TensorFile;
   readonly layers: readonly WeightedLayer[];
+  readonly inputShape: Network['inputShape'];
   readonly summary: ComparedCheckpoint;
 }
 
@@ -94,7 +95,7 @@ export async function compareWeights(
         layers,
         onlyA: a.layers.filter((_, i) => !pairs.some(([taken]) => taken === i)).map(({ name }) => name),
         onlyB: b.layers.filter((_, j) => !pairs.some(([, taken]) => taken === j)).map(({ name }) => name),
-        noCommonData: noCommonData(a.tensors, b.tensors),
+        noCommonData: noCommonData(a, b),
       };
     } finally {
       await b.tensors.close();
@@ -132,6 +133,7 @@ async function open({ file, standsFor }: ComparedFile): Promise<Opened> {
     return {
       tensors,
       layers,
+      inputShape: network.inputShape,
       summary: {
         file,
         ...(standsFor === undefined ? {} : { committedVersionOf: standsFor.file }),
@@ -312,10 +314,10 @@ function spreadOf(values: Float64Array): Spread | undefined {
 }
 
 /** Two networks can be run on one data set when they take images of one size and know as many classes. */
-function noCommonData(a: TensorFile, b: TensorFile): string | undefined {
-  const [x, y] = [a.metadata.data, b.metadata.data];
-  if (x.shape.join() !== y.shape.join())
-    return `A takes images of ${x.shape.join(' × ')} and B of ${y.shape.join(' × ')}, so there is no data to run both on.`;
+function noCommonData(a: Opened, b: Opened): string | undefined {
+  if (a.inputShape.join() !== b.inputShape.join())
+    return `A takes images of ${a.inputShape.join(' × ')} and B of ${b.inputShape.join(' × ')}, so there is no data to run both on.`;
+  const [x, y] = [a.tensors.metadata.data, b.tensors.metadata.data];
   if (x.classNames.length !== y.classNames.length)
     return `A knows ${x.classNames.length} classes and B ${y.classNames.length}, so there is no data to judge both by.`;
   return undefined;

@@ -2,6 +2,7 @@ import { open, readFile } from 'node:fs/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Normalization } from '../../core/config/normalizationSchema.js';
 import { DcnetError } from '../../core/errors.js';
+import { centreCrops } from './crop.js';
 import { readIdxFile } from './idxFile.js';
 import { normalise } from './images.js';
 import { isNpy, parseNpy } from './npy.js';
@@ -27,6 +28,36 @@ export async function readImageFile(file: string): Promise<ImageFile> {
   const { shape, values } = parseNpy(await readFile(file), file);
   const [count, height, width, channels = 1] = shape as [number, number, number, number?];
   return { count, shape: [height, width, channels], values };
+}
+
+/**
+ * What a network takes of the images of a file: all of them where they are of its own size, their middle where they are
+ * of the size of the data that it was trained on a crop of.
+ * @param dataShape of the images of that data
+ * @throws DcnetError `data`
+ */
+export function asInput(
+  images: ImageFile,
+  inputShape: ImageFile['shape'],
+  dataShape: ImageFile['shape'],
+  file: string,
+): ImageFile {
+  const { count, shape, values } = images;
+  const is = (other: ImageFile['shape']): boolean => shape.join() === other.join();
+  if (is(inputShape)) return images;
+  const [whole, taken] = [dataShape.join('×'), inputShape.join('×')];
+  if (!is(dataShape))
+    throw new DcnetError({
+      code: 'data',
+      message: `The images are ${shape.join('×')}, but the network takes ${whole === taken ? taken : `the middle, ${taken}, of ${whole}`}.`,
+      remedy: 'Use images of the size the network was trained on.',
+      file,
+    });
+  const cropped = new (values instanceof Uint8Array ? Uint8Array : Float32Array)(
+    count * inputShape[0] * inputShape[1] * inputShape[2],
+  );
+  centreCrops(values, cropped, shape, [inputShape[0], inputShape[1]]);
+  return { count, shape: inputShape, values: cropped };
 }
 
 /** Normalised images `from` to `to` (excluded), as a tensor [to − from, H, W, C]. */

@@ -4,6 +4,7 @@ import type { Network } from '../../core/config/network.js';
 import type { Config } from '../../core/config/schema.js';
 import { imagesAtATime } from '../../core/run/batchParts.js';
 import type { Runtime } from '../backend/backend.js';
+import { centreCropped } from '../data/crop.js';
 import type { DataSet } from '../data/dataSet.js';
 import { imageTensor, labelTensor } from '../data/images.js';
 import type { DcnetModel } from '../model/model.js';
@@ -90,6 +91,7 @@ export interface TrainingResult {
 export async function train(setup: TrainingSetup): Promise<TrainingResult> {
   const { model, config, data, control, observer, clock } = setup;
   const { shape, classes } = data.info;
+  const seen = centreCropped(data, config.augmentation?.crop);
   const length = trainingLength(config, data.train.count);
   const { stepsPerEpoch: steps, totalSteps } = length;
   const batches = new Batches({ split: data.train, shape }, config, length);
@@ -144,7 +146,7 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
 
     // What follows the epoch takes no more images at a time than its steps did, where that was too many.
     const most = setup.parts === 1 ? undefined : imagesAtATime({ images: config.batch, parts: setup.parts });
-    const test = await evaluateSplit(model, data, 'test', { batch: most, workers: setup.workers });
+    const test = await evaluateSplit(model, seen, 'test', { batch: most, workers: setup.workers });
     const x = inputOf(setup, batch, most);
     try {
       if (isDiverged(test.loss, classes))
@@ -164,11 +166,11 @@ function computesMeanwhile({ name }: Runtime): boolean {
 
 /** The first images of a batch, normalised: [B, H, W, C]. */
 function inputOf(
-  { model, data }: TrainingSetup,
+  { model, network }: TrainingSetup,
   { images, labels }: Batch,
   most = labels.length,
 ): tf.Tensor4D {
-  return imageTensor(images, data.info.shape, everyOf(Math.min(most, labels.length)), model.normalization);
+  return imageTensor(images, network.inputShape, everyOf(Math.min(most, labels.length)), model.normalization);
 }
 
 function everyOf(count: number): Uint32Array {

@@ -58,6 +58,43 @@ describe('augmentation', () => {
     expect(Math.abs(kept - count / 2)).toBeLessThan(30);
   });
 
+  it.each([
+    [{ mirrorPad: 0, flip: false, crop: [2, 3] }, 2 * 2],
+    [{ mirrorPad: 0, flip: true, crop: [2, 3] }, 2 * 2 * 2],
+    [{ mirrorPad: 0, flip: false, crop: [3, 4] }, 1],
+    // The border of 2 around 3×4: rows 1 0 0 1 2 2 1, columns 1 0 0 1 2 3 3 2.
+    [{ mirrorPad: 2, flip: false, crop: [2, 3] }, 6 * 6],
+  ] as const)('cuts windows of the crop’s size by %j, each of %i', (options, windows) => {
+    const [rows, columns] =
+      options.mirrorPad === 2
+        ? [symmetric['3,2']!, symmetric['4,2']!]
+        : [
+            [0, 1, 2],
+            [0, 1, 2, 3],
+          ];
+    const [height, width] = options.crop;
+    const expected = new Set<string>();
+    for (let dy = 0; dy + height <= rows.length; dy++)
+      for (let dx = 0; dx + width <= columns.length; dx++)
+        for (const flipped of options.flip ? [false, true] : [false]) {
+          const across = columns.slice(dx, dx + width);
+          if (flipped) across.reverse();
+          const line = (y: number) => across.flatMap((x) => [16 * y + 4 * x, 16 * y + 4 * x + 1]);
+          expected.add(
+            rows
+              .slice(dy, dy + height)
+              .flatMap(line)
+              .join(),
+          );
+        }
+    expect(expected.size).toBe(windows);
+    const bytes = augmenterOf(options, shape, count, 1, 0).apply(images, everyImage);
+    const own = height * width * 2;
+    expect(bytes).toHaveLength(count * own);
+    const seen = Array.from({ length: count }, (_, i) => bytes.subarray(i * own, (i + 1) * own).join());
+    expect(new Set(seen)).toEqual(expected);
+  });
+
   it('leaves images as they are where it is to change nothing', () => {
     expect(augment({ mirrorPad: 0, flip: false })).toEqual(images);
   });
