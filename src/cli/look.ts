@@ -20,8 +20,9 @@ export async function evaluate(
     engine.evaluate({ checkpoint: path.resolve(checkpoint), split }, context),
   );
   output.answer(result);
+  const top5 = result.top5Accuracy === undefined ? '' : `, top-5 ${percent(result.top5Accuracy)}`;
   output.say(
-    `${result.data}, ${result.split}: accuracy ${percent(result.accuracy)}, loss ${result.loss.toFixed(4)}, n = ${result.sampleSize.toLocaleString('en')}, ${result.imagesPerSecond.toFixed(0)} images/s on ${result.backend}`,
+    `${result.data}, ${result.split}: accuracy ${percent(result.accuracy)}${top5}, loss ${result.loss.toFixed(4)}, n = ${result.sampleSize.toLocaleString('en')}, ${result.imagesPerSecond.toFixed(0)} images/s on ${result.backend}`,
   );
   const rows = result.perClass.map(({ name, images, accuracy }) => [name, String(images), percent(accuracy)]);
   output.say(table([['class', 'images', 'accuracy'], ...rows]));

@@ -165,6 +165,7 @@ export class Engine {
           split,
           sampleSize: result.sampleSize,
           accuracy: result.accuracy,
+          ...(result.top5Accuracy === undefined ? {} : { top5Accuracy: result.top5Accuracy }),
           loss: result.loss,
           imagesPerSecond: result.sampleSize / ((performance.now() - startedAt) / 1000),
           backend: this.options.runtime.name,

@@ -92,6 +92,8 @@ export const evaluationSchema = z.object({
   split: z.enum(['train', 'test']),
   sampleSize: z.number().int(),
   accuracy: z.number(),
+  /** Share of the images whose class is among the five with the largest scores; of ten classes or more. */
+  top5Accuracy: z.number().optional(),
   loss: z.number(),
   imagesPerSecond: z.number(),
   backend: z.string(),

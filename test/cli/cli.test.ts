@@ -3,6 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { behaviourComparisonSchema, weightComparisonSchema } from '../../src/core/comparison/comparison.js';
+import { parseMetrics } from '../../src/core/run/metrics.js';
 import { runStateSchema } from '../../src/core/run/run.js';
 import { inspectionSchema } from '../../src/core/statistics/inspection.js';
 import { doctorReportSchema, evaluationSchema } from '../../src/protocol/engine.js';
@@ -187,6 +188,21 @@ describe('dcnet train', () => {
     expect(await stopOnceRunning(), 'stopped with a word').not.toContain('warning');
   });
 
+  it('tells top-5 accuracy of ten classes, after each epoch and in an evaluation', async () => {
+    const project = await TinyProject.create(undefined, { classes: 10 });
+    const { runDirectory, summary } = await project.train({
+      layers: [{ type: 'conv', filters: 4 }, { type: 'global-average-pool' }, { type: 'dense', units: 10 }],
+    });
+    const { records } = parseMetrics(await readFile(path.join(runDirectory, 'metrics.jsonl'), 'utf8'));
+    const epochs = records.filter((record) => record.type === 'epoch');
+    const checkpoint = path.join(runDirectory, summary.checkpoint!);
+    const evaluated = await dcnet('evaluate', checkpoint, '--json', ...engineFlags);
+    const { accuracy, top5Accuracy } = evaluationSchema.parse(answer(evaluated));
+    expect(top5Accuracy).toBe(epochs.at(-1)!.testTop5Accuracy);
+    expect(top5Accuracy).toBeGreaterThan(accuracy);
+    expect(evaluated.stderr).toContain(`, top-5 ${(100 * top5Accuracy!).toFixed(1)} %, loss `);
+  });
+
   it('trains to the end; its checkpoint can be evaluated, inspected and asked', async () => {
     const project = await TinyProject.create();
     const config = await project.writeConfig();
@@ -218,6 +234,8 @@ describe('dcnet train', () => {
     expect((await dcnet('evaluate', summary.checkpoint, '--split', 'train', ...engineFlags)).stdout).toMatch(
       /^data, train: accuracy .* n = 60/,
     );
+
+    expect(answer(evaluated)).not.toHaveProperty('top5Accuracy'); // of four classes
 
     const inspected = await dcnet('inspect', summary.checkpoint, '--limit', '3', '--json', ...engineFlags);
     expect(inspectionSchema.parse(answer(inspected)).sampleSize).toBe(3);

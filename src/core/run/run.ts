@@ -78,6 +78,8 @@ export const metricsRecordSchema = z.discriminatedUnion('type', [
     /** Over the whole test split. */
     testLoss: z.number(),
     testAccuracy: z.number(),
+    /** Of ten classes or more; older runs have none. */
+    testTop5Accuracy: z.number().optional(),
     seconds: z.number(),
     checkpoint: z.string(),
     /** Health of the decoupled layers, measured on the epoch's last training batch. */

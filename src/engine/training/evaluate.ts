@@ -11,9 +11,14 @@ export interface SplitResult {
   /** Softmax cross entropy without label smoothing, mean over the images; not finite where a logit is not. */
   readonly loss: number;
   readonly accuracy: number;
+  /** Share of the images whose class is among the five with the largest scores; of fewer than ten classes none is told. */
+  readonly top5Accuracy: number | undefined;
   readonly imagesOfClass: readonly number[];
   readonly correctOfClass: readonly number[];
 }
+
+/** Of fewer classes, five are half of them or more: that tells little. */
+const fewestClassesOfTop5 = 10;
 
 export const evaluationBatch = 200;
 
@@ -48,6 +53,7 @@ export async function evaluateSplit(
   const correctOfClass = new Array<number>(classes).fill(0);
   let loss = 0;
   let correct = 0;
+  let amongFive = 0;
   let done = 0;
   const most = evaluationBatch * (options.workers?.count ?? 1);
   const batches = inOrder(split, Math.min(most, options.batch ?? most));
@@ -61,6 +67,7 @@ export async function evaluateSplit(
       const label = split.labels[indices[i]!]!;
       loss += logSumExp(row) - row[label]!;
       imagesOfClass[label]!++;
+      if (rankOf(row, label) < 5) amongFive++;
       if (argMax(row) === label) {
         correct++;
         correctOfClass[label]!++;
@@ -70,7 +77,14 @@ export async function evaluateSplit(
     options.onProgress?.(done);
     await setImmediate();
   }
-  return { sampleSize: done, loss: loss / done, accuracy: correct / done, imagesOfClass, correctOfClass };
+  return {
+    sampleSize: done,
+    loss: loss / done,
+    accuracy: correct / done,
+    top5Accuracy: classes < fewestClassesOfTop5 ? undefined : amongFive / done,
+    imagesOfClass,
+    correctOfClass,
+  };
 }
 
 interface Scored {
@@ -142,6 +156,14 @@ export function argMax(row: ArrayLike<number>): number {
   let best = 0;
   for (let i = 1; i < row.length; i++) if (row[i]! > row[best]!) best = i;
   return best;
+}
+
+/** How many come before a place in falling order, from 0; of equal values the first comes first, as in `argMax`. */
+function rankOf(row: ArrayLike<number>, place: number): number {
+  let before = 0;
+  for (let i = 0; i < row.length; i++)
+    if (row[i]! > row[place]! || (row[i] === row[place] && i < place)) before++;
+  return before;
 }
 
 /** ln Σ exp, without overflow. */

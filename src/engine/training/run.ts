@@ -193,6 +193,7 @@ class Run {
       epoch,
       testLoss: test.loss,
       testAccuracy: test.accuracy,
+      ...(test.top5Accuracy === undefined ? {} : { testTop5Accuracy: test.top5Accuracy }),
       seconds: this.#seconds,
       checkpoint,
       layers: [...layers],

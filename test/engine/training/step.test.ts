@@ -115,6 +115,55 @@ describe('an evaluation', () => {
     );
   });
 
+  /** Image i has the scores of row i. */
+  const scoredAs = async (rows: readonly (readonly number[])[], of: readonly number[]) => {
+    const table = tf.tensor2d(rows.map((row) => [...row]));
+    const scorer = {
+      ...model,
+      normalization: { mean: [0], scale: [1] },
+      predict: (x: tf.Tensor4D) =>
+        tf.gather(table, tf.cast(tf.reshape(x, [-1]), 'int32')) as unknown as tf.Tensor2D,
+    };
+    const all = {
+      count: rows.length,
+      images: Uint8Array.from(rows, (_, i) => i),
+      labels: Uint8Array.from(of),
+    };
+    const info = { shape: [1, 1, 1], classes: rows[0]!.length };
+    try {
+      return await evaluateSplit(scorer, { info, train: all, test: all } as unknown as DataSet, 'test');
+    } finally {
+      table.dispose();
+    }
+  };
+
+  it('counts a class among the five of most, of equal scores the first ones', async () => {
+    const falling = [9, 8, 7, 6, 5, 4, 3, 2, 1, 0];
+    const equal = new Array<number>(10).fill(0.5);
+    const rows = [falling, falling, falling, equal, equal, falling.toReversed()];
+    const { accuracy, top5Accuracy } = await scoredAs(rows, [0, 4, 5, 4, 5, 4]);
+    expect(accuracy).toBe(1 / 6);
+    expect(top5Accuracy).toBe(3 / 6);
+  });
+
+  it('counts the top five as sorting does, of ten classes or more', async () => {
+    const random = (classes: number) =>
+      Array.from({ length: 120 }, (_, i) =>
+        Array.from({ length: classes }, (_, c) => ((i * 7919 + c * 104_729) % 23) - 11),
+      );
+    const of = Array.from({ length: 120 }, (_, i) => (i * 5) % 9);
+    const sorted = random(12).filter((row, i) => {
+      const order = row.map((score, c) => ({ score, c })).sort((a, b) => b.score - a.score); // stable
+      return order.slice(0, 5).some(({ c }) => c === of[i]);
+    });
+    const { top5Accuracy } = await scoredAs(random(12), of);
+    expect(sorted.length).toBeGreaterThan(20);
+    expect(sorted.length).toBeLessThan(100);
+    expect(top5Accuracy).toBe(sorted.length / 120);
+    expect((await scoredAs(random(10), of)).top5Accuracy).toBeDefined();
+    expect((await scoredAs(random(9), of)).top5Accuracy).toBeUndefined();
+  });
+
   const count = 1000;
   const split = {
     count,
