@@ -140,10 +140,10 @@ describe('an evaluation', () => {
   it('counts a class among the five of most, of equal scores the first ones', async () => {
     const falling = [9, 8, 7, 6, 5, 4, 3, 2, 1, 0];
     const equal = new Array<number>(10).fill(0.5);
-    const rows = [falling, falling, falling, equal, equal, falling.toReversed()];
-    const { accuracy, top5Accuracy } = await scoredAs(rows, [0, 4, 5, 4, 5, 4]);
-    expect(accuracy).toBe(1 / 6);
-    expect(top5Accuracy).toBe(3 / 6);
+    const rows = [falling, falling, falling, equal, equal, equal, falling.toReversed()];
+    const { accuracy, top5Accuracy } = await scoredAs(rows, [0, 4, 5, 3, 4, 5, 4]);
+    expect(accuracy).toBe(1 / 7);
+    expect(top5Accuracy).toBe(4 / 7);
   });
 
   it('counts the top five as sorting does, of ten classes or more', async () => {
