@@ -1,8 +1,15 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type MetricsRecord, type RunState, runFiles, runStateSchema } from '../../src/core/run/run.js';
+import {
+  type MetricsRecord,
+  type RunState,
+  runFiles,
+  runStateSchema,
+  type Summary,
+} from '../../src/core/run/run.js';
+import { checkpointSha256 } from '../../src/engine/checkpoint/checkpoint.js';
 import { robustnessReportSchema } from '../../src/protocol/robustness.js';
 import { temporaryFolder, writeTinyData } from '../engine/data/tinyData.js';
 import { mediaDirectory } from '../engine/training/support.js';
@@ -142,22 +149,53 @@ describe('dcnet reproduce', () => {
       (JSON.parse(await tiny.read('tables7-8-small', `${name}.dcnet.json`)) as { seed: unknown }).seed;
     expect(await seedOf('plain-seed1')).not.toBe(await seedOf('source-seed1'));
     expect(await readdir(tiny.file('tables7-8-small', 'attacks'))).toEqual(['plain-seed1-transfer.json']);
+    const shaOf = async (name: string): Promise<string> => {
+      const folder = tiny.file('tables7-8-small', 'runs', name);
+      const { checkpoint } = JSON.parse(
+        await readFile(path.join(folder, runFiles.summary), 'utf8'),
+      ) as Summary;
+      return checkpointSha256(path.join(folder, checkpoint!));
+    };
     const kept = await tiny.read('tables7-8-small', 'attacks', 'plain-seed1-transfer.json');
     const { measurement } = robustnessReportSchema.parse(JSON.parse(kept));
-    expect(measurement).toMatchObject({ epsilons: [8], steps: 10, source: { run: 'source-seed1' } });
+    expect(measurement).toMatchObject({
+      ...{ epsilons: [4, 8, 16], steps: 10 },
+      source: { run: 'source-seed1', checkpointSha256: await shaOf('source-seed1') },
+      checkpointSha256: await shaOf('plain-seed1'),
+    });
     const left = (attack: string): number =>
       100 *
       measurement.curves.find((curve) => curve.attack === attack && curve.access === 'transfer')!
-        .accuracies[0]!;
+        .accuracies[1]!;
     expect(
       (JSON.parse(stdout) as { results: { values: { value: number }[] }[] }).results.map(
         ({ values }) => values[0]!.value,
       ),
-    ).toEqual([100 * measurement.accuracy, left('fgsm'), left('bim')]);
+    ).toEqual([100 * measurement.accuracy, 100 * measurement.accuracy, left('fgsm'), left('bim')]);
+    // With three ε and a source every check was run.
+    expect(await tiny.read('tables7-8-small', 'table8.md')).not.toContain('Not checked');
 
     const again = await tiny.start().ended;
     expect(again.stderr).not.toContain('attacking');
     expect(await tiny.read('tables7-8-small', 'attacks', 'plain-seed1-transfer.json')).toBe(kept);
+
+    // Of another network, however new the file is.
+    const other = { ...JSON.parse(kept), measurement: { ...measurement, checkpointSha256: '0'.repeat(64) } };
+    await writeFile(
+      tiny.file('tables7-8-small', 'attacks', 'plain-seed1-transfer.json'),
+      JSON.stringify(other),
+    );
+    expect((await tiny.start().ended).stderr).toContain('plain-seed1-transfer: attacking');
+  });
+
+  it('says which checks of an attack were not run', async () => {
+    const tiny = await TinyReproduction.create(...['table7', '--only', 'plain', '--steps', '10']);
+    const { exitCode, stdout } = await tiny.start().ended;
+    expect(exitCode).toBe(0);
+    const missing =
+      'Not checked of the attacks: White-box attacks leave no more right than transferred ones.';
+    expect((JSON.parse(stdout) as { warnings: string[] }).warnings).toContain(missing);
+    expect(await tiny.read('tables7-8-small', 'table7.md')).toContain(`- ${missing}`);
   });
 
   it('draws figure 1 of the networks that are trained, also when it is interrupted', async () => {

@@ -35,7 +35,12 @@ const measurement: RobustnessMeasurement = {
   ...{ sampleSize: 200, splitSize: 1000, classes: 10, seed: 1, norm: 'linf', epsilons: [0, 4, 16] },
   ...{ steps: 2, restarts: 1, targeted: false, accuracy: 0.9, zeroGradients: 0 },
   adversarial: 'FGSM on 50 % of each batch, ℓ∞ ≤ 8',
-  source: { checkpoint: '/s/checkpoints/best.dcnet.safetensors', run: 'other', accuracy: 0.88 },
+  source: {
+    checkpoint: '/s/checkpoints/best.dcnet.safetensors',
+    checkpointSha256: '0'.repeat(64),
+    run: 'other',
+    accuracy: 0.88,
+  },
   curves: [
     {
       attack: 'fgsm',

@@ -1,24 +1,19 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { AttackName } from '../../core/attack/attack.js';
-import { attackEpsilon, bimSteps } from '../../core/reproduce/attacks.js';
+import { attackEpsilon, attackEpsilons, bimSteps } from '../../core/reproduce/attacks.js';
+import type { AttackedMeasure } from '../../core/reproduce/experiment.js';
 import { replaceFile } from '../../engine/checkpoint/atomicFile.js';
+import { checkpointSha256 } from '../../engine/checkpoint/checkpoint.js';
 import { type RobustnessReport, robustnessReportSchema } from '../../protocol/robustness.js';
 import type { Output } from '../output.js';
 import { failureOf, runCommand } from './child.js';
 import { cancelled } from './grid.js';
 
-/** A trained network. */
-export interface Trained {
-  readonly checkpoint: string;
-  /** ISO time: an attack measured before it was on another network. */
-  readonly finishedAt: string;
-}
-
 export interface AttackPlan {
-  readonly target: Trained;
-  /** Whose gradients make the images; left out: the target's own. */
-  readonly source: Trained | undefined;
+  /** Checkpoint of the network under attack. */
+  readonly target: string;
+  /** Checkpoint of the one whose gradients make the images; left out: the target's own do. */
+  readonly source: string | undefined;
   /** Of the test split, from its first. */
   readonly images: number;
   /** Where the measurement is kept. */
@@ -47,9 +42,9 @@ export async function attack(
   output.say(`${path.basename(file, '.json')}: attacking`);
   const ended = await runCommand(
     [
-      ...['robustness', target.checkpoint, '--attacks', 'fgsm,bim', '--norm', 'linf'],
-      ...['--epsilons', String(attackEpsilon), '--steps', String(bimSteps), '--images', String(images)],
-      ...(source === undefined ? [] : ['--source', source.checkpoint]),
+      ...['robustness', target, '--attacks', 'fgsm,bim', '--norm', 'linf'],
+      ...['--epsilons', attackEpsilons.join(','), '--steps', String(bimSteps), '--images', String(images)],
+      ...(source === undefined ? [] : ['--source', source]),
       ...['--backend', backend, '--media', media],
     ],
     { signal },
@@ -57,7 +52,7 @@ export async function attack(
   const answer = robustnessReportSchema.safeParse(ended.answer);
   if (!answer.success || ended.exit !== 'exit code 0') {
     if (signal.aborted) throw cancelled();
-    throw failureOf(`The attack on ${target.checkpoint}`, ended);
+    throw failureOf(`The attack on ${target}`, ended);
   }
   await mkdir(path.dirname(file), { recursive: true });
   await replaceFile(file, Buffer.from(`${JSON.stringify(answer.data)}\n`));
@@ -65,36 +60,50 @@ export async function attack(
 }
 
 /**
- * Accuracy that an attack leaves, 0 to 1.
+ * Accuracy that an attack leaves of its images, 0 to 1.
  * @throws Error where the report has no such curve: it was asked for
  */
 export function accuracyOf(
-  { measurement: { curves, epsilons } }: RobustnessReport,
-  name: AttackName,
-  access: 'white-box' | 'transfer',
+  { measurement: { accuracy: clean, curves, epsilons } }: RobustnessReport,
+  { attack: name, source }: AttackedMeasure,
 ): number {
+  if (name === 'none') return clean;
+  const access = source === undefined ? 'white-box' : 'transfer';
   const curve = curves.find((found) => found.attack === name && found.access === access);
   const accuracy = curve?.accuracies[epsilons.indexOf(attackEpsilon)];
   if (accuracy === undefined) throw new Error(`There is no ${access} ${name} at ε = ${attackEpsilon}.`);
   return accuracy;
 }
 
-/** The checks that failed, as sentences: where one did, the numbers are no evidence of robustness. */
-export function failedChecks({ checks }: RobustnessReport): readonly string[] {
-  return checks
-    .filter(({ status }) => status === 'failed')
-    .map(({ sentence, meaning }) => [sentence, meaning].filter((part) => part !== undefined).join(' '));
+/**
+ * What keeps the numbers from being evidence of robustness: the checks that failed, of the one network, and those that
+ * were not run, as sentences.
+ */
+export function brokenChecks({ checks }: RobustnessReport): {
+  readonly failed: readonly string[];
+  readonly notRun: readonly string[];
+} {
+  const of = (status: (typeof checks)[number]['status']) => checks.filter((check) => check.status === status);
+  return {
+    failed: of('failed').map(({ sentence, meaning }) =>
+      [sentence, meaning].filter((part) => part !== undefined).join(' '),
+    ),
+    notRun: of('not-run').map(({ sentence }) => sentence),
+  };
 }
 
+/** An earlier measurement, where it was made of these very checkpoints in the same way. */
 async function readKept({ target, source, images, file }: AttackPlan): Promise<RobustnessReport | undefined> {
   const kept = robustnessReportSchema.safeParse(await readJson(file));
   if (!kept.success) return undefined;
-  const { measurement, writtenAt } = kept.data;
+  const { measurement } = kept.data;
+  const sourceSha256 = source === undefined ? undefined : await checkpointSha256(source);
   const isFrom =
     measurement.sampleSize === Math.min(images, measurement.splitSize) &&
     measurement.steps === bimSteps &&
-    measurement.epsilons.includes(attackEpsilon) &&
-    [target, source].every((network) => network === undefined || network.finishedAt <= writtenAt);
+    measurement.epsilons.join() === attackEpsilons.join() &&
+    measurement.checkpointSha256 === (await checkpointSha256(target)) &&
+    measurement.source?.checkpointSha256 === sourceSha256;
   return isFrom ? kept.data : undefined;
 }
 

@@ -20,7 +20,7 @@ import type { Summary } from '../../core/run/run.js';
 import { RunFolder } from '../../engine/training/runFolder.js';
 import type { EngineFlags } from '../engine.js';
 import { interruptedExitCode, type Output, usageError } from '../output.js';
-import { accuracyOf, attack, failedChecks, type Trained } from './attacked.js';
+import { accuracyOf, attack, brokenChecks } from './attacked.js';
 import { findData } from './data.js';
 import { drawFigure } from './figure.js';
 import { cancelled, type RunOutcome, runsDirectory, type SeededRun, trainGrid } from './grid.js';
@@ -188,7 +188,7 @@ async function measure(
     case 'test-accuracy':
       return 100 * testAccuracy;
     case 'attacked-accuracy': {
-      const trained = (id: string): Trained | undefined => trainedNetwork(id, seed, folder, outcomes);
+      const trained = (id: string): string | undefined => trainedNetwork(id, seed, folder, outcomes);
       const target = trained(run);
       const source = how.source === undefined ? undefined : trained(how.source);
       // An interruption came between: its runs are over but the source is not.
@@ -199,8 +199,10 @@ async function measure(
         { target, source, images: attackedImages(scale), file },
         { backend: flags.backend, media: flags.media, signal, output },
       );
-      for (const check of failedChecks(report)) warn(`${row}, seed ${seed}, attacked: ${check}`);
-      return 100 * accuracyOf(report, how.attack, how.source === undefined ? 'white-box' : 'transfer');
+      const { failed, notRun } = brokenChecks(report);
+      for (const check of failed) warn(`${row}, seed ${seed}, attacked: ${check}`);
+      for (const check of notRun) warn(`Not checked of the attacks: ${check}`);
+      return 100 * accuracyOf(report, how);
     }
   }
 }
@@ -214,14 +216,14 @@ function trainedNetwork(
   seed: number,
   folder: string,
   outcomes: ReadonlyMap<string, RunOutcome>,
-): Trained | undefined {
+): string | undefined {
   const name = runName(id, seed);
   const outcome = outcomes.get(name);
   if (outcome === undefined) return undefined;
   if (outcome.kind === 'failed') throw new DcnetError(outcome.error);
-  const { status, checkpoint, finishedAt, error } = outcome.summary;
+  const { status, checkpoint, error } = outcome.summary;
   if (status === 'completed' && checkpoint !== undefined)
-    return { checkpoint: path.join(folder, runsDirectory, name, checkpoint), finishedAt };
+    return path.join(folder, runsDirectory, name, checkpoint);
   throw new DcnetError(
     error ?? {
       code: 'checkpoint',

@@ -60,7 +60,14 @@ export const robustnessSchema = z.object({
   /** What the network was adversarially trained with, in words. */
   adversarial: z.string().optional(),
   /** Whose gradients the transferred attacks use. */
-  source: z.object({ checkpoint: z.string(), run: z.string().optional(), accuracy: share }).optional(),
+  source: z
+    .object({
+      checkpoint: z.string(),
+      checkpointSha256: z.string(),
+      run: z.string().optional(),
+      accuracy: share,
+    })
+    .optional(),
   /** Without an attack. */
   accuracy: share,
   curves: z.array(curveSchema),

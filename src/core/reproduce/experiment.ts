@@ -31,15 +31,16 @@ export interface PlannedRun {
 }
 
 /** How a number of a table comes from a run. */
-export type Measure =
-  | { readonly kind: 'test-error' }
-  | { readonly kind: 'test-accuracy' }
-  | {
-      readonly kind: 'attacked-accuracy';
-      readonly attack: 'fgsm' | 'bim';
-      /** Id of the run whose gradients make the images; left out: the run's own (white box). */
-      readonly source?: string;
-    };
+export type Measure = { readonly kind: 'test-error' } | { readonly kind: 'test-accuracy' } | AttackedMeasure;
+
+/** Of the images that are attacked alone. */
+export interface AttackedMeasure {
+  readonly kind: 'attacked-accuracy';
+  /** `none`: as they are. */
+  readonly attack: 'none' | 'fgsm' | 'bim';
+  /** Id of the run whose gradients make the images; left out: the run's own (white box). */
+  readonly source?: string;
+}
 
 /** A number of the paper; `n/c`: the paper says that it did not converge. */
 export type PaperValue = number | 'n/c';

@@ -61,7 +61,6 @@ export async function robustnessOf(
     );
     const { metadata, sha256 } = checkpoint;
     const run = (await RunFolder.ofCheckpoint(file))?.name;
-    const sourceRun = sourceFile === undefined ? undefined : (await RunFolder.ofCheckpoint(sourceFile))?.name;
     const { adversarial } = metadata.config;
     const { norm, epsilons, steps, stepSize, restarts, seed } = options;
     const measurement = {
@@ -80,9 +79,7 @@ export async function robustnessOf(
       ...(stepSize === undefined ? {} : { stepSize }),
       restarts,
       ...(adversarial === undefined ? {} : { adversarial: describeAdversarial(adversarial) }),
-      ...(sourceFile === undefined
-        ? {}
-        : { source: { checkpoint: sourceFile, run: sourceRun, accuracy: sourceAccuracy! } }),
+      ...(source === undefined ? {} : { source: await describeSource(source, sourceAccuracy!) }),
       ...measured,
     };
     return {
@@ -95,6 +92,11 @@ export async function robustnessOf(
     opened.model.dispose();
     source?.model.dispose();
   }
+}
+
+async function describeSource({ checkpoint: { file, sha256 } }: OpenedCheckpoint, accuracy: number) {
+  const run = (await RunFolder.ofCheckpoint(file))?.name;
+  return { checkpoint: file, checkpointSha256: sha256, run, accuracy };
 }
 
 /** Another network may be of another kind, but must tell the same classes of the same images apart. */
