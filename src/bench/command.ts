@@ -5,6 +5,7 @@ import { type BackendName, backendNameSchema } from '../protocol/engine.js';
 import { activation } from './activation.js';
 import { checkpoints } from './checkpoints.js';
 import { endurance, residentWhileTraining } from './endurance.js';
+import { traffic } from './gpuTraffic.js';
 import { digits, figureLine, markdownTable } from './markdown.js';
 import { memory, peakMemory } from './memory.js';
 import { Missing } from './missing.js';
@@ -22,7 +23,7 @@ import { Pytorch } from './pytorch.js';
 import { type BenchRuntimes, startRuntimes } from './runtimes.js';
 import { start } from './start.js';
 
-const parts = { throughput, workers, inspection, start, activation, memory, endurance, checkpoints };
+const parts = { throughput, workers, inspection, traffic, start, activation, memory, endurance, checkpoints };
 type Part = keyof typeof parts;
 /** Without those that take many minutes. */
 const usualParts = (Object.keys(parts) as Part[]).filter((part) => part !== 'endurance');

@@ -134,8 +134,8 @@ function deviationLine({ what, largest }: Deviation): string {
   return `${largest <= tolerance ? 'ok   ' : 'WRONG'} ${what}: off by ${largest.toExponential(1)} of the largest value`;
 }
 
-function trafficLine({ what, dispatches, plainDispatches, bytes }: TrafficRatio): string {
-  return `${what}: ${dispatches} dispatches (plain ${plainDispatches}), ${digits(bytes)} × the bytes of a plain convolution`;
+function trafficLine({ what, radius, dispatches, plainDispatches, bytes }: TrafficRatio): string {
+  return `${what}, ${radius}: ${dispatches} dispatches (plain ${plainDispatches}), ${digits(bytes)} × the bytes of a plain convolution`;
 }
 
 function pytorchLine(

@@ -1,4 +1,5 @@
 import { evaluationBatch } from '../engine/training/evaluate.js';
+import type { BackendName } from '../protocol/engine.js';
 import { Bench } from './bench.js';
 import { interleave, ratioOf, type Spread, spreadOf } from './measure.js';
 import { decoupled, type NamedOperator, type NetworkPlan, noise, plain } from './networks.js';
@@ -12,11 +13,13 @@ export interface Figure {
   /** The runtime's label, or `PyTorch`; `this machine` for what has none. */
   readonly on: string;
   readonly value: Spread;
-  /** `images/s`, `s`, `MB`, `MB/1,000 steps`, or `×` for a ratio. */
+  /** `images/s`, `s`, `MB`, `MB/1,000 steps`, `dispatches`, or `×` for a ratio. */
   readonly unit: string;
 }
 
 export interface BenchOptions {
+  /** Those that were asked for; left out: all. */
+  readonly backends?: readonly BackendName[] | undefined;
   /** Each started. */
   readonly runtimes: readonly BenchRuntime[];
   readonly pytorch: Pytorch | undefined;

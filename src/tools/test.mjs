@@ -26,6 +26,7 @@ const webgpuTests = [
   'training/step.test.ts',
   'backend/windows.test.ts',
   'backend/webgpu.test.ts',
+  'bench/gpu.test.ts',
   'inspection/pairCounts.test.ts',
   'service/deviceLost.test.ts',
 ].map((name) => `test/engine/${name}`);
