@@ -28,7 +28,7 @@ export const configSchema = z.strictObject({
   adversarial: adversarialSchema
     .optional()
     .describe(
-      'Adversarial training: a share of each batch is attacked before the step, with the weights as they are then. Left out: none.',
+      'Adversarial training: a share of each batch is attacked before the step, with the weights as they are then and, as at test time, the running averages (averageDecay). Left out: none.',
     ),
 });
 
