@@ -15,9 +15,14 @@ import {
 } from 'vscode-jsonrpc/node';
 import { DcnetError } from '../core/errors.js';
 import { runFiles } from '../core/run/run.js';
-import type { Runtime } from '../engine/backend/backend.js';
+import { tensorflowRuntimeFolder, webgpuRuntimeFolder } from '../engine/setup/runtimeFolder.js';
 import { type Handlers, openChannel } from '../protocol/channel.js';
-import { type EngineEventsContract, engineContract, engineEventsContract } from '../protocol/engine.js';
+import {
+  type BackendChoice,
+  type EngineEventsContract,
+  engineContract,
+  engineEventsContract,
+} from '../protocol/engine.js';
 import { wordsOf } from './child.js';
 import { interleave, spreadOf } from './measure.js';
 import { plain, resolve, sample } from './networks.js';
@@ -26,35 +31,76 @@ import type { BenchOptions, Figure } from './parts.js';
 const bundle = fileURLToPath(new URL('engine.js', import.meta.url));
 const lookMs = 5;
 
+/** How an engine is started. */
+interface Start {
+  /** The name of its figures. */
+  readonly on: string;
+  readonly backend: BackendChoice;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
 /**
- * From nothing to the engine that listens, and to the first reported step of the sample network on its bundled images.
+ * From nothing to the engine that listens, and to the first reported step of the sample network on its bundled images:
+ * on each runtime, and by `auto`, which tries all of them the first time. That is measured where no backend was asked for.
  * @param program of the engine
  */
 export async function* start(
-  { rounds, runtimes, onMissing }: Pick<BenchOptions, 'rounds' | 'runtimes' | 'onMissing'>,
+  {
+    rounds,
+    runtimes,
+    backends,
+    onMissing,
+  }: Pick<BenchOptions, 'rounds' | 'runtimes' | 'backends' | 'onMissing'>,
   program = bundle,
 ): AsyncGenerator<Figure> {
-  const steps = new Map(runtimes.map(({ label }) => [label, [] as number[]]));
+  const home = await mkdtemp(path.join(tmpdir(), 'dcnet-bench-'));
+  const starts: Start[] = runtimes.map(({ name, label }) => ({ on: label, backend: name }));
+  if (backends === undefined) {
+    if (process.platform === 'linux') starts.push(...startsOfAuto(home));
+    else onMissing('start · auto', 'where it keeps its trial is known on Linux only');
+  }
+  const steps = new Map(starts.map(({ on }) => [on, [] as number[]]));
   const tasks = Object.fromEntries(
-    runtimes.map(({ name, label }) => [
-      label,
+    starts.map((each) => [
+      each.on,
       async () => {
-        const { listens, trains } = await startOnce(program, name);
-        steps.get(label)?.push(trains);
+        if (each.on === firstOfAuto) await rm(home, { recursive: true, force: true });
+        const { listens, trains } = await startOnce(program, each);
+        steps.get(each.on)?.push(trains);
         return listens;
       },
     ]),
   );
-  const listening = await interleave(tasks, rounds, (on, thrown) => onMissing(`start · ${on}`, thrown));
-  for (const [on, seconds] of Object.entries(listening)) {
-    yield { what: ['start', 'engine listens'], on, value: spreadOf(seconds!), unit: 's' };
-    yield {
-      what: ['start', 'first training step reported (a report comes every 0.25 s)'],
-      on,
-      value: spreadOf(steps.get(on)!.slice(1)), // the first round warms up, as everywhere
-      unit: 's',
-    };
+  try {
+    const listening = await interleave(tasks, rounds, (on, thrown) => onMissing(`start · ${on}`, thrown));
+    for (const [on, seconds] of Object.entries(listening)) {
+      yield { what: ['start', 'engine listens'], on, value: spreadOf(seconds!), unit: 's' };
+      yield {
+        what: ['start', 'first training step reported (a report comes every 0.25 s)'],
+        on,
+        value: spreadOf(steps.get(on)!.slice(1)), // the first round warms up, as everywhere
+        unit: 's',
+      };
+    }
+  } finally {
+    await rm(home, { recursive: true, force: true });
   }
+}
+
+const firstOfAuto = 'auto, first start';
+
+/**
+ * The first start and the one after it, as of a user who has the runtimes of this one and nothing else.
+ * @param home where the engine keeps what it knows of its runtimes
+ */
+function startsOfAuto(home: string): readonly Start[] {
+  const env = {
+    ...process.env,
+    XDG_DATA_HOME: home,
+    DCNET_RUNTIME: tensorflowRuntimeFolder(),
+    DCNET_WEBGPU: webgpuRuntimeFolder(),
+  };
+  return [firstOfAuto, 'auto, next start'].map((on) => ({ on, backend: 'auto', env }));
 }
 
 /**
@@ -63,13 +109,14 @@ export async function* start(
  */
 async function startOnce(
   program: string,
-  backend: Runtime['name'],
+  { backend, env = process.env }: Start,
 ): Promise<{ listens: number; trains: number }> {
   const folder = await mkdtemp(path.join(tmpdir(), 'dcnet-bench-'));
   const address = generateRandomPipeName();
   const startedAt = performance.now();
   const seconds = (): number => (performance.now() - startedAt) / 1000;
   const child = spawn(process.execPath, [program, '--socket', address, '--backend', backend], {
+    env,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const said = text(child.stderr);

@@ -108,11 +108,33 @@ describe('a part of the bench goes on without what fails', () => {
   it('in an engine that ends before it listens', async () => {
     const program = await standIn(`console.error('no backend'); process.exitCode = 4;`);
     const onMissing = vi.fn();
-    expect(await collect(start({ runtimes: [wasm], rounds: 1, onMissing }, program))).toEqual([]);
+    const options = { runtimes: [wasm], backends: ['wasm'], rounds: 1, onMissing } as const;
+    expect(await collect(start(options, program))).toEqual([]);
     expect(onMissing.mock.calls).toEqual([['start · wasm', expect.any(Error)]]);
     expect(onMissing.mock.calls[0]![1].message).toBe('the engine ended with exit code 4: no backend');
   });
 });
+
+it.skipIf(process.platform !== 'linux')(
+  'an engine started by auto knows nothing, and then what it found',
+  async () => {
+    const program = await standIn(`
+    import { existsSync, mkdirSync } from 'node:fs';
+    const { XDG_DATA_HOME: home, DCNET_RUNTIME: tensorflow } = process.env;
+    console.error(...process.argv.slice(-2), existsSync(home) ? 'knows' : 'knows nothing', tensorflow);
+    mkdirSync(home, { recursive: true });
+    process.exitCode = 1;`);
+    const onMissing = vi.fn();
+    vi.stubEnv('DCNET_RUNTIME', '/opt/tensorflow');
+    await collect(start({ runtimes: [], rounds: 1, onMissing }, program));
+    vi.unstubAllEnvs();
+    const how = 'the engine ended with exit code 1: --backend auto';
+    expect(onMissing.mock.calls.map(([what, { message }]) => [what, message])).toEqual([
+      ['start · auto, first start', `${how} knows nothing /opt/tensorflow`],
+      ['start · auto, next start', `${how} knows /opt/tensorflow`],
+    ]);
+  },
+);
 
 it('computes in the precision that is asked for', async () => {
   const bench = new Bench('wasm', sample, plain, noise(sample.shape, 1), { precision: 'fp16' });
