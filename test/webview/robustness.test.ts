@@ -77,7 +77,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function open(scheme: 'light' | 'dark', shown = measurement) {
+async function open(scheme: 'light' | 'dark', shown = measurement, forcedColors: 'active' | 'none' = 'none') {
   const file = path.join(folder, 'robustness.html');
   const checks = [...robustnessChecks(shown)];
   const report = { dcnetVersion: '9.8.7', writtenAt: '2026-01-02T03:04:05.000Z', measurement: shown, checks };
@@ -85,6 +85,7 @@ async function open(scheme: 'light' | 'dark', shown = measurement) {
   const context = await browser.newContext({
     offline: true,
     colorScheme: scheme,
+    forcedColors,
     reducedMotion: 'reduce',
     viewport: { width: 1100, height: 900 },
   });
@@ -121,6 +122,52 @@ describe('a robustness report', { timeout: 60_000 }, () => {
       await close();
     },
   );
+
+  it.each(['light', 'dark'] as const)(
+    'is drawn in colours that the system forces on it, %s',
+    async (scheme) => {
+      const { page, complaints, close } = await open(scheme, measurement, 'active');
+      await page.evaluate(axeSource);
+      expect(await barriers(page)).toEqual([]);
+      await keepPicture(page, `robustness.forced.${scheme}`);
+      // Playwright's forced colours are black on white, or white on black.
+      const [text, ground] = scheme === 'dark' ? [255, 0] : [0, 255];
+      const grey = (value: number): string => `rgb(${value}, ${value}, ${value})`;
+      const styleOf = (selector: string, property: string): Promise<string> =>
+        page
+          .locator(selector)
+          .first()
+          .evaluate((element, name) => getComputedStyle(element).getPropertyValue(name), property);
+      expect(await styleOf('body', 'background-color')).toBe(grey(ground));
+      expect(await styleOf('.line.plain', 'stroke')).toBe(grey(text));
+      expect(await styleOf('.line.fine', 'stroke')).toBe(grey(text));
+      expect(await styleOf('svg.surface .label', 'fill')).toBe(grey(text));
+      expect(complaints).toEqual([]);
+      await close();
+    },
+  );
+
+  it('sets what a check found apart from what it is of', async () => {
+    const { page, close } = await open('light');
+    for (const width of [1100, 420]) {
+      await page.setViewportSize({ width, height: 900 });
+      for (const item of await page.locator('.checks li').all()) {
+        const { status, sentence } = await item.evaluate((element) => {
+          const range = document.createRange();
+          range.selectNode(element.childNodes[1]!);
+          const word = document.createRange();
+          word.selectNodeContents(element.firstChild!);
+          return {
+            status: word.getBoundingClientRect().toJSON(),
+            sentence: range.getBoundingClientRect().toJSON(),
+          };
+        });
+        if (width === 420) expect(sentence.top).toBeGreaterThanOrEqual(status.bottom - 1);
+        else expect(sentence.left - status.right).toBeGreaterThanOrEqual(8);
+      }
+    }
+    await close();
+  });
 
   it('has the accuracies, draws them where they belong, and warns of what does not hold', async () => {
     const { page, close } = await open('light');
