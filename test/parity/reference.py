@@ -15,7 +15,6 @@ RADIUS_EPSILON = 1e-4  # rho = r² + this
 SMALLEST_K = 0.05  # k = |k| + this
 BATCH_NORM_EPSILON = 1e-3
 COSINE_LIMIT = 1 - 1e-7
-ADAM_EPSILON = 1e-7
 ENERGY_FLOOR = 1e-3  # under the squared distances of filters; the paper of the energy has none
 
 DEFAULT_OPERATOR = {
@@ -32,6 +31,10 @@ DEFAULT_OPERATOR = {
 }
 LEARNED_K = 0.7 + SMALLEST_K  # where a learned k starts
 DEFAULT_BETA = {"seg": 0.5, "mix": 1.0}
+DEFAULT_OPTIMIZER = {
+    "sgd": {"nesterov": False},
+    "adam": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7, "epsilonOn": "corrected"},
+}
 
 
 # Deterministic values: an integer hash, so that neither side stores the weights.
@@ -427,16 +430,34 @@ class Trainer:
         optimizer = self.training["optimizer"]
         rate = optimizer["learningRate"]
         if optimizer["type"] == "sgd":
-            velocity = optimizer["momentum"] * self.slots.get(name, 0) + gradient
-            self.slots[name] = velocity
-            return rate * velocity
-        first, second = self.slots.get(name, (0, 0))
-        first = 0.9 * first + 0.1 * gradient
-        second = 0.999 * second + 0.001 * gradient.square()
-        self.slots[name] = (first, second)
-        epsilon = optimizer.get("epsilon", ADAM_EPSILON)
-        if optimizer.get("epsilonOn") == "raw":  # TensorFlow 1
-            rate = rate * math.sqrt(1 - 0.999**self.step) / (1 - 0.9**self.step)
-            return rate * first / (torch.sqrt(second) + epsilon)
-        mean, square = first / (1 - 0.9**self.step), second / (1 - 0.999**self.step)
-        return rate * mean / (torch.sqrt(square) + epsilon)
+            momentum = optimizer["momentum"]
+            velocity = momentum * self._slot("momentum", name) + gradient
+            self._keep("momentum", name, velocity)
+            return rate * (gradient + momentum * velocity if optimizer["nesterov"] else velocity)
+        beta1, beta2 = optimizer["beta1"], optimizer["beta2"]
+        first = beta1 * self._slot("m", name) + (1 - beta1) * gradient
+        second = beta2 * self._slot("v", name) + (1 - beta2) * gradient.square()
+        self._keep("m", name, first)
+        self._keep("v", name, second)
+        if optimizer["epsilonOn"] == "raw":  # TensorFlow 1
+            corrected = rate * math.sqrt(1 - beta2**self.step) / (1 - beta1**self.step)
+            return corrected * first / (torch.sqrt(second) + optimizer["epsilon"])
+        mean, square = first / (1 - beta1**self.step), second / (1 - beta2**self.step)
+        return rate * mean / (torch.sqrt(square) + optimizer["epsilon"])
+
+    def _slot(self, slot, name):
+        return self.slots.get(f"optimizer/{slot}/{name}", 0)
+
+    def _keep(self, slot, name, value):
+        self.slots[f"optimizer/{slot}/{name}"] = value
+
+    def optimizer_state(self):
+        """All that the optimiser remembers, by its names in a checkpoint; β₁ᵗ and β₂ᵗ are those of the step to come."""
+        optimizer = self.training["optimizer"]
+        if optimizer["type"] == "sgd":
+            return self.slots
+        powers = {
+            f"optimizer/{name}Power": torch.tensor(optimizer[name] ** (self.step + 1), dtype=torch.float64)
+            for name in ("beta1", "beta2")
+        }
+        return self.slots | powers

@@ -14,7 +14,7 @@ const caseSchema = z.strictObject({
   losses: z.array(z.number()),
   /** Of the first step, as the optimiser gets them. */
   gradients: z.record(z.string(), digestSchema),
-  /** Weights and running averages after the last step. */
+  /** Weights, running averages and the optimiser's state after the last step. */
   tensors: z.record(z.string(), digestSchema),
   /** At test time, of a batch of their own. */
   scores: digestSchema,

@@ -8,7 +8,7 @@ import { batchOf, epochOrder } from '../../../src/engine/training/batches.js';
 import { Stopwatch } from '../../../src/engine/training/clock.js';
 import { TrainingControl } from '../../../src/engine/training/control.js';
 import { createOptimizer, type TrainOptimizer } from '../../../src/engine/training/optimizer.js';
-import { train } from '../../../src/engine/training/trainer.js';
+import { type StepReport, train } from '../../../src/engine/training/trainer.js';
 import { sizeOf } from '../tensors.js';
 import type { ParityCase } from './cases.js';
 import { hashed, uniform } from './deterministic.js';
@@ -18,11 +18,11 @@ type Values = ReadonlyMap<string, Float32Array>;
 
 /** What the engine makes of a case. */
 export interface Outcome {
-  /** Of all steps. */
-  readonly losses: number;
+  /** Of each step, as it is reported. */
+  readonly losses: readonly number[];
   /** Of the first step. */
   readonly gradients: Values;
-  /** After the last step. */
+  /** Weights, running averages and the optimiser's state after the last step: all but what {@link isOwn}. */
   readonly tensors: Values;
   readonly scores: Float32Array;
 }
@@ -36,49 +36,50 @@ const halfWidths = new Map([
   ['alpha', 0.1],
 ]);
 
-/** Train a case as a run does: the whole trainer, on the images that the Python side drew. */
+/**
+ * Train a case as a run does: the whole trainer, on the images that the Python side drew. It is stopped after each step
+ * and goes on from there, so that each loss is reported by itself.
+ */
 export async function trainCase(found: ParityCase, runtime: Runtime): Promise<Outcome> {
-  const text = JSON.stringify({ ...found.config, batch: found.batch, epochs: 1 });
+  const text = JSON.stringify({ ...found.config, batch: found.batch });
   const info = { shape: found.shape, classes: found.classes };
   const { config, network } = requireConfig(text, found.name, info);
   if (network === undefined) throw new Error('A config without errors gave no network.');
   const model = buildModel(network, { seed: config.seed, averageDecay: config.averageDecay });
   const optimizer = createOptimizer(config.optimizer, model.trainable);
-  let losses = 0;
-  let reported = 0;
+  const losses: number[] = [];
   let gradients: Values = new Map();
+  const setup = {
+    runtime,
+    model,
+    optimizer: watched(optimizer, (given) => {
+      if (gradients.size === 0) gradients = valuesOf(model.trainable.map(({ name }, i) => [name, given[i]!]));
+    }),
+    workers: undefined,
+    network,
+    data: dataOf(found, config.seed),
+    parts: 1,
+    control: new TrainingControl(),
+    observer: {
+      stepped: async ({ loss }: StepReport) => void losses.push(loss),
+      epochDone: async () => {},
+      held: async () => {},
+      wentOn: async () => {},
+    },
+    clock: new Stopwatch(),
+  };
   try {
     setInitialValues(model, found.name);
-    await train({
-      runtime,
-      model,
-      optimizer: watched(optimizer, (given) => {
-        if (gradients.size === 0)
-          gradients = valuesOf(model.trainable.map(({ name }, i) => [name, given[i]!]));
-      }),
-      workers: undefined,
-      network,
-      config,
-      data: dataOf(found, config.seed),
-      parts: 1,
-      control: new TrainingControl(),
-      observer: {
-        stepped: async ({ step, loss }) => {
-          losses += loss * (step - reported);
-          reported = step;
-        },
-        epochDone: async () => {},
-        held: async () => {},
-        wentOn: async () => {},
-      },
-      finishedSteps: 0,
-      clock: new Stopwatch(),
-    });
+    for (let step = 0; step < found.steps; step++)
+      await train({ ...setup, config: { ...config, steps: step + 1 }, finishedSteps: step });
     const scores = tf.tidy(() => {
       const pixels = Float32Array.from(drawn(found, found.steps).images, (pixel) => (pixel - 127.5) / 128);
       return model.predict(tf.tensor4d(pixels, [found.batch, ...found.shape])).dataSync();
     });
-    return { losses, gradients, tensors: valuesOf(model.tensors), scores: Float32Array.from(scores) };
+    const tensors = valuesOf(
+      [...model.tensors, ...optimizer.state()].filter(([name]) => !isOwn(name, model)),
+    );
+    return { losses, gradients, tensors, scores: Float32Array.from(scores) };
   } finally {
     model.dispose();
     optimizer.dispose();
@@ -95,6 +96,12 @@ function setInitialValues(model: DcnetModel, seed: string): void {
         : uniform(`${seed}/${name}`, variable.size, middleOf(variable), halfWidth);
     tf.tidy(() => variable.assign(tf.tensor(values, variable.shape)));
   }
+}
+
+/** What the engine keeps as a tensor, and the reference as a number or not at all: roots that are not learned, and how much of a running average is there. */
+function isOwn(name: string, { tensors, trainable }: DcnetModel): boolean {
+  if (!tensors.has(name) || trainable.some((weight) => weight.name === name)) return false;
+  return /\/(rho_root|k_root|mean_patch_norm_weight|average_weight)$/.test(name);
 }
 
 /** What training would start from, in float64's digits: those of √(ρ − 1e-4) are not float32's. */
