@@ -66,9 +66,7 @@ export class Host extends Owner {
     const status = this._register(new TrainingStatus(runs, memory));
     this._register(new RunContext(runs));
     this.files = new FileActions(runs, (from, to) => this.panels.runMoved(from, to));
-    this.training = new Training(engines.training, runs, (runDirectory) =>
-      this.panels.openTraining(runDirectory),
-    );
+    this.training = new Training(engines, runs, (runDirectory) => this.panels.openTraining(runDirectory));
     this.doctor = this._register(new Doctor(() => engines.analysis.request('doctor', {}), configuredNode));
 
     const reader = this._register(
@@ -282,6 +280,7 @@ export class Host extends Owner {
   #makeEngines(memory: RuntimeMemory): Engines {
     const { log, runs } = this;
     const failed = (thrown: unknown): void => void showError(log, thrown);
+    const crashes = new Map<string, number>();
     return new Engines(this.context, log, memory, {
       events: {
         runChanged: ({ runDirectory, state }) => runs.engineSays(runDirectory, state),
@@ -299,7 +298,7 @@ export class Host extends Owner {
       },
       onGone: (death) => {
         const lost = runs.engineGone();
-        if (death !== undefined && lost.length > 0) notifyEngineDied(log, lost, death).catch(failed);
+        if (death !== undefined && lost.length > 0) notifyEngineDied(log, lost, death, crashes).catch(failed);
       },
     });
   }

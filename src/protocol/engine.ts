@@ -83,6 +83,10 @@ export type DataInfo = z.infer<typeof dataInfoSchema>;
 export const tensorflowVariants = ['cpu', 'cuda12', 'npm-prebuilt'] as const;
 export type TensorflowVariant = (typeof tensorflowVariants)[number];
 
+/** A runtime to go on with that the settings do not name, and why, for the run's record. */
+export const otherRuntimeSchema = z.object({ backend: backendNameSchema, because: z.string() });
+export type OtherRuntime = z.infer<typeof otherRuntimeSchema>;
+
 const runDirectory = z.object({ runDirectory: z.string() });
 const empty = z.object({});
 
@@ -221,9 +225,10 @@ export const engineContract = {
     /**
      * Continue a stopped or failed run from its newest checkpoint; one that failed for memory, or whose process was killed,
      * with half the images at a time, where `halve` is asked for.
+     * @throws `usage`, also where this engine does not compute with the runtime that is asked for; `config`, `data`
      */
     resumeRun: method(
-      runDirectory.extend({ halve: z.boolean().optional() }),
+      runDirectory.extend({ halve: z.boolean().optional(), on: otherRuntimeSchema.optional() }),
       z.object({ state: runStateSchema }),
     ),
     /** Hold after the current step / go on. */

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { isOver } from '../../src/core/run/run.js';
+import { parseMetrics } from '../../src/core/run/metrics.js';
+import { isOver, runFiles } from '../../src/core/run/run.js';
 import { findNode } from '../../src/host/engine/nodeProgram.js';
 import { writeBars } from './support/bars.js';
 import { writeConfig, writeLongConfig } from './support/configs.js';
@@ -15,11 +16,14 @@ import { pictureFailures, Workbench } from './support/workbench.js';
 
 const command = (id: string, argument?: unknown) => vscode.commands.executeCommand(`dcnet.${id}`, argument);
 
-async function setNodePath(value: string | undefined): Promise<void> {
+async function set(name: 'nodePath' | 'backend', value: string | undefined): Promise<void> {
   const { Global } = vscode.ConfigurationTarget;
-  await vscode.workspace.getConfiguration('dcnet').update('nodePath', value, Global);
+  await vscode.workspace.getConfiguration('dcnet').update(name, value, Global);
   await command('restartEngine');
 }
+
+const setNodePath = (value: string | undefined) => set('nodePath', value);
+const setBackend = (value: string | undefined) => set('backend', value);
 
 describe('Failures of the engine and its runtime', () => {
   pictureFailures();
@@ -72,6 +76,57 @@ describe('Failures of the engine and its runtime', () => {
       await command('stopRun', { runDirectory: path.join(runsDirectory(), run) });
       await untilStatus(run, 'stopped');
     });
+
+  it('from its second crash on a runtime can be left for WebAssembly, for that run alone', async function () {
+    if (process.platform === 'win32') skip(this, 'Windows has no signals');
+    const workbench = await Workbench.of(this);
+    await setBackend('cpu');
+    try {
+      const config = writeConfig('crash-twice', ['"epochs": 3', '"epochs": 100000']);
+      const run = await newRun(() => command('train', config));
+      const target = { runDirectory: path.join(runsDirectory(), run) };
+      let pid: number | undefined;
+      const crash = async () => {
+        const running = await until('it runs on, from a checkpoint', () => {
+          const state = readState(run);
+          return state.status === 'running' && state.pid !== pid && state.epoch > 1 && state;
+        });
+        assert.equal(running.backend, 'cpu');
+        pid = running.pid;
+        process.kill(pid!, 'SIGABRT');
+        return workbench.notification(
+          new RegExp(`ended unexpectedly \\(SIGABRT\\) while it trained ${run} with cpu [\\d.]+ on CPU`),
+        );
+      };
+      const first = await crash();
+      assert.doesNotMatch((await first.textContent()) ?? '', /WebAssembly/);
+      await first.getByText('Resume', { exact: true }).click();
+      const second = await crash();
+      await workbench.screenshot('crash-twice');
+      assert.match((await second.textContent()) ?? '', /With cpu that has happened 2 times now/);
+      await second.getByText('Resume on WebAssembly', { exact: true }).click();
+      const resumed = await until('it goes on', () => {
+        const state = readState(run);
+        return state.status === 'running' && state.pid !== pid && state;
+      });
+      assert.equal(resumed.runtime?.name, 'wasm');
+      assert.ok(resumed.epoch > 1, 'from a checkpoint');
+      const { records } = parseMetrics(
+        readFileSync(path.join(target.runDirectory, runFiles.metrics), 'utf8'),
+      );
+      const last = records.findLast((record) => record.type === 'event');
+      assert.match(
+        (last?.type === 'event' && last.message) || '',
+        /^wasm, .*; it was started on cpu; cpu had ended the engine’s process 2 times, last with SIGABRT$/,
+      );
+      await command('stopRun', target);
+      await untilStatus(run, 'stopped');
+      const next = await newRun(() => command('train', vscode.Uri.file(inWorkspace('small.dcnet.json'))));
+      assert.equal((await untilStatus(next, 'completed')).runtime?.name, 'cpu', 'as the settings name');
+    } finally {
+      await setBackend(undefined);
+    }
+  });
 
   it('a wrong dcnet.nodePath is told by name, and nothing is started', async function () {
     const workbench = await Workbench.of(this);

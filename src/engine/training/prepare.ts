@@ -33,6 +33,8 @@ export interface RunPlan {
   readonly resume: boolean;
   /** In so many parts each batch is computed, from 1. */
   readonly parts: number;
+  /** Why this runtime computes it, where another one did before. */
+  readonly because?: string | undefined;
 }
 
 /** A run ready to take its next step. */

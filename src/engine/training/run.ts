@@ -147,7 +147,8 @@ class Run {
     // Fewer than it was started with, where a part has no image for each.
     const count = this.#prepared?.workers?.count ?? 1;
     const fewer = name === 'wasm' && count < (environment?.workers ?? 1) ? `; threads: ${count}` : '';
-    return `${name}, ${device}${changed}${parts}${attacked}${fewer}`;
+    const because = this.plan.because === undefined ? '' : `; ${this.plan.because}`;
+    return `${name}, ${device}${changed}${because}${parts}${attacked}${fewer}`;
   }
 
   #observer(prepared: Prepared): TrainingObserver {

@@ -4,6 +4,7 @@ import { asDcnetError, DcnetError } from '../../core/errors.js';
 import { halvedBatch } from '../../core/run/batchParts.js';
 import { actualState, endedWithoutWord } from '../../core/run/liveness.js';
 import { isOver, type RunState, runFiles, type Summary } from '../../core/run/run.js';
+import type { OtherRuntime } from '../../protocol/engine.js';
 import type { Runtime } from '../backend/backend.js';
 import { describeData } from '../data/dataSet.js';
 import type { DataStore } from '../data/dataStore.js';
@@ -27,6 +28,8 @@ export interface RunRequest {
 export interface ResumeOptions {
   /** Compute a batch with half as many images at a time as before, where the run failed for memory or was killed. */
   readonly halve?: boolean | undefined;
+  /** On this runtime alone, for a reason that the run's record keeps. */
+  readonly on?: OtherRuntime | undefined;
 }
 
 /** Who is told what becomes of the runs. */
@@ -54,6 +57,7 @@ interface QueuedRun {
   readonly configFile: string;
   readonly resume: boolean;
   readonly parts: number;
+  readonly because?: string | undefined;
   readonly over: Promise<void>;
   readonly markOver: () => void;
 }
@@ -94,13 +98,17 @@ export class RunQueue {
 
   /**
    * Queue a stopped or failed run, or one whose process was killed, to go on from its newest checkpoint.
-   * @throws DcnetError `usage` when it is under way or complete, or cannot be halved any more; `config`, `data` as `start`
+   * @throws DcnetError `usage` when it is under way or complete, cannot be halved any more, or is asked to go on with another
+   * runtime than this process computes with; `config`, `data` as `start`
    */
   async resume(runDirectory: string, options: ResumeOptions = {}) {
     const folder = await RunFolder.open(runDirectory);
     const refuse = (message: string, remedy: string): never => {
       throw new DcnetError({ code: 'usage', message, remedy, file: folder.directory });
     };
+    const { name } = this.options.runtime;
+    if (options.on !== undefined && options.on.backend !== name)
+      refuse(`This engine computes with ${name}, not with ${options.on.backend}.`, 'Restart the engine.');
     if (this.#find(folder.directory) !== undefined) refuse('This run is under way already.', 'Wait for it.');
     const stored = await folder.readState();
     const state = stored && actualState(stored, isProcessAlive);
@@ -116,7 +124,10 @@ export class RunQueue {
     const size = await this.#check(configText, configFile);
     return this.#enqueue(
       folder,
-      { configText, configFile, resume: true, parts: partsOf(stored, options) },
+      {
+        ...{ configText, configFile, resume: true, parts: partsOf(stored, options) },
+        because: options.on?.because,
+      },
       { ...state, step: state?.step ?? 0, epoch: state?.epoch ?? 1, ...size },
     );
   }
@@ -179,7 +190,7 @@ export class RunQueue {
 
   async #enqueue(
     folder: RunFolder,
-    plan: Pick<QueuedRun, 'configText' | 'configFile' | 'resume' | 'parts'>,
+    plan: Pick<QueuedRun, 'configText' | 'configFile' | 'resume' | 'parts' | 'because'>,
     known: Pick<RunState, 'step' | 'totalSteps' | 'stepsPerEpoch' | 'epoch' | 'epochs'> & Partial<RunState>,
   ): Promise<{ readonly runDirectory: string; readonly state: RunState }> {
     const { directory } = folder;

@@ -1,6 +1,13 @@
 import * as vscode from 'vscode';
+import * as z from 'zod';
 import type { Handlers } from '../../protocol/channel.js';
-import { backendSchema, type EngineEventsContract, precisionSchema } from '../../protocol/engine.js';
+import {
+  type BackendName,
+  backendNameSchema,
+  backendSchema,
+  type EngineEventsContract,
+  precisionSchema,
+} from '../../protocol/engine.js';
 import { Owner } from '../lifecycle.js';
 import { EngineClient, type EngineDeath } from './engineClient.js';
 import { analysisFiles, trainingFiles } from './engineFiles.js';
@@ -19,6 +26,18 @@ export interface EngineListener {
   readonly onGone: (death: EngineDeath | undefined) => void;
 }
 
+/** Runs that are trained with another runtime than the settings name. */
+const insteadSchema = z.object({
+  backend: backendNameSchema,
+  because: z.string(),
+  /** Their folders. */
+  runs: z.array(z.string()),
+});
+type Instead = z.infer<typeof insteadSchema>;
+
+/** Where that is kept: a reloaded window finds the engine that was started so. */
+const insteadKey = 'dcnet.trainInstead';
+
 /**
  * Two processes of one program: one trains and outlives the window, the other measures and goes when it is idle. So
  * looking into a network neither slows nor endangers a training.
@@ -28,7 +47,7 @@ export class Engines extends Owner {
   readonly analysis: EngineClient;
 
   constructor(
-    context: vscode.ExtensionContext,
+    private readonly context: vscode.ExtensionContext,
     log: vscode.LogOutputChannel,
     memory: RuntimeMemory,
     listener: EngineListener,
@@ -38,11 +57,11 @@ export class Engines extends Owner {
       new EngineClient({
         name: 'training',
         files: () => trainingFiles(context),
-        program: () => program(context),
+        program: () => program(context, this.instead?.backend),
         log,
         events: listener.events,
-        onConnected: (...told) => {
-          memory.connected('training', ...told);
+        onConnected: (runtime, isNew) => {
+          memory.connected('training', runtime, isNew && this.instead === undefined);
           listener.onConnected();
         },
         onGone: (death) => {
@@ -67,21 +86,44 @@ export class Engines extends Owner {
   }
 
   end(): void {
+    this.trainAsSet();
     this.training.end();
     this.analysis.end();
+  }
+
+  /** What trainings are computed with in place of what the settings name; `undefined`: with that. */
+  get instead(): Instead | undefined {
+    return insteadSchema.safeParse(this.context.workspaceState.get(insteadKey)).data;
+  }
+
+  /** Have the engine that trains, started anew, compute with another runtime, until the settings count again. */
+  trainInstead(instead: Instead): void {
+    if (instead.backend !== this.instead?.backend) this.training.end();
+    void this.context.workspaceState.update(insteadKey, instead);
+  }
+
+  /** The settings count again. */
+  trainAsSet(): void {
+    if (this.instead === undefined) return;
+    this.training.end();
+    void this.context.workspaceState.update(insteadKey, undefined);
   }
 }
 
 /** @throws DcnetError `engine` where `dcnet.nodePath` is wrong */
-async function program(context: vscode.ExtensionContext): Promise<EngineProgram> {
+async function program(
+  context: vscode.ExtensionContext,
+  instead?: BackendName | undefined,
+): Promise<EngineProgram> {
   const settings = vscode.workspace.getConfiguration('dcnet');
   const backend = backendSchema.safeParse(settings.get('backend'));
   const precision = precisionSchema.safeParse(settings.get('precision'));
   return {
     node: await configuredNode(),
     script: context.asAbsolutePath('dist/engine.js'),
-    backend: backend.success ? backend.data : 'auto',
-    precision: precision.success ? precision.data : 'fp32',
+    backend: instead ?? (backend.success ? backend.data : 'auto'),
+    // Another runtime than the one that the settings name may have 32 bits only.
+    precision: precision.success && instead === undefined ? precision.data : 'fp32',
     tensorflowFolder: settings.get<string>('tensorflowFolder', '').trim(),
     workers: workersOf(settings.get('workers')),
   };

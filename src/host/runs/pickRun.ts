@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import * as z from 'zod';
 import { DcnetError } from '../../core/errors.js';
+import { otherRuntimeSchema } from '../../protocol/engine.js';
 import { openConfig } from '../config/configFiles.js';
 import { describeRun, type RunAction, runActions, statusIcons } from './describe.js';
 import type { RunSnapshot } from './runFolder.js';
@@ -16,6 +17,8 @@ const targetSchema = z.object({
   saveAs: z.string().optional(),
   /** Resume with half the images at a time, where the run failed for memory or was killed. */
   halve: z.boolean().optional(),
+  /** Resume with another runtime than the settings name. */
+  on: otherRuntimeSchema.optional(),
 });
 /** What a command is about: a row of the tree, a lens, or a caller of ours. */
 export type RunTarget = z.infer<typeof targetSchema>;

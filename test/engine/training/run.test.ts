@@ -14,6 +14,7 @@ import {
   runStateSchema,
   summarySchema,
 } from '../../../src/core/run/run.js';
+import { startBackend } from '../../../src/engine/backend/backend.js';
 import { readCheckpoint } from '../../../src/engine/checkpoint/checkpoint.js';
 import { DataStore } from '../../../src/engine/data/dataStore.js';
 import { imageTensor, labelTensor } from '../../../src/engine/data/images.js';
@@ -353,6 +354,25 @@ describe('a run that is stopped', () => {
     expect(records.some((record) => record.type === 'event' && record.event === 'resumed')).toBe(true);
     const steps = records.map(({ step }) => step);
     expect(steps).toEqual([...steps].sort((a, b) => a - b));
+  });
+
+  it('goes on with another runtime where that computes here, and its record says why', async () => {
+    reportEveryStep();
+    const { runDirectory } = await project.train({}, { onChange: stopAt(5) });
+    const on = { backend: 'cpu', because: 'it had crashed twice' } as const;
+    await expect(project.resume(runDirectory, { on })).rejects.toThrow(
+      `This engine computes with ${testBackend}, not with cpu.`,
+    );
+    project.runtime = await startBackend('cpu');
+    expect(await project.resume(runDirectory, { on })).toMatchObject({ status: 'completed', backend: 'cpu' });
+    const resumed = (await metrics(runDirectory)).find(
+      (record) => record.type === 'event' && record.event === 'resumed',
+    );
+    expect(resumed).toMatchObject({
+      message: expect.stringMatching(
+        new RegExp(`^cpu, .*; it was started on ${testBackend}; it had crashed twice$`),
+      ),
+    });
   });
 });
 
