@@ -208,7 +208,7 @@ class Network:
             self.averages[f"{name}/batch_norm/moving_mean"] = torch.zeros(filters, dtype=self.dtype)
             self.averages[f"{name}/batch_norm/moving_variance"] = torch.zeros(filters, dtype=self.dtype)
         if layer.get("activation") == "prelu":
-            self._parameter(f"{layer['name']}/prelu/alpha", (filters,), 0.25, 0.1)
+            self._parameter(f"{layer['name']}/prelu/alpha", (filters,), layer.get("initialSlope", 0.25), 0.1)
 
     def _build(self, image):
         height, width, channels = image
