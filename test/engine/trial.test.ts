@@ -25,8 +25,8 @@ test('a trial ends at the loss that others end at, too, computed by as many thre
   const before = tf.memory().numTensors;
   const { imagesPerSecond, loss } = await takeTrial(testBackend);
   expect(imagesPerSecond).toBeGreaterThan(0);
-  // One thread and two of WebAssembly, and TensorFlow: between 1.1429 and 1.1431.
-  expect(loss).toBeCloseTo(1.143, 3);
+  // One thread and two of WebAssembly, and TensorFlow: between 2.1309 and 2.1311; before the first step 2.30.
+  expect(loss).toBeCloseTo(2.131, 3);
   expect(started).toEqual(testBackend === 'wasm' ? [2] : []);
   expect(tf.memory().numTensors).toBe(before);
 }, 120_000);

@@ -174,7 +174,7 @@ async function describeDevice({ withoutKernels, folder }: Loaded): Promise<strin
   const library = `TensorFlow ${backend?.binding?.TF_Version ?? 'of unknown version'}`;
   if (usesGpu()) {
     const { gpu, driver } = await findDriverFor('');
-    return `GPU (${gpu ?? 'of unknown name'}, NVIDIA driver ${driver ?? 'unknown'}, ${library} with CUDA)`;
+    return `GPU (${gpu ?? 'of unknown name'}, NVIDIA driver ${driver ?? 'unknown'}, ${library} with CUDA; decoupled layers by its own operations, without kernels of ours)`;
   }
   const kernels =
     withoutKernels === undefined

@@ -8,12 +8,12 @@ export function userDataFolder(): string {
 
 /** Where the TensorFlow runtime that `setUpTensorflow` installs lies. `DCNET_RUNTIME` overrides it. */
 export function tensorflowRuntimeFolder(): string {
-  return process.env.DCNET_RUNTIME ?? path.join(userDataFolder(), 'tensorflow');
+  return path.resolve(process.env.DCNET_RUNTIME ?? path.join(userDataFolder(), 'tensorflow'));
 }
 
 /** Where Dawn lies that `setUpWebgpu` installs. `DCNET_WEBGPU` overrides it. */
 export function webgpuRuntimeFolder(): string {
-  return process.env.DCNET_WEBGPU ?? path.join(userDataFolder(), 'webgpu');
+  return path.resolve(process.env.DCNET_WEBGPU ?? path.join(userDataFolder(), 'webgpu'));
 }
 
 /** Which variants of WebGPU kernels are fastest on the GPUs of this user. */
