@@ -209,16 +209,7 @@ function registerConvolutions(): void {
       const window = windowOf(x!.shape, filter!.shape, attributes);
       if (!isTiled(window) || !isBare(bias, attributes)) return;
       const { padInfo, outHeight, outWidth } = window;
-      return {
-        name: 'DcnetConvolution',
-        integers: {
-          ...{ pad_top: padInfo.top, pad_left: padInfo.left },
-          ...{ out_height: outHeight, out_width: outWidth },
-        },
-        flags: { backward: false },
-        inputs: [x, filter],
-        outputs: 1,
-      };
+      return tiledConvolution([x, filter], padInfo, [outHeight, outWidth], false);
     });
   // dL/dx is the convolution of dy with w flipped in both directions and transposed.
   replace(
@@ -230,16 +221,8 @@ function registerConvolutions(): void {
       const window = windowOf(inputShape, filter!.shape, attributes);
       if (!isTiled(window)) return;
       const { padInfo, inHeight, inWidth } = window;
-      return {
-        name: 'DcnetConvolution',
-        integers: {
-          ...{ pad_top: 2 - padInfo.top, pad_left: 2 - padInfo.left },
-          ...{ out_height: inHeight, out_width: inWidth },
-        },
-        flags: { backward: true },
-        inputs: [dy, filter],
-        outputs: 1,
-      };
+      const flipped = { top: 2 - padInfo.top, left: 2 - padInfo.left };
+      return tiledConvolution([dy, filter], flipped, [inHeight, inWidth], true);
     },
   );
   replace(
@@ -272,6 +255,22 @@ function registerConvolutions(): void {
       ? { name: 'DcnetProjectionAndNormsGradient', inputs: [dy, unit, x, norms, dn], outputs: 1 }
       : undefined,
   );
+}
+
+/** @param backward whether it is the convolution of dy with the flipped filters */
+function tiledConvolution(
+  inputs: Operation['inputs'],
+  { top, left }: Pick<backend_util.PadInfo, 'top' | 'left'>,
+  [height, width]: readonly [height: number, width: number],
+  backward: boolean,
+): Operation {
+  return {
+    name: 'DcnetConvolution',
+    integers: { pad_top: top, pad_left: left, out_height: height, out_width: width },
+    flags: { backward },
+    inputs,
+    outputs: 1,
+  };
 }
 
 /** What the kernels of tiles take: whole vectors of channels. */
