@@ -54,7 +54,7 @@ type Pass = (typeof allPasses)[number];
 /** R as it is, and ρ·E‖x‖, for which a training step needs all norms before the convolution. */
 const radii = {
   'fixed R': (rho: tf.Tensor1D) => rho,
-  'adaptive R': (rho: tf.Tensor1D) => (norms: tf.Tensor4D) => tf.mul<tf.Tensor1D>(rho, tf.mean(norms)),
+  'adaptive R': (rho: tf.Tensor1D) => ({ rho, onMean: () => {} }),
 };
 const radiusNames = ['fixed R', 'adaptive R'] as const;
 

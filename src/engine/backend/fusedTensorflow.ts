@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { backend_util, registerKernel } from '@tensorflow/tfjs-core';
 import { squareExponent } from '../../core/config/operatorSchema.js';
+import type { AveragesAttributes } from '../layers/runningAverage.js';
 import type { OperatorFunctions } from '../operator/decoupledProduct.js';
 import type { FusedKernel } from '../operator/fusedKernels.js';
 import type { Window } from '../operator/patchNorms.js';
@@ -152,10 +153,26 @@ export function registerTensorflowKernels(): void {
     inputs: [x, slope, shift],
     outputs: 1,
   }));
+  register('BatchRadius', ({ norms, rho }) => ({
+    name: 'DcnetBatchRadius',
+    inputs: [norms, rho],
+    outputs: 2,
+  }));
+  register('BatchRadiusGradient', ({ norms, rho, mean, dy }) => ({
+    name: 'DcnetBatchRadiusGradient',
+    inputs: [norms, rho, mean, dy],
+    outputs: 2,
+  }));
+  register('RunningAverages', (inputs, { count, decay }: AveragesAttributes) => ({
+    name: 'DcnetRunningAverages',
+    integers: { count },
+    reals: { decay },
+    inputs: [inputs.weight, ...numbered(inputs, 'average', count), ...numbered(inputs, 'value', count)],
+    outputs: 1 + count,
+  }));
   register('AdamStep', (inputs, { count, beta1, beta2, epsilon }: AdamAttributes) => {
-    const each = (name: string) => Array.from({ length: count }, (_, i) => inputs[`${name}${i}`]);
     const { learningRate, power1, power2 } = inputs;
-    const weights = ['value', 'first', 'second', 'gradient'].flatMap(each);
+    const weights = ['value', 'first', 'second', 'gradient'].flatMap((name) => numbered(inputs, name, count));
     return {
       name: 'DcnetAdam',
       integers: { count },
@@ -292,6 +309,11 @@ function execute(backend: TensorflowBackend, operation: Operation): tf.TensorInf
     ...typed(flags, TF_ATTR_BOOL),
   ];
   return backend.executeMultipleOutputs(name, attributes, given(inputs), outputs);
+}
+
+/** `name0`, `name1` and so on. */
+function numbered(inputs: Inputs, name: string, count: number): (tf.TensorInfo | undefined)[] {
+  return Array.from({ length: count }, (_, i) => inputs[`${name}${i}`]);
 }
 
 function given(tensors: readonly (tf.TensorInfo | undefined)[]): tf.TensorInfo[] {

@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { backend_util, registerKernel, util } from '@tensorflow/tfjs-core';
+import type { AveragesAttributes } from '../layers/runningAverage.js';
 import type { OperatorFunctions } from '../operator/decoupledProduct.js';
 import type { FusedKernel } from '../operator/fusedKernels.js';
 import type { Window } from '../operator/patchNorms.js';
@@ -50,6 +51,11 @@ export function registerFusedKernels(module: KernelModule): void {
     batchNormalizationGradient(module, inputs, attributes),
   );
   register('ChannelAffine', (inputs, { relu }: { relu: boolean }) => channelAffine(module, inputs, relu));
+  register('BatchRadius', (inputs) => batchRadius(module, inputs));
+  register('BatchRadiusGradient', (inputs) => batchRadiusGradient(module, inputs));
+  register('RunningAverages', (inputs, attributes: AveragesAttributes) =>
+    runningAverages(module, inputs, attributes),
+  );
   register('AdamStep', (inputs, attributes: AdamAttributes) => adamStep(module, inputs, attributes));
 }
 
@@ -374,6 +380,63 @@ function channelAffine(module: KernelModule, inputs: Inputs, relu: boolean): tf.
     module.address(out),
   );
   return [out];
+}
+
+/** R = ρ·E‖x‖, and E‖x‖. */
+function batchRadius(module: KernelModule, inputs: Inputs): tf.TensorInfo[] {
+  const { norms, rho } = inputs as Record<'norms' | 'rho', tf.TensorInfo>;
+  const radius = module.output(rho.shape);
+  const mean = module.output([]);
+  const all = module.values(norms);
+  let sum = 0;
+  for (let i = 0; i < all.length; i++) sum += all[i]!;
+  module.values(mean)[0] = sum / all.length;
+  const factor = module.values(mean)[0]!;
+  const factors = module.values(rho);
+  module.values(radius).forEach((_, f, values) => {
+    values[f] = factors[f]! * factor;
+  });
+  return [radius, mean];
+}
+
+/** Of dR to each norm and to ρ. */
+function batchRadiusGradient(module: KernelModule, inputs: Inputs): tf.TensorInfo[] {
+  const { norms, rho, mean, dy } = inputs as Record<'norms' | 'rho' | 'mean' | 'dy', tf.TensorInfo>;
+  const byNorms = module.output(norms.shape);
+  const byRho = module.output(rho.shape);
+  const [factor] = module.values(mean);
+  const factors = module.values(rho);
+  const upstream = module.values(dy);
+  let share = 0;
+  module.values(byRho).forEach((_, f, values) => {
+    share += upstream[f]! * factors[f]!;
+    values[f] = upstream[f]! * factor!;
+  });
+  const each = module.values(byNorms);
+  each.fill(share / each.length);
+  return [byNorms, byRho];
+}
+
+/** The weight of zero-debiased averages and the averages after a step. */
+function runningAverages(
+  module: KernelModule,
+  inputs: Inputs,
+  { count, decay }: AveragesAttributes,
+): tf.TensorInfo[] {
+  const nextWeight = module.output([]);
+  const share = 1 - decay;
+  module.values(nextWeight)[0] = module.values(inputs.weight!)[0]! * decay + share;
+  const rate = share / module.values(nextWeight)[0]!;
+  const averages = Array.from({ length: count }, (_, i) => {
+    const before = inputs[`average${i}`]!;
+    const next = module.output(before.shape);
+    const [averages, values] = [module.values(before), module.values(inputs[`value${i}`]!)];
+    module.values(next).forEach((_, c, to) => {
+      to[c] = averages[c]! + (values[c]! - averages[c]!) * rate;
+    });
+    return next;
+  });
+  return [nextWeight, ...averages];
 }
 
 /** A step of Adam of all weights: the new values, then the first and the second moments. */

@@ -5,7 +5,6 @@ import type { ChannelAffine } from '../operator/affineConvolution.js';
 import { decoupledConv2d, hasBareProduct } from '../operator/decoupledConv2d.js';
 import type { decoupledProduct } from '../operator/decoupledProduct.js';
 import { radiusInUse } from '../operator/weighting.js';
-import { meanOverBatch } from '../parallel/exchange.js';
 import { onlyTensor, variableOf } from './layerWeights.js';
 import { updateRunningAverages } from './runningAverage.js';
 
@@ -122,10 +121,9 @@ export class DecoupledConv2D extends layers.Layer {
       const kernel = this.filters4D(x.shape[3]);
       if (rho === undefined || !this.isAdaptive)
         return decoupledConv2d(x, kernel, { ...shared, radius: rho });
-      // Only the batch's mean needs the norms before the convolution.
       const radius =
         training === true
-          ? (norms: tf.Tensor4D) => tf.mul<tf.Tensor1D>(rho, this.batchMean(norms))
+          ? { rho, onMean: (mean: tf.Scalar) => this.takeUp(mean) }
           : tf.mul<tf.Tensor1D>(rho, this.meanPatchNorm);
       return decoupledConv2d(x, kernel, { ...shared, radius });
     });
@@ -209,9 +207,8 @@ export class DecoupledConv2D extends layers.Layer {
     };
   }
 
-  /** The batch's mean patch norm, on the gradient's tape; the running average takes it up. */
-  private batchMean(norms: tf.Tensor): tf.Tensor {
-    const mean = meanOverBatch(norms);
+  /** The running average takes a step. */
+  private takeUp(mean: tf.Scalar): void {
     if (this.meanWeightWeight === undefined) throw new Error(`${this.name} is not built yet.`);
     updateRunningAverages(
       [this.meanPatchNorm],
@@ -219,7 +216,6 @@ export class DecoupledConv2D extends layers.Layer {
       [mean],
       this.options.averageDecay,
     );
-    return mean;
   }
 }
 

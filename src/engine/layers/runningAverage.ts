@@ -1,4 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { hasFused, runFused } from '../operator/fusedKernels.js';
+
+/** What the kernel is told; its inputs are `weight`, and `average0`, `value0` and so on. */
+export interface AveragesAttributes {
+  readonly count: number;
+  readonly decay: number;
+}
 
 /**
  * One step of a zero-debiased exponential average: what is kept is the debiased average itself and its weight
@@ -15,13 +22,37 @@ export function updateRunningAverages(
   values: readonly tf.Tensor[],
   decay: number,
 ): void {
+  if (values.length !== averages.length) throw new Error('Each running average needs a value.');
   tf.tidy(() => {
-    weight.assign(tf.add(tf.mul(weight, decay), 1 - decay));
-    const rate = tf.div(1 - decay, weight);
-    averages.forEach((average, index) => {
-      const value = values[index];
-      if (value === undefined) throw new Error('Each running average needs a value.');
-      average.assign(tf.add(average, tf.mul(tf.sub(value, average), rate)));
+    const [nextWeight, ...next] = hasFused('RunningAverages')
+      ? runFused(
+          'RunningAverages',
+          {
+            weight,
+            ...Object.fromEntries(averages.map((average, i) => [`average${i}`, average])),
+            ...Object.fromEntries(values.map((value, i) => [`value${i}`, value])),
+          },
+          { count: averages.length, decay },
+        )
+      : stepped(averages, weight, values, decay);
+    weight.assign(nextWeight!);
+    averages.forEach((average, i) => {
+      average.assign(next[i]!);
     });
   });
+}
+
+/** w and the averages after the step. */
+function stepped(
+  averages: readonly tf.Tensor[],
+  weight: tf.Tensor,
+  values: readonly tf.Tensor[],
+  decay: number,
+): tf.Tensor[] {
+  const nextWeight = tf.add(tf.mul(weight, decay), 1 - decay);
+  const rate = tf.div(1 - decay, nextWeight);
+  return [
+    nextWeight,
+    ...averages.map((average, i) => tf.add(average, tf.mul(tf.sub(values[i]!, average), rate))),
+  ];
 }

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { WeightingName } from '../../core/config/operatorSchema.js';
 import { usesRadius } from '../../core/operator/operator.js';
 import { affineConvolution, type ChannelAffine } from './affineConvolution.js';
+import { type BatchRadius, batchRadius } from './batchRadius.js';
 import { decoupledProduct, type OperatorFunctions, type ProductInputs } from './decoupledProduct.js';
 import { normalizeFilters } from './filterNorms.js';
 import { fusedConvolution } from './fusedConvolution.js';
@@ -14,10 +15,9 @@ export interface DecoupledConv2dOptions extends OperatorFunctions {
   readonly stride: number;
   readonly padding: 'same' | 'valid';
   /**
-   * R in use, in the unit of ‖x‖: [1] or [F], or how it follows from ‖x‖ [N, H′, W′, 1]. Needed by ball, tanh and seg;
-   * gradients flow to it.
+   * R in use, in the unit of ‖x‖: [1] or [F], or that of the batch. Needed by ball, tanh and seg; gradients flow to it.
    */
-  readonly radius?: tf.Tensor1D | ((norms: tf.Tensor4D) => tf.Tensor1D) | undefined;
+  readonly radius?: tf.Tensor1D | BatchRadius | undefined;
   /** How ‖w‖ enters h; left out: not at all. */
   readonly weighting?: WeightingName | undefined;
   /** ρ [1] or [F], for the separate weighting: R is ρ, or that in mean patch norms; gradients flow to it. */
@@ -75,13 +75,15 @@ function unweighted(x: tf.Tensor4D, w: tf.Tensor4D, options: DecoupledConv2dOpti
   const { radius: given, weighting = 'none' } = options;
   const radiusFor = (norms: () => tf.Tensor4D): tf.Tensor1D | undefined => {
     if (!usesRadius(magnitude) || given === undefined) return undefined;
-    return radiusInUse(weighting, typeof given === 'function' ? given(norms()) : given, w);
+    if (isOfBatch(given))
+      return batchRadius(norms(), { ...given, rho: radiusInUse(weighting, given.rho, w) });
+    return radiusInUse(weighting, given, w);
   };
   const k = angular === 'sigmoid' ? options.k : undefined;
   // The kernels give their projection to their gradient only.
   if (hasFused('DecoupledConvolution') && options.onProjection === undefined) {
     const attributes = { ...functions, stride, padding, epsilon: normEpsilon };
-    const norms = typeof given === 'function' ? patchNorms(x, window, normEpsilon) : undefined;
+    const norms = isOfBatch(given) ? patchNorms(x, window, normEpsilon) : undefined;
     return fusedConvolution({ x, w, norms, radius: radiusFor(() => norms!), k }, attributes);
   }
   const unit = normalizeFilters(w, normEpsilon); // [K, K, Cin, F]
@@ -103,4 +105,8 @@ function unweighted(x: tf.Tensor4D, w: tf.Tensor4D, options: DecoupledConv2dOpti
   const inputs: ProductInputs = { projection, norms, radius: radiusFor(() => norms), k };
   const { product = decoupledProduct } = options;
   return product(inputs, functions);
+}
+
+function isOfBatch(radius: DecoupledConv2dOptions['radius']): radius is BatchRadius {
+  return radius !== undefined && 'rho' in radius;
 }

@@ -19,6 +19,9 @@ export type FusedKernel =
   | 'BatchNormalization'
   | 'BatchNormalizationGradient'
   | 'ChannelAffine'
+  | 'BatchRadius'
+  | 'BatchRadiusGradient'
+  | 'RunningAverages'
   | 'AdamStep'
   | 'CountPairs'
   | 'SumResponses';

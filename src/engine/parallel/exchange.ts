@@ -13,6 +13,11 @@ export function joinExchange(joined: Exchange): void {
   exchange = joined;
 }
 
+/** Whether this thread's batches are shares of one. */
+export function isSharedBatch(): boolean {
+  return exchange !== undefined;
+}
+
 /** Values summed over this share of the batch, as sums over the whole of it. */
 export function sumOverBatch(values: readonly number[]): readonly number[] {
   return exchange === undefined ? values : exchange.sum(values);
@@ -22,8 +27,8 @@ export function sumOverBatch(values: readonly number[]): readonly number[] {
  * Mean of all values over the whole batch, a scalar; the gradient to each value is dy over their number, with dy summed
  * over the workers, since the mean enters what each of them computes.
  */
-export function meanOverBatch(x: tf.Tensor): tf.Tensor {
-  if (exchange === undefined) return tf.mean(x);
+export function meanOverBatch(x: tf.Tensor): tf.Scalar {
+  if (exchange === undefined) return tf.mean<tf.Scalar>(x);
   const operation = tf.customGrad((input) => {
     const [sum, count] = sumOverBatch([tf.sum(input as tf.Tensor).dataSync()[0]!, x.size]) as [
       number,
@@ -34,5 +39,5 @@ export function meanOverBatch(x: tf.Tensor): tf.Tensor {
       gradFunc: (dy: tf.Tensor) => tf.fill(x.shape, sumOverBatch([dy.dataSync()[0]!])[0]! / count),
     };
   });
-  return operation(x);
+  return operation(x) as tf.Scalar;
 }

@@ -13,6 +13,7 @@ import {
   normalizeWith,
   testAffine,
 } from '../../../src/engine/operator/batchNorm.js';
+import { batchRadius } from '../../../src/engine/operator/batchRadius.js';
 import { decoupledConv2d } from '../../../src/engine/operator/decoupledConv2d.js';
 import { decoupledProduct } from '../../../src/engine/operator/decoupledProduct.js';
 import { normalizeFilters } from '../../../src/engine/operator/filterNorms.js';
@@ -81,6 +82,9 @@ describe(`kernels of our own on ${testBackend}`, () => {
       'BatchNormalization',
       'BatchNormalizationGradient',
       'ChannelAffine',
+      'BatchRadius',
+      'BatchRadiusGradient',
+      'RunningAverages',
     ];
     expect(names.filter((name) => !hasFused(name))).toEqual([]);
   });
@@ -149,6 +153,18 @@ describe(`kernels of our own on ${testBackend}`, () => {
         [randomValues(8, 19), [19]],
       ],
       1e-4,
+    );
+  });
+
+  test.each([1, 19])('R of a batch, %i of them, whose norms fill more than one sum', async (radii) => {
+    const patches = [2, 31, 29, 1];
+    await expectAgreement(
+      (norms, rho) => batchRadius(norms as tf.Tensor4D, { rho: rho as tf.Tensor1D, onMean: () => {} }),
+      [
+        [randomValues(1, sizeOf(patches), 0.05, 3), patches],
+        [randomValues(3, radii, 0.5, 2), [radii]],
+      ],
+      1e-6,
     );
   });
 

@@ -120,7 +120,7 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
           decoupledConv2d(x as tf.Tensor4D, w as tf.Tensor4D, {
             ...({ magnitude: 'tanh', angular: 'square-cosine', alpha: 1.3, beta: 1 } as const),
             ...{ stride, padding },
-            radius: byNorms ? (norms) => tf.mul(rho as tf.Tensor1D, tf.mean(norms)) : (rho as tf.Tensor1D),
+            radius: byNorms ? { rho: rho as tf.Tensor1D, onMean: () => {} } : (rho as tf.Tensor1D),
           }),
         5e-5,
       );

@@ -9,6 +9,7 @@ NAPI_MODULE_INIT() {
   try {
     if (!isRegistered) {
       dcnet::registerAdam();
+      dcnet::registerAverages();
       dcnet::registerBatchNormalization();
       dcnet::registerConvolution();
       dcnet::registerFilters();

@@ -5,6 +5,7 @@ namespace dcnet {
 
 // Each makes some operations known to TensorFlow; throws std::exception with TensorFlow's reason.
 void registerAdam();
+void registerAverages();
 void registerBatchNormalization();
 void registerConvolution();
 void registerFilters();
