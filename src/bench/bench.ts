@@ -5,10 +5,8 @@ import type { Config } from '../core/config/schema.js';
 import { type Runtime, startBackend } from '../engine/backend/backend.js';
 import type { DataSet } from '../engine/data/dataSet.js';
 import { imageTensor, labelTensor } from '../engine/data/images.js';
-import { batchFrom } from '../engine/data/split.js';
 import { inspectModel } from '../engine/inspection/inspect.js';
 import { buildModel, type DcnetModel } from '../engine/model/model.js';
-import { TrainingWorkers } from '../engine/parallel/trainingWorkers.js';
 import { evaluateSplit } from '../engine/training/evaluate.js';
 import { createOptimizer, type TrainOptimizer } from '../engine/training/optimizer.js';
 import { type PassResult, pass } from '../engine/training/step.js';
@@ -21,7 +19,6 @@ interface Made {
   readonly network: Network;
   readonly model: DcnetModel;
   readonly optimizer: TrainOptimizer;
-  readonly workers: TrainingWorkers | undefined;
 }
 
 /** A network on a runtime of this process, to be timed. It is built when it is first used: that may be too much, too. */
@@ -34,8 +31,8 @@ export class Bench {
     private readonly operator: NamedOperator,
     private readonly data: DataSet,
     private readonly options: {
-      /** Threads that share each batch; 1, which is usual, is this one alone. */
-      readonly workers?: number;
+      /** Threads that compute on wasm; 1 where it is left out. */
+      readonly threads?: number;
       readonly precision?: Precision;
     } = {},
   ) {}
@@ -50,7 +47,7 @@ export class Bench {
           { length: batch },
           (_, i) => (step * batch + i) % this.data.train.count,
         );
-        const { outcome, gradients } = await this.#pass(made, indices);
+        const { outcome, gradients } = this.#pass(made, indices);
         outcome.dataSync(); // as the trainer, which watches for divergence
         made.optimizer.apply(gradients, 1e-3);
         tf.dispose([outcome, ...gradients]);
@@ -60,9 +57,8 @@ export class Bench {
     return (steps * batch) / seconds;
   }
 
-  async #pass({ model, workers, config }: Made, indices: Uint32Array): Promise<PassResult> {
+  #pass({ model, config }: Made, indices: Uint32Array): PassResult {
     const { train, info } = this.data;
-    if (workers !== undefined) return workers.pass(await batchFrom(train, indices));
     const x = imageTensor(train.images, info.shape, indices, model.normalization);
     const labels = labelTensor(train.labels, indices);
     try {
@@ -88,22 +84,20 @@ export class Bench {
 
   /** On the backend, which is in use from then on. */
   async #make(): Promise<Made> {
-    const { workers: threads = 1, precision } = this.options;
-    await startBackend(this.backend, precision);
+    const { threads = 1, precision } = this.options;
+    await startBackend(this.backend, precision, threads);
     if (this.#made === undefined) {
       const { config, network } = resolve(this.plan, this.operator);
       const model = buildModel(network, { seed: 1, averageDecay: config.averageDecay });
       const optimizer = createOptimizer(config.optimizer, model.trainable);
-      const workers = threads === 1 ? undefined : new TrainingWorkers(threads, model, network, config);
-      this.#made = { config, network, model, optimizer, workers };
+      this.#made = { config, network, model, optimizer };
     }
     return this.#made;
   }
 
   async dispose(): Promise<void> {
-    const { model, optimizer, workers } = this.#made ?? {};
+    const { model, optimizer } = this.#made ?? {};
     this.#made = undefined;
-    await workers?.dispose();
     model?.dispose();
     optimizer?.dispose();
   }

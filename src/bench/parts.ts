@@ -144,7 +144,7 @@ function isInPytorch({ operator }: NamedOperator): boolean {
 }
 
 /**
- * Training by two workers beside one thread alone and, where it is there, PyTorch; and one thread's training beside its
+ * Training by two threads beside one alone and, where it is there, PyTorch; and one thread's training beside its
  * inference: on wasm.
  */
 export async function* workers(options: BenchOptions): AsyncGenerator<Figure> {
@@ -154,13 +154,13 @@ export async function* workers(options: BenchOptions): AsyncGenerator<Figure> {
     for (const operator of operators) {
       const data = noise(plan.shape, images);
       const one = new Bench('wasm', plan, operator, data);
-      const two = new Bench('wasm', plan, operator, data, { workers: 2 });
+      const two = new Bench('wasm', plan, operator, data, { threads: 2 });
       const what = ['training', plan.name, operator.name];
       try {
         const speeds = await interleave<string>(
           {
-            'one worker': () => one.train(stepsARound),
-            'two workers': () => two.train(stepsARound),
+            'one thread': () => one.train(stepsARound),
+            'two threads': () => two.train(stepsARound),
             inference: () => one.infer(),
             ...(pytorch !== undefined &&
               isInPytorch(operator) && {
@@ -171,8 +171,8 @@ export async function* workers(options: BenchOptions): AsyncGenerator<Figure> {
           (name, thrown) => onMissing([...what, name].join(' · '), thrown),
         );
         const {
-          'one worker': alone,
-          'two workers': shared,
+          'one thread': alone,
+          'two threads': shared,
           inference: infer,
           [pytorchName]: theirs,
         } = speeds;
@@ -182,10 +182,10 @@ export async function* workers(options: BenchOptions): AsyncGenerator<Figure> {
           value,
           unit,
         });
-        if (shared) yield figure('two workers', spreadOf(shared), 'images/s');
-        if (shared && alone) yield figure('two workers: speed of one', ratioOf(shared, alone), '×');
-        if (shared && theirs) yield figure('two workers: speed of PyTorch', ratioOf(shared, theirs), '×');
-        if (alone && infer) yield figure('one worker: speed of inference', ratioOf(alone, infer), '×');
+        if (shared) yield figure('two threads', spreadOf(shared), 'images/s');
+        if (shared && alone) yield figure('two threads: speed of one', ratioOf(shared, alone), '×');
+        if (shared && theirs) yield figure('two threads: speed of PyTorch', ratioOf(shared, theirs), '×');
+        if (alone && infer) yield figure('one thread: speed of inference', ratioOf(alone, infer), '×');
       } finally {
         await Promise.all([one.dispose(), two.dispose()]);
       }

@@ -22,9 +22,8 @@ export async function startEngine(
   events: Partial<EngineEvents> = {},
 ): Promise<Engine> {
   return new Engine({
-    runtime: await startRuntime(backend, precision),
+    runtime: await startRuntime(backend, precision, workers),
     mediaDirectory: media,
-    workers,
     inspectCompleted: inspection ?? true,
     events: {
       runChanged: () => {},

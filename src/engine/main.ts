@@ -50,11 +50,10 @@ async function main(): Promise<void> {
     });
 
   if (values.tensorflow !== '') lookForTensorflowIn(values.tensorflow);
-  const runtime = await startRuntime(backend.data, precision.data);
+  const runtime = await startRuntime(backend.data, precision.data, workers === 0 ? undefined : workers);
   const server = new EngineServer({
     runtime,
     mediaDirectory: values.media,
-    workers: workers === 0 ? undefined : workers,
     socket: values.socket,
     presenceFile: values.presence,
     idleLimitMs: limits[0],

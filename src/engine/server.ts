@@ -24,8 +24,6 @@ const runChangedIntervalMs = 100;
 export interface EngineServerOptions {
   readonly runtime: Runtime;
   readonly mediaDirectory: string;
-  /** Threads that share each batch of a new run, and an evaluation; left out: as many as serve. */
-  readonly workers?: number | undefined;
   /** Local socket, or named pipe on Windows. */
   readonly socket: string;
   /** Where word is left of the socket, once it listens. */
@@ -64,7 +62,6 @@ export class EngineServer {
     this.#engine = new Engine({
       runtime: options.runtime,
       mediaDirectory: options.mediaDirectory,
-      workers: options.workers,
       events: {
         runChanged: (runDirectory, state) => this.#runChanged(runDirectory, state),
         runFinished: (runDirectory, summary) => {

@@ -2,7 +2,6 @@ import os from 'node:os';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import type { BehaviourComparison, WeightComparison } from '../core/comparison/comparison.js';
-import type { Network } from '../core/config/network.js';
 import { requireConfig } from '../core/config/parse.js';
 import { downloads } from '../core/data/downloads.js';
 import { asDcnetError } from '../core/errors.js';
@@ -38,7 +37,6 @@ import { readingFor } from './data/reading.js';
 import { downloadData } from './download/downloadData.js';
 import { Inspector, type InspectRequest } from './inspection/inspector.js';
 import { describeMachine } from './machine.js';
-import { defaultEvaluationWorkers, TrainingWorkers } from './parallel/trainingWorkers.js';
 import { robustnessPage } from './report/page.js';
 import { readParts, writePage } from './report/writePage.js';
 import { writeReport } from './report/writeReport.js';
@@ -65,8 +63,6 @@ export interface EngineOptions {
   /** The extension's `media` folder, where the bundled data sets are. */
   readonly mediaDirectory: string;
   readonly events: EngineEvents;
-  /** Threads that share each batch of a new run, and an evaluation; left out: as many as serve. */
-  readonly workers?: number | undefined;
   /** Whether a completed run is inspected at once, for the layer panel; default true. */
   readonly inspectCompleted?: boolean;
 }
@@ -92,14 +88,13 @@ export class Engine {
   readonly #ending = new AbortController();
 
   constructor(private readonly options: EngineOptions) {
-    const { runtime, mediaDirectory, events, workers } = options;
+    const { runtime, mediaDirectory, events } = options;
     this.#inspector = new Inspector(runtime.name, mediaDirectory, this.#dataStore);
     this.#errors = new ErrorDesk({ mediaDirectory, dataStore: this.#dataStore, backend: runtime.name });
     this.queue = new RunQueue({
       runtime,
       mediaDirectory,
       dataStore: this.#dataStore,
-      workers,
       listener: {
         changed: (runDirectory, state) => events.runChanged(runDirectory, state),
         finished: (runDirectory, summary) => events.runFinished(runDirectory, summary),
@@ -139,8 +134,7 @@ export class Engine {
     { signal, report }: Context<WorkProgress>,
   ): Promise<Evaluation> {
     return this.#inTurn(async () => {
-      const { checkpoint, network, model } = await openCheckpoint(file);
-      let workers: TrainingWorkers | undefined;
+      const { checkpoint, model } = await openCheckpoint(file);
       try {
         const data = await dataOf(
           checkpoint,
@@ -150,11 +144,8 @@ export class Engine {
         );
         const total = data[split].count;
         const startedAt = performance.now();
-        const count = this.#evaluationWorkers(total, network);
-        if (count > 1) workers = new TrainingWorkers(count, model, network, checkpoint.metadata.config);
         const result = await evaluateSplit(model, data, split, {
           signal,
-          workers,
           onProgress: (done) => report({ activity: 'Evaluating', done, total }),
         });
         if (!Number.isFinite(result.loss))
@@ -175,7 +166,6 @@ export class Engine {
           }),
         };
       } finally {
-        await workers?.dispose();
         model.dispose();
       }
     });
@@ -354,12 +344,6 @@ export class Engine {
       writeReport: (request, context) => this.writeReport(request, context),
       robustness: (request, context) => this.robustness(request, context),
     };
-  }
-
-  /** How many threads share an evaluation; the other backends have threads of their own, or are the reference. */
-  #evaluationWorkers(images: number, network: Network): number {
-    if (this.options.runtime.name !== 'wasm') return 1;
-    return Math.min(this.options.workers ?? defaultEvaluationWorkers(images, network), images);
   }
 
   /** So that the layer panel opens at once. */

@@ -19,6 +19,7 @@ import {
   whileMarked,
   writeIfPossible,
 } from './backend/crashMarks.js';
+import { defaultThreads } from './backend/wasm.js';
 import { describeMachine } from './machine.js';
 import { autoChose, judgeTrials } from './runtimeChoice.js';
 import { userDataFolder } from './setup/runtimeFolder.js';
@@ -42,29 +43,35 @@ type Trials = z.infer<typeof trialsSchema>;
  * several, each takes a few training steps of a decoupled CNN-9 ({@link takeTrial}), once for a machine and its versions. One
  * that fails there or when it is started, takes its process down, already when it loads, or computes something else than the
  * others drops out for a day, is told of, and the next fastest takes its place. In fp16 only webgpu computes.
+ * @param threads that compute, on wasm
  * @throws DcnetError `backend` where the choice does not run here
  */
-export async function startRuntime(choice: BackendChoice, precision: Precision = 'fp32'): Promise<Runtime> {
-  if (choice !== 'auto') return startBackend(choice, precision);
+export async function startRuntime(
+  choice: BackendChoice,
+  precision: Precision = 'fp32',
+  threads = defaultThreads(),
+): Promise<Runtime> {
+  if (choice !== 'auto') return startBackend(choice, precision, threads);
   if (precision === 'fp16') return startHalfPrecision();
   const reports = await probeRuntimes();
   const candidates = candidatesOf(reports);
   if (candidates.length < 2) {
-    const runtime = await startBackend(candidates[0]?.name ?? 'wasm');
+    const runtime = await startBackend(candidates[0]?.name ?? 'wasm', precision, threads);
     return { ...runtime, why: autoChose(runtime.name, reports) };
   }
-  const { runtime, trials } = await startFastest(await trialsOf(candidates));
+  const { runtime, trials } = await startFastest(await trialsOf(candidates), threads);
   return { ...runtime, why: autoChose(runtime.name, reports, trials) };
 }
 
 /** @throws DcnetError `backend` where none is left */
 async function startFastest(
   measured: Trials,
+  threads: number,
 ): Promise<{ readonly runtime: Runtime; readonly trials: Trials }> {
   let trials = measured;
   for (let name = fastest(trials); name !== undefined; name = fastest(trials)) {
     try {
-      return { runtime: await startMarked(name), trials };
+      return { runtime: await startMarked(name, 'fp32', threads), trials };
     } catch (thrown) {
       trials = await noteFailure(trials, name, asDcnetError(thrown).message);
     }
@@ -78,9 +85,9 @@ async function startFastest(
 }
 
 /** Start a runtime and have it compute, while a file tells of it. */
-function startMarked(name: BackendName, precision: Precision = 'fp32'): Promise<Runtime> {
+function startMarked(name: BackendName, precision: Precision, threads: number): Promise<Runtime> {
   return whileMarked('start', name, async () => {
-    const runtime = await startBackend(name, precision);
+    const runtime = await startBackend(name, precision, threads);
     await proveBackend();
     return runtime;
   });
@@ -89,7 +96,7 @@ function startMarked(name: BackendName, precision: Precision = 'fp32'): Promise<
 /** @throws DcnetError `backend` where webgpu does not run here, or a process ended in its loading or start less than a day ago */
 async function startHalfPrecision(): Promise<Runtime> {
   const fatal = (await readFatalLoad('webgpu')) ?? (await readFatalStart());
-  if (fatal === undefined) return startMarked('webgpu', 'fp16');
+  if (fatal === undefined) return startMarked('webgpu', 'fp16', 1);
   throw new DcnetError({
     code: 'backend',
     message: `In fp16 only webgpu computes: ${fatal}`,
@@ -156,7 +163,7 @@ async function outcomeOf(name: BackendName): Promise<TrialOutcome | Error> {
   if ((await readFatal('trial', name)) !== undefined) return new Error(endedInIt);
   try {
     return await whileMarked('trial', name, async () => {
-      await startBackend(name);
+      await startBackend(name, 'fp32', defaultThreads());
       return takeTrial(name);
     });
   } catch (thrown) {

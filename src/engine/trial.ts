@@ -7,9 +7,8 @@ import type { DawnBackend } from './backend/dawnBackend.js';
 import { imageTensor, labelTensor } from './data/images.js';
 import type { ImageBatch } from './data/split.js';
 import { buildModel } from './model/model.js';
-import { defaultWorkers, TrainingWorkers } from './parallel/trainingWorkers.js';
 import { createOptimizer } from './training/optimizer.js';
-import { type PassResult, pass } from './training/step.js';
+import { pass } from './training/step.js';
 
 /** What a runtime made of the trial's steps. */
 export interface TrialOutcome {
@@ -42,8 +41,7 @@ const tuningLimitMs = 3000;
 
 /**
  * Train a few steps of a decoupled CNN-9 (32-64-128, 32×32×3, batch 64) on the backend that is set, as a training would: large
- * enough that a GPU computes most of the time, some 12 · 10⁹ multiply-adds a step. `wasm` has as many threads as a training
- * of that network has where nobody asks for a number.
+ * enough that a GPU computes most of the time, some 12 · 10⁹ multiply-adds a step.
  */
 export async function takeTrial(name: BackendName): Promise<TrialOutcome> {
   const config = configSchema.parse({
@@ -55,20 +53,16 @@ export async function takeTrial(name: BackendName): Promise<TrialOutcome> {
   if (network === undefined) throw new Error('The trial network does not fit.');
   const model = buildModel(network, config);
   const optimizer = createOptimizer(config.optimizer, model.trainable);
-  const count = name === 'wasm' ? defaultWorkers(batch, network) : 1;
-  const workers = count === 1 ? undefined : new TrainingWorkers(count, model, network, config);
   const images = noise();
   const every = Uint32Array.from({ length: batch }, (_, i) => i);
   const x = imageTensor(images.images, shape, every, model.normalization);
   const labels = labelTensor(images.labels, every);
-  const passOnce = async (): Promise<PassResult> =>
-    workers?.pass(images) ?? pass(model, x, labels, classes, config);
   /** Only the last loss is read: a device computes while we go on. */
   const train = async (steps: number): Promise<TrialOutcome> => {
     const startedAt = performance.now();
     let loss = Number.NaN;
     for (let step = 1; step <= steps; step++) {
-      const { outcome, gradients } = await passOnce();
+      const { outcome, gradients } = pass(model, x, labels, classes, config);
       optimizer.apply(gradients, learningRate);
       if (step === steps) [loss = Number.NaN] = await outcome.data();
       tf.dispose([outcome, ...gradients]);
@@ -84,7 +78,6 @@ export async function takeTrial(name: BackendName): Promise<TrialOutcome> {
     return { ...(await train(stepsOfQuick)), loss };
   } finally {
     gpu?.limitTuning(Number.POSITIVE_INFINITY);
-    await workers?.dispose();
     tf.dispose([x, labels]);
     model.dispose();
     optimizer.dispose();

@@ -5,9 +5,9 @@ import { chmod, cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import esbuild from 'esbuild';
 import { compileKernels } from './kernels.mjs';
+import { copyWasm, kernelThread, nodeBundle } from './kernelThread.mjs';
 import { fromRoot, panelEntries } from './paths.mjs';
 import { runProgram, StepError } from './system.mjs';
-import { copyWasm, nodeBundle, trainingWorker } from './trainingWorker.mjs';
 
 /** @typedef {import('esbuild').BuildOptions} BuildOptions */
 
@@ -46,7 +46,7 @@ const forWebview = {
 const bundles = [
   { ...forNode, entryPoints: ['src/extension.ts'], outfile: 'dist/extension.js' },
   { ...forNode, entryPoints: ['src/engine/main.ts'], outfile: 'dist/engine.js' },
-  { ...forNode, ...trainingWorker },
+  { ...forNode, ...kernelThread },
   {
     ...forNode,
     entryPoints: ['src/cli/main.ts'],

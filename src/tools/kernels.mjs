@@ -21,9 +21,12 @@ const entries = [
 
 /** The module in two versions: the second for processors and Node.js versions that multiply and add in one instruction. */
 const versions = {
-  'dcnet-kernels.wasm': ['simd'],
-  'dcnet-kernels-relaxed.wasm': ['simd', 'relaxed-simd'],
+  'dcnet-kernels.wasm': ['simd', 'threads'],
+  'dcnet-kernels-relaxed.wasm': ['simd', 'threads', 'relaxed-simd'],
 };
+
+/** Of 64 KiB: all that addresses of 32 bits reach. */
+const largestPages = 2 ** 16;
 
 /** Compile the kernels, unless they are newer than their sources. */
 export async function compileKernels(outFolder = fromRoot('dist/wasm')) {
@@ -49,8 +52,9 @@ async function compile(outFile, features) {
       path.relative(fromRoot(), outFile),
       ...['-Ospeed', '--noAssert', '--disableWarning', '112'],
       ...features.flatMap((feature) => ['--enable', feature]),
-      // The kernels work in tfjs's memory: they may have no memory, data or allocator of their own.
+      // The kernels work in tfjs's memory, on several threads: they may have no memory, data or allocator of their own.
       ...['--runtime', 'stub', '--importMemory', '--noExportMemory', '--use', 'abort='],
+      ...['--sharedMemory', '--maximumMemory', String(largestPages)],
     ],
     { output: 'capture' },
   );

@@ -24,7 +24,7 @@ const panelFiles = Object.keys(panelEntries()).flatMap((panel) => [
 /** What the VSIX may hold besides. */
 const allowed = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
-  /^dist\/(extension|engine|trainingWorker|cli)\.js$/,
+  /^dist\/(extension|engine|kernelThread|cli)\.js$/,
   /^dist\/wasm\/[\w-]+\.wasm$/,
   /^dist\/native\/\w+\.(cc|h)$/,
   /^dist\/webview\/codicon\.ttf$/,
@@ -38,7 +38,7 @@ const required = [
   'LICENSE',
   'dist/extension.js',
   'dist/engine.js',
-  'dist/trainingWorker.js',
+  'dist/kernelThread.js',
   'dist/cli.js',
   ...panelFiles,
   'dist/wasm/dcnet-kernels.wasm',

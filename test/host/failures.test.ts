@@ -64,7 +64,7 @@ describe('Failures of the engine and its runtime', () => {
       const isKill = signal === 'SIGKILL';
       const text = (await notification.textContent()) ?? '';
       assert.equal(/the operating system ended it for lack of memory/.test(text), isKill, text);
-      assert.equal(/smaller batch or with fewer workers/.test(text), isKill, text);
+      assert.equal(/less with a smaller batch/.test(text), isKill, text);
       if (isKill) assert.doesNotMatch(text, /last words/);
       await notification.getByText(isKill ? 'Halve and Resume' : 'Resume', { exact: true }).click();
       const resumed = await until('it goes on', () => {

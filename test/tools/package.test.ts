@@ -8,7 +8,7 @@ const complete = [
   'CHANGELOG.md',
   'dist/extension.js',
   'dist/engine.js',
-  'dist/trainingWorker.js',
+  'dist/kernelThread.js',
   'dist/cli.js',
   'dist/webview/training.js',
   'dist/webview/training.css',

@@ -31,4 +31,4 @@ export function likelyCause(exit: string | undefined): string | undefined {
 }
 
 /** What needs less memory, beside half the images at a time. */
-export const lessMemory = 'A new run needs less with a smaller batch or with fewer workers.';
+export const lessMemory = 'A new run needs less with a smaller batch.';

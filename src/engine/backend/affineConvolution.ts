@@ -1,12 +1,12 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { OperatorFunctions } from '../operator/decoupledProduct.js';
 import type { Window } from '../operator/patchNorms.js';
-import { convolution, windowOf } from './convolutions.js';
+import { convolution, upTo, windowOf } from './convolutions.js';
 import {
   type Inputs,
   parameterFloats,
+  productCall,
   registerFused,
-  runProduct,
   windowSizes,
   writeParameters,
 } from './fusedWasm.js';
@@ -43,32 +43,31 @@ function affineConvolution(
   const affine = (): number[] => [module.address(slope), module.address(shift), Number(relu)];
   if (functions === undefined)
     return [
-      convolution(module, x, filters, sizes, ({ count, output }) =>
-        module.kernels.channelAffine(count * rowsOfImage, outChannels, output, ...affine(), output),
-      ),
+      convolution(module, x, filters, sizes, {
+        scratch: 0,
+        calls: ({ count, output }) => [
+          ['channelAffine', count * rowsOfImage, outChannels, output, ...affine(), output],
+        ],
+      }),
     ];
   const norms = windowSizes(x.shape, window);
   const imageBytes = 4 * util.sizeFromShape(x.shape.slice(1));
   const table = parameterFloats(outChannels);
-  return module.withScratch(table + norms.scratch + util.sizeFromShape(norms.outShape), (parameters) => {
+  const squares = upTo(4, norms.scratch);
+  return module.withScratch(table, (parameters) => {
     writeParameters(module, inputs, functions, outChannels, parameters);
-    const scratch = parameters + 4 * table;
-    const normsAt = scratch + 4 * norms.scratch;
-    const finished = convolution(module, x, filters, sizes, ({ first, count, output }) => {
-      const [, ...sizesOfImage] = norms.sizes;
-      const from = module.address(x) + first * imageBytes;
-      module.kernels.patchNorms(count, ...sizesOfImage, outHeight, outWidth, epsilon, from, scratch, normsAt);
-      runProduct(
-        module,
-        functions,
-        count * rowsOfImage,
-        outChannels,
-        output,
-        normsAt,
-        parameters,
-        affine(),
-        output,
-      );
+    const finished = convolution(module, x, filters, sizes, {
+      scratch: squares + util.sizeFromShape(norms.outShape),
+      calls: ({ first, count, output, scratch }) => {
+        const [, ...sizesOfImage] = norms.sizes;
+        const from = module.address(x) + first * imageBytes;
+        const normsAt = scratch + 4 * squares;
+        const places = { projection: output, norms: normsAt, parameters, affine: affine(), out: output };
+        return [
+          ['patchNorms', count, ...sizesOfImage, outHeight, outWidth, epsilon, from, scratch, normsAt],
+          productCall(functions, count * rowsOfImage, outChannels, places),
+        ];
+      },
     });
     return [finished];
   });

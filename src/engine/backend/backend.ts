@@ -17,6 +17,8 @@ export interface Runtime {
   readonly version: string;
   /** What it runs on, for people. */
   readonly device: string;
+  /** That compute, where they are ours. */
+  readonly threads?: number;
   /** Left out: it was asked for by its name. */
   readonly why?: RuntimeChoice;
   /** It computes nothing any more, in this process, and why; only of one that can be lost. */
@@ -26,9 +28,14 @@ export interface Runtime {
 /**
  * Start a tensor runtime in this process.
  * @param precision fp16: decoupled convolutions keep activations and weights in 16 bits inside their kernels; webgpu only
+ * @param threads that compute, on wasm; the others have threads of their own, or are the reference
  * @throws DcnetError `backend` where the choice does not run here, with the reason and what to do
  */
-export async function startBackend(choice: Runtime['name'], precision: Precision = 'fp32'): Promise<Runtime> {
+export async function startBackend(
+  choice: Runtime['name'],
+  precision: Precision = 'fp32',
+  threads = 1,
+): Promise<Runtime> {
   if (precision === 'fp16' && choice !== 'webgpu') {
     throw new DcnetError({
       code: 'backend',
@@ -65,8 +72,8 @@ export async function startBackend(choice: Runtime['name'], precision: Precision
     case 'wasm': {
       await prepareWasm();
       await setBackend('wasm');
-      completeWasm();
-      return { name: 'wasm', version: version_wasm, device: wasmDevice() };
+      completeWasm(threads);
+      return { name: 'wasm', version: version_wasm, device: wasmDevice(threads), threads };
     }
     case 'cpu':
       await setBackend('cpu');

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { KernelModule } from './kernelModule.js';
+import { type Call, type KernelTask, scratchAt } from './kernelCalls.js';
+import { type KernelModule, leastOf, type Stretch, sharesOf } from './kernelModule.js';
 import { replaceKernel, type Shape4D, type WindowAttributes } from './replaceKernel.js';
 
 type Window = tf.backend_util.Conv2DInfo;
@@ -69,6 +70,35 @@ export function windowOf(
 
 export const upTo = (multiple: number, length: number): number => Math.ceil(length / multiple) * multiple;
 
+/** Whether each image is one pixel under one filter of one pixel: a decoupled dense layer's are. */
+function isOfPoints({ inHeight, inWidth, filterHeight, filterWidth, outHeight, outWidth }: Window): boolean {
+  return [inHeight, inWidth, filterHeight, filterWidth, outHeight, outWidth].every((length) => length === 1);
+}
+
+/** What `convolve` takes of a product of a row of pixels with filters of one pixel: four pixels are computed together. */
+export function rowOfPoints(pixels: number, channels: number, filters: number): readonly number[] {
+  return [...[1, 1, pixels, channels], ...[1, 1, 1, 1, filters], ...[1, 1, 0, 0, 1, pixels]];
+}
+
+/** aᵀ·b of rows a [R, C] and b [R, F] into `out` [C, F]: the gradient of filters of one pixel. */
+export function sumOfProducts(
+  module: KernelModule,
+  a: tf.TensorInfo,
+  b: tf.TensorInfo,
+  [rows, channels, filters]: readonly [rows: number, channels: number, filters: number],
+  out: tf.TensorInfo,
+): void {
+  const frame = rows * channels + 4;
+  inRows(module, channels, filters * rows, ({ first, count }) => ({
+    call: [
+      'filterGradient',
+      ...[1, 1, rows, channels, 1, 1, filters, 1, 1, 0, 0, 1, rows, first, first + count],
+      ...[module.address(a), module.address(b), scratchAt, scratchAt + 4 * frame, module.address(out)],
+    ],
+    scratch: frame + upTo(4, count) * upTo(8, filters),
+  }));
+}
+
 /** Floats of the zero-padded frame that one image is copied into. */
 function frameSize(
   [outHeight, outWidth]: readonly [number, number],
@@ -82,22 +112,26 @@ function frameSize(
 }
 
 /** Images of a convolution's output that were computed last, and where they lie. */
-export interface FreshImages {
-  readonly first: number;
-  readonly count: number;
+export interface FreshImages extends Stretch {
   readonly output: number;
+  /** Of the thread's own memory, what {@link Finish} asked for. */
+  readonly scratch: number;
 }
 
-/**
- * A convolution's kernel.
- * @param finish does something to each few images of the output, in place, while the cache has them
- */
+/** What is done to each few images of a convolution's output, in place, while the cache has them. */
+export interface Finish {
+  /** Floats of a thread's own memory. */
+  readonly scratch: number;
+  readonly calls: (images: FreshImages) => KernelTask;
+}
+
+/** A convolution's kernel. */
 export function convolution(
   module: KernelModule,
   x: tf.TensorInfo,
   filter: tf.TensorInfo,
   window: Window,
-  finish?: (images: FreshImages) => void,
+  finish?: Finish,
 ): tf.TensorInfo {
   const { filterHeight, filterWidth, inChannels, outChannels, outHeight, outWidth } = window;
   const { strideHeight, strideWidth, padInfo } = window;
@@ -108,18 +142,26 @@ export function convolution(
     return out;
   }
   const panels = filterHeight * filterWidth * inChannels * upTo(8, outChannels);
-  const frame = frameSize([outHeight, outWidth], [strideHeight, strideWidth], window, inChannels);
-  module.withScratch(panels + frame, (scratch) => {
+  const frame = isOfPoints(window)
+    ? window.batchSize * inChannels
+    : frameSize([outHeight, outWidth], [strideHeight, strideWidth], window, inChannels);
+  module.withScratch(panels, (packed) => {
     const shape = [filterHeight, filterWidth, inChannels, outChannels];
-    module.kernels.packFilters(...shape, module.address(filter), scratch);
-    inFewImages(module, x, out, finish, (images, input, output) =>
-      module.kernels.convolve(
-        ...[images, window.inHeight, window.inWidth, inChannels],
-        ...[1, 1, filterHeight, filterWidth, outChannels],
-        ...[strideHeight, strideWidth, padInfo.top, padInfo.left, outHeight, outWidth],
-        ...[input, scratch, scratch + 4 * panels, output],
-      ),
-    );
+    const taps = filterHeight * filterWidth * inChannels;
+    inPanels(module, outChannels, taps, (range) => [
+      ['packFilters', ...shape, ...range, module.address(filter), packed],
+    ]);
+    inFewImages(module, x, out, frame, finish, (images, input, output) => [
+      'convolve',
+      ...(isOfPoints(window)
+        ? rowOfPoints(images, inChannels, outChannels)
+        : [
+            ...[images, window.inHeight, window.inWidth, inChannels],
+            ...[1, 1, filterHeight, filterWidth, outChannels],
+            ...[strideHeight, strideWidth, padInfo.top, padInfo.left, outHeight, outWidth],
+          ]),
+      ...[input, packed, scratchAt, output],
+    ]);
   });
   return out;
 }
@@ -127,23 +169,49 @@ export function convolution(
 /** Bytes of a convolution's output that the second-level cache still has when they are computed. */
 const freshBytes = 2 ** 18;
 
-/** Compute all images at once or, where something finishes them, as many at a time as stay in the cache. */
+/**
+ * Compute a stretch of the images at once or, where something finishes them, as many at a time as stay in the cache.
+ * @param scratch floats of a thread's own memory that `compute` takes, from `scratchAt` on
+ */
 function inFewImages(
   module: KernelModule,
   x: tf.TensorInfo,
   out: tf.TensorInfo,
-  finish: ((images: FreshImages) => void) | undefined,
-  compute: (images: number, input: number, output: number) => void,
+  scratch: number,
+  finish: Finish | undefined,
+  compute: (images: number, input: number, output: number) => Call,
 ): void {
   const images = x.shape[0]!;
   const [inputBytes, outputBytes] = [x, out].map(({ shape }) => 4 * tf.util.sizeFromShape(shape.slice(1)));
   const few = finish === undefined ? images : Math.max(1, Math.floor(freshBytes / outputBytes!));
-  for (let first = 0; first < images; first += few) {
-    const count = Math.min(few, images - first);
-    const output = module.address(out) + first * outputBytes!;
-    compute(count, module.address(x) + first * inputBytes!, output);
-    finish?.({ first, count, output });
-  }
+  const own = upTo(4, scratch);
+  const tasks = module.stretchesOf(images, leastOf(outputBytes! / 4)).map(({ first, count }) => {
+    const calls: Call[] = [];
+    const end = first + count;
+    for (let from = first; from < end; from += few) {
+      const some = { first: from, count: Math.min(few, end - from) };
+      const output = module.address(out) + from * outputBytes!;
+      calls.push(compute(some.count, module.address(x) + from * inputBytes!, output));
+      if (finish !== undefined)
+        calls.push(...finish.calls({ ...some, output, scratch: scratchAt + 4 * own }));
+    }
+    return calls;
+  });
+  module.run(tasks, own + (finish?.scratch ?? 0));
+}
+
+/** Have panels of eight filters made; `make` gets the first and the end of some. */
+export function inPanels(
+  module: KernelModule,
+  filters: number,
+  valuesOfFilter: number,
+  make: (range: readonly [number, number]) => KernelTask,
+): void {
+  const panels = Math.ceil(filters / 8);
+  const tasks = module
+    .stretchesOf(panels, leastOf(8 * valuesOfFilter))
+    .map(({ first, count }) => make([8 * first, Math.min(filters, 8 * (first + count))]));
+  module.run(tasks);
 }
 
 /** dL/dx = dy, spread by the stride, convolved with w flipped in both directions and transposed. */
@@ -161,16 +229,26 @@ function inputGradient(
     return dx;
   }
   const panels = filterHeight * filterWidth * outChannels * upTo(8, inChannels);
-  const frame = frameSize([inHeight, inWidth], [1, 1], window, outChannels);
-  module.withScratch(panels + frame, (scratch) => {
+  const frame = isOfPoints(window)
+    ? window.batchSize * outChannels
+    : frameSize([inHeight, inWidth], [1, 1], window, outChannels);
+  module.withScratch(panels, (packed) => {
     const shape = [filterHeight, filterWidth, inChannels, outChannels];
-    module.kernels.packFlippedFilters(...shape, module.address(filter), scratch);
-    module.kernels.convolve(
-      ...[window.batchSize, window.outHeight, window.outWidth, outChannels],
-      ...[window.strideHeight, window.strideWidth, filterHeight, filterWidth, inChannels],
-      ...[1, 1, filterHeight - 1 - padInfo.top, filterWidth - 1 - padInfo.left, inHeight, inWidth],
-      ...[module.address(dy), scratch, scratch + 4 * panels, module.address(dx)],
-    );
+    const taps = filterHeight * filterWidth * outChannels;
+    inPanels(module, inChannels, taps, (range) => [
+      ['packFlippedFilters', ...shape, ...range, module.address(filter), packed],
+    ]);
+    inFewImages(module, dy, dx, frame, undefined, (images, input, output) => [
+      'convolve',
+      ...(isOfPoints(window)
+        ? rowOfPoints(images, outChannels, inChannels)
+        : [
+            ...[images, window.outHeight, window.outWidth, outChannels],
+            ...[window.strideHeight, window.strideWidth, filterHeight, filterWidth, inChannels],
+            ...[1, 1, filterHeight - 1 - padInfo.top, filterWidth - 1 - padInfo.left, inHeight, inWidth],
+          ]),
+      ...[input, packed, scratchAt, output],
+    ]);
   });
   return dx;
 }
@@ -188,18 +266,46 @@ function filterGradient(
     filterGradientOfTiles(module, x, dy, sizesOf(window), out);
     return out;
   }
-  const sums = filterHeight * upTo(4, filterWidth * inChannels) * upTo(8, outChannels);
+  if (isOfPoints(window)) {
+    sumOfProducts(module, x, dy, [window.batchSize, inChannels, outChannels], out);
+    return out;
+  }
   // Values are read four at a time, beyond the frame's end too.
   const frame = frameSize([outHeight, outWidth], [strideHeight, strideWidth], window, inChannels) + 4;
-  module.withScratch(frame + sums, (scratch) =>
-    module.kernels.filterGradient(
+  const depth = filterWidth * inChannels;
+  const patches = window.batchSize * outHeight * outWidth;
+  inRows(module, depth, filterHeight * outChannels * patches, ({ first, count }) => ({
+    call: [
+      'filterGradient',
       ...[window.batchSize, window.inHeight, window.inWidth, inChannels],
       ...[filterHeight, filterWidth, outChannels],
       ...[strideHeight, strideWidth, padInfo.top, padInfo.left, outHeight, outWidth],
-      ...[module.address(x), module.address(dy), scratch, scratch + 4 * frame, module.address(out)],
-    ),
-  );
+      ...[first, first + count, module.address(x), module.address(dy)],
+      ...[scratchAt, scratchAt + 4 * frame, module.address(out)],
+    ],
+    scratch: frame + filterHeight * upTo(4, count) * upTo(8, outChannels),
+  }));
   return out;
+}
+
+/**
+ * Have the rows of a gradient computed, each by one thread, which sums over the whole batch.
+ * @param products of a row; a quarter of a value's worth of work each
+ */
+function inRows(
+  module: KernelModule,
+  rows: number,
+  products: number,
+  compute: (rows: Stretch) => { readonly call: Call; readonly scratch: number },
+): void {
+  const fours = module.stretchesOf(Math.ceil(rows / 4), leastOf(products));
+  const parts = fours.map(({ first, count }) =>
+    compute({ first: 4 * first, count: Math.min(rows - 4 * first, 4 * count) }),
+  );
+  module.run(
+    parts.map(({ call }) => [call]),
+    Math.max(...parts.map(({ scratch }) => scratch)),
+  );
 }
 
 /** Fewest channels, in and out, for which tiles save time: with less, their transforms cost more than they save. */
@@ -300,22 +406,28 @@ function convolveTiles(
   { inputStep, outputStep, flipped }: FilterLayout,
   sizes: TiledSizes,
   out: tf.TensorInfo,
-  finish?: (images: FreshImages) => void,
+  finish?: Finish,
 ): void {
   const { channels, filters } = sizes;
   const { numbers, frame, tiles, products } = tiling(sizes);
   const panels = 16 * channels * upTo(8, filters);
-  module.withScratch(panels + frame + tiles + products, (scratch) => {
+  module.withScratch(panels, (transformed) => {
     const layout = [channels, filters, inputStep, outputStep, Number(flipped)];
-    module.kernels.transformFilters(...layout, module.address(filter), scratch);
-    const frameAt = scratch + 4 * panels;
-    const tilesAt = frameAt + 4 * frame;
-    const buffers = [scratch, frameAt, tilesAt, tilesAt + 4 * tiles];
-    inFewImages(module, x, out, finish, (images, input, output) =>
-      module.kernels.convolveTiles(images, ...numbers, input, ...buffers, output),
-    );
+    inPanels(module, filters, 16 * channels, (range) => [
+      ['transformFilters', ...layout, ...range, module.address(filter), transformed],
+    ]);
+    const tilesAt = scratchAt + 4 * frame;
+    const buffers = [transformed, scratchAt, tilesAt, tilesAt + 4 * tiles];
+    const scratch = frame + tiles + products;
+    inFewImages(module, x, out, scratch, finish, (images, input, output) => [
+      'convolveTiles',
+      ...[images, ...numbers, input, ...buffers, output],
+    ]);
   });
 }
+
+/** Tiles of a share of the batch whose sums are kept apart. */
+const fewestTilesOfShare = 256;
 
 function filterGradientOfTiles(
   module: KernelModule,
@@ -325,15 +437,29 @@ function filterGradientOfTiles(
   out: tf.TensorInfo,
 ): void {
   const { numbers, frame, tiles, products } = tiling(sizes);
-  const sums = 16 * upTo(4, sizes.channels) * upTo(8, sizes.filters);
-  module.withScratch(frame + tiles + products + sums, (scratch) => {
-    const tilesAt = scratch + 4 * frame;
-    const productsAt = tilesAt + 4 * tiles;
-    module.kernels.filterGradientOfTiles(
-      sizes.images,
-      ...numbers,
-      ...[module.address(x), module.address(dy), scratch, tilesAt, productsAt],
-      ...[productsAt + 4 * products, module.address(out)],
+  const { images, channels, filters, height, width, outHeight, outWidth } = sizes;
+  const size = 16 * upTo(4, channels) * upTo(8, filters);
+  const tilesOfImage = Math.ceil(outHeight / 2) * Math.ceil(outWidth / 2);
+  // Each share has sums of its own: few enough that adding them up costs little beside the products.
+  const shares = sharesOf(images, Math.ceil(fewestTilesOfShare / tilesOfImage));
+  module.withScratch(shares.length * size, (sums) => {
+    const tilesAt = scratchAt + 4 * frame;
+    const buffers = [scratchAt, tilesAt, tilesAt + 4 * tiles];
+    module.run(
+      shares.map(({ first, count }, share) => {
+        const input = module.address(x) + 4 * first * height * width * channels;
+        const upstream = module.address(dy) + 4 * first * outHeight * outWidth * filters;
+        const own = sums + 4 * share * size;
+        return [['filterGradientOfTiles', count, ...numbers, input, upstream, ...buffers, own]];
+      }),
+      frame + tiles + products,
     );
+    inRows(module, channels, 16 * filters * shares.length, ({ first, count }) => ({
+      call: [
+        'finishFilterGradient',
+        ...[channels, filters, first, first + count, shares.length, sums, module.address(out)],
+      ],
+      scratch: 0,
+    }));
   });
 }

@@ -5,10 +5,10 @@ import type { OperatorFunctions } from '../operator/decoupledProduct.js';
 import type { FusedKernel } from '../operator/fusedKernels.js';
 import type { Window } from '../operator/patchNorms.js';
 import { registerProjectionAndNorms } from '../operator/projection.js';
-import { sumOverBatch } from '../parallel/exchange.js';
 import type { AdamAttributes } from '../training/adamStep.js';
 import { functionCodes } from './functionCodes.js';
-import type { KernelModule } from './kernelModule.js';
+import { type Call, scratchAt } from './kernelCalls.js';
+import { type KernelModule, leastOf, type Stretch, sharesOf } from './kernelModule.js';
 
 export type Inputs = Readonly<Record<string, tf.TensorInfo>>;
 type Shape4D = [number, number, number, number];
@@ -39,6 +39,10 @@ export function registerFusedKernels(module: KernelModule): void {
   register('DecoupledProductGradient', (inputs, functions: OperatorFunctions) =>
     productGradient(module, inputs, functions),
   );
+  register('NormalizeFilters', (inputs, { epsilon }: { epsilon: number }) =>
+    normalizeFilters(module, inputs, epsilon),
+  );
+  register('NormalizeFiltersGradient', (inputs) => normalizeFiltersGradient(module, inputs));
   register('PatchNorms', (inputs, attributes: Window & { epsilon: number }) =>
     patchNorms(module, inputs, attributes),
   );
@@ -109,43 +113,57 @@ function product(module: KernelModule, inputs: Inputs, functions: OperatorFuncti
   const out = module.output(projection.shape);
   module.withScratch(parameterFloats(filters), (parameters) => {
     writeParameters(module, inputs, functions, filters, parameters);
-    const none = [0, 0, 0];
-    const [from, to] = [module.address(projection), module.address(out)];
-    const rows = util.sizeFromShape(norms.shape);
-    runProduct(module, functions, rows, filters, from, module.address(norms), parameters, none, to);
+    inStretches(module, util.sizeFromShape(norms.shape), filters, ({ first, count }, at) => {
+      const places = {
+        projection: at(projection),
+        norms: module.address(norms) + 4 * first,
+        parameters,
+        affine: [0, 0, 0],
+        out: at(out),
+      };
+      return productCall(functions, count, filters, places);
+    });
   });
   return [out];
 }
 
-/**
- * h·g of projections [rows, filters] that may lie where the output does.
- * @param parameters from {@link writeParameters}
- * @param affine addresses of the slope and the shift of a batch normalisation, and whether 0 cuts it; 0: the bare product
- */
-export function runProduct(
-  module: KernelModule,
+/** Addresses of what a product takes. */
+interface ProductPlaces {
+  /** [rows, filters]; may lie where the output does. */
+  readonly projection: number;
+  /** [rows]. */
+  readonly norms: number;
+  /** From {@link writeParameters}. */
+  readonly parameters: number;
+  /** Slope and shift of a batch normalisation, and whether 0 cuts it; 0: the bare product. */
+  readonly affine: readonly number[];
+  readonly out: number;
+}
+
+/** h·g of some rows. */
+export function productCall(
   functions: OperatorFunctions,
   rows: number,
   filters: number,
-  projection: number,
-  norms: number,
-  parameters: number,
-  affine: readonly number[],
-  out: number,
-): void {
+  { projection, norms, parameters, affine, out }: ProductPlaces,
+): Call {
   const kTable = parameters + 2 * filledUp(filters) * 4;
-  const operator = codes(functions);
-  module.kernels.productForward(
-    rows,
-    filters,
-    ...operator,
-    projection,
-    norms,
-    parameters,
-    kTable,
-    ...affine,
-    out,
-  );
+  const tables = [parameters, kTable, ...affine];
+  return ['productForward', rows, filters, ...codes(functions), projection, norms, ...tables, out];
+}
+
+/**
+ * Run a kernel over stretches of rows of so many values.
+ * @param call gets a stretch, and where it lies in a tensor of such rows
+ */
+function inStretches(
+  module: KernelModule,
+  rows: number,
+  values: number,
+  call: (rows: Stretch, at: (tensor: tf.TensorInfo) => number) => Call,
+): void {
+  const parts = module.stretchesOf(rows, leastOf(values));
+  module.run(parts.map((part) => [call(part, (tensor) => module.address(tensor) + 4 * part.first * values)]));
 }
 
 /** Gradients to the projection, the norms and, where given, R and k, in this order. */
@@ -161,27 +179,34 @@ function productGradient(
   const byNorms = module.output(norms.shape);
   const outputs = [byProjection, byNorms];
   const row = filledUp(filters);
-  module.withScratch((parameterRows + 4) * row, (parameters) => {
+  const parts = sharesOf(util.sizeFromShape(norms.shape), leastOf(filters));
+  const table = parameterFloats(filters);
+  module.withScratch(table + parts.length * 4 * row, (parameters) => {
     writeParameters(module, inputs, functions, filters, parameters);
-    const sums = parameters + parameterRows * row * 4;
-    module.view(sums, 4 * row).fill(0);
-    module.kernels.productBackward(
-      util.sizeFromShape(norms.shape),
-      filters,
-      ...codes(functions),
-      module.address(projection),
-      module.address(norms),
-      parameters,
-      parameters + 2 * row * 4,
-      module.address(dy),
-      module.address(byProjection),
-      module.address(byNorms),
-      sums,
+    const sums = parameters + 4 * table;
+    module.view(sums, parts.length * 4 * row).fill(0);
+    module.run(
+      parts.map(({ first, count }, part) => {
+        const at = (tensor: tf.TensorInfo) => module.address(tensor) + 4 * first * filters;
+        const atNorm = (tensor: tf.TensorInfo) => module.address(tensor) + 4 * first;
+        return [
+          [
+            'productBackward',
+            ...[count, filters, ...codes(functions), at(projection), atNorm(norms)],
+            ...[parameters, parameters + 2 * row * 4, at(dy), at(byProjection), atNorm(byNorms)],
+            sums + part * 16 * row,
+          ],
+        ];
+      }),
     );
-    const totals = module.view(sums, 4 * row).slice();
-    if (radius !== undefined)
-      outputs.push(summedTo(module, totals.subarray(2 * row, 2 * row + filters), radius));
-    if (k !== undefined) outputs.push(summedTo(module, totals.subarray(3 * row, 3 * row + filters), k));
+    // Of each part: what was not yet added up, then the sums, to R and to k.
+    const written = module.view(sums, parts.length * 4 * row).slice();
+    const totals = (place: number) =>
+      Float32Array.from({ length: filters }, (_, f) =>
+        parts.reduce((sum, _, part) => sum + written[(part * 4 + place) * row + f]!, 0),
+      );
+    if (radius !== undefined) outputs.push(summedTo(module, totals(2), radius));
+    if (k !== undefined) outputs.push(summedTo(module, totals(3), k));
   });
   return outputs;
 }
@@ -215,16 +240,15 @@ function patchNorms(
 ): tf.TensorInfo[] {
   const { sizes, outHeight, outWidth, outShape, scratch } = windowSizes(x!.shape, window);
   const out = module.output(outShape);
-  module.withScratch(scratch, (address) =>
-    module.kernels.patchNorms(
-      ...sizes,
-      outHeight,
-      outWidth,
-      epsilon,
-      module.address(x!),
-      address,
-      module.address(out),
-    ),
+  const [images, ...sizesOfImage] = sizes as [number, ...number[]];
+  const values = util.sizeFromShape(x!.shape.slice(1));
+  module.run(
+    module.stretchesOf(images, leastOf(values)).map(({ first, count }) => {
+      const from = module.address(x!) + 4 * first * values;
+      const to = module.address(out) + 4 * first * outHeight * outWidth;
+      return [['patchNorms', count, ...sizesOfImage, outHeight, outWidth, epsilon, from, scratchAt, to]];
+    }),
+    scratch,
   );
   return [out];
 }
@@ -235,18 +259,21 @@ function patchNormsGradient(module: KernelModule, inputs: Inputs, window: Window
   const { sum } = inputs;
   const { sizes, outHeight, outWidth, scratch } = windowSizes(x.shape, window);
   const dx = sum === undefined ? module.output(x.shape) : module.share(sum);
-  module.withScratch(scratch, (address) =>
-    module.kernels.patchNormsGradient(
-      ...sizes,
-      outHeight,
-      outWidth,
-      module.address(x),
-      module.address(norms),
-      module.address(dn),
-      address,
-      Number(sum !== undefined),
-      module.address(dx),
-    ),
+  const [images, ...sizesOfImage] = sizes as [number, ...number[]];
+  const values = util.sizeFromShape(x.shape.slice(1));
+  module.run(
+    module.stretchesOf(images, leastOf(values)).map(({ first, count }) => {
+      const at = (tensor: tf.TensorInfo) => module.address(tensor) + 4 * first * values;
+      const atNorm = (tensor: tf.TensorInfo) => module.address(tensor) + 4 * first * outHeight * outWidth;
+      return [
+        [
+          'patchNormsGradient',
+          ...[count, ...sizesOfImage, outHeight, outWidth, at(x), atNorm(norms), atNorm(dn)],
+          ...[scratchAt, Number(sum !== undefined), at(dx)],
+        ],
+      ];
+    }),
+    scratch,
   );
   return [dx];
 }
@@ -268,46 +295,144 @@ function batchNormalization(
   const y = module.output(x.shape);
   const statistics = [1, 2, 3].map(() => module.output([channels]));
   const row = filledUp(channels);
-  module.withScratch(4 * row, (scratch) => {
-    module.kernels.channelMoments(rows, channels, module.address(x), scratch, scratch + 4 * row);
-    const table = module.view(scratch, 4 * row);
-    combineMoments(table.subarray(0, row), table.subarray(row, 2 * row), rows);
+  const parts = sharesOf(rows, leastOf(channels));
+  module.withScratch((2 + 2 * parts.length) * row, (scratch) => {
+    const momentsAt = scratch + 8 * row;
+    module.run(
+      parts.map(({ first, count }, part) => {
+        const from = module.address(x) + 4 * first * channels;
+        const to = momentsAt + 8 * part * row;
+        return [['channelMoments', count, channels, from, to, to + 4 * row]];
+      }),
+    );
+    const table = module.view(scratch, 2 * row);
+    const moments = combinedMoments(module.view(momentsAt, 2 * parts.length * row), parts, channels);
     const [means, variances, inverses] = statistics.map((tensor) => module.values(tensor));
     const scales = module.values(gamma);
     const shifts = module.values(beta);
     for (let c = 0; c < channels; c++) {
-      const mean = table[c]!;
-      const variance = table[row + c]!;
+      const { mean, variance } = moments[c]!;
       const inverse = 1 / Math.sqrt(variance + epsilon);
       means![c] = mean;
       variances![c] = variance;
       inverses![c] = inverse;
-      table[2 * row + c] = scales[c]! * inverse;
-      table[3 * row + c] = shifts[c]! - mean * scales[c]! * inverse;
+      table[c] = scales[c]! * inverse;
+      table[row + c] = shifts[c]! - mean * scales[c]! * inverse;
     }
-    module.kernels.channelAffine(
-      rows,
-      channels,
-      module.address(x),
-      scratch + 8 * row,
-      scratch + 12 * row,
-      Number(relu),
-      module.address(y),
-    );
+    inStretches(module, rows, channels, ({ count }, at) => [
+      'channelAffine',
+      ...[count, channels, at(x), scratch, scratch + 4 * row, Number(relu), at(y)],
+    ]);
   });
   return [y, ...statistics];
 }
 
-/** Means and variances of a share's rows, in place, become those of the whole batch. */
-function combineMoments(means: Float32Array, variances: Float32Array, rows: number): void {
-  const squares = Array.from(means, (mean, c) => rows * (variances[c]! + mean * mean));
-  const [all, ...sums] = sumOverBatch([rows, ...Array.from(means, (mean) => rows * mean), ...squares]);
-  if (all === rows) return;
-  for (let c = 0; c < means.length; c++) {
-    const mean = sums[c]! / all!;
-    means[c] = mean;
-    variances[c] = Math.max(0, sums[means.length + c]! / all! - mean * mean);
-  }
+/**
+ * ⟨a, b⟩ of each filter, with tables of zeros and ones of a filter's number for what follows.
+ * @param a, b [values, filters]
+ */
+function withFilterProducts(
+  module: KernelModule,
+  a: tf.TensorInfo,
+  b: tf.TensorInfo,
+  use: (products: Float64Array, zeros: number, tables: (number: 0 | 1) => number) => void,
+): void {
+  const [values, filters] = rowsOf(a);
+  const row = filledUp(filters);
+  const parts = sharesOf(values, leastOf(filters));
+  module.withScratch((4 + 2 * parts.length) * row, (zeros) => {
+    module.view(zeros, row).fill(0);
+    const ones = zeros + 4 * row;
+    module.view(ones, row).fill(1);
+    const sumsAt = zeros + 16 * row;
+    // Σ dy·(x − mean)·inverse of a batch normalisation, of means 0.
+    module.run(
+      parts.map(({ first, count }, part) => {
+        const [x, dy] = [a, b].map((tensor) => module.address(tensor) + 4 * first * filters) as [
+          number,
+          number,
+        ];
+        const to = sumsAt + 8 * part * row;
+        return [['normalizationSums', count, filters, x, x, dy, 0, zeros, ones, to, to + 4 * row]];
+      }),
+    );
+    const sums = module.view(sumsAt, 2 * parts.length * row);
+    const products = Float64Array.from({ length: filters }, (_, f) =>
+      parts.reduce((sum, _, part) => sum + sums[(2 * part + 1) * row + f]!, 0),
+    );
+    use(products, zeros, (number) => zeros + 4 * row * (2 + number));
+  });
+}
+
+/** ŵ = w/n and n = √(‖w‖² + ε), [filters]. */
+function normalizeFilters(module: KernelModule, { w }: Inputs, epsilon: number): tf.TensorInfo[] {
+  const [values, filters] = rowsOf(w!);
+  const unit = module.output(w!.shape);
+  const norms = module.output([filters]);
+  withFilterProducts(module, w!, w!, (squares, zeros, tables) => {
+    const inverse = tables(0);
+    const [norm, factor] = [module.values(norms), module.view(inverse, filters)];
+    for (let f = 0; f < filters; f++) {
+      norm[f] = Math.sqrt(squares[f]! + epsilon);
+      factor[f] = 1 / norm[f]!;
+    }
+    inStretches(module, values, filters, ({ count }, at) => [
+      'channelAffine',
+      ...[count, filters, at(w!), inverse, zeros, 0, at(unit)],
+    ]);
+  });
+  return [unit, norms];
+}
+
+/** dw = (dŵ − w·⟨w, dŵ⟩/n²)/n. */
+function normalizeFiltersGradient(module: KernelModule, inputs: Inputs): tf.TensorInfo[] {
+  const { w, norms, dy } = inputs as Record<'w' | 'norms' | 'dy', tf.TensorInfo>;
+  const [values, filters] = rowsOf(w);
+  const dw = module.output(w.shape);
+  withFilterProducts(module, w, dy, (inner, zeros, tables) => {
+    const [slope, tilt] = [tables(0), tables(1)];
+    const [slopes, tilts] = [module.view(slope, filters), module.view(tilt, filters)];
+    const norm = module.values(norms);
+    for (let f = 0; f < filters; f++) {
+      slopes[f] = 1 / norm[f]!;
+      tilts[f] = inner[f]! / norm[f]! ** 2;
+    }
+    inStretches(module, values, filters, ({ count }, at) => [
+      'normalizationGradient',
+      ...[count, filters, at(w), at(w), at(dy), 0, zeros, slope, zeros, tilt, at(dw)],
+    ]);
+  });
+  return [dw];
+}
+
+interface Moments {
+  readonly mean: number;
+  readonly variance: number;
+}
+
+/**
+ * Each channel's mean and variance from those of the parts (Chan, Golub and LeVeque, 1979).
+ * @param moments [parts, mean and variance, channels filled up]
+ */
+function combinedMoments(
+  moments: Float32Array,
+  parts: readonly Stretch[],
+  channels: number,
+): readonly Moments[] {
+  const row = filledUp(channels);
+  return Array.from({ length: channels }, (_, c) => {
+    let mean = 0;
+    let squares = 0;
+    let rows = 0;
+    for (const [part, { count }] of parts.entries()) {
+      const apart = moments[2 * part * row + c]! - mean;
+      const all = rows + count;
+      squares += count * moments[(2 * part + 1) * row + c]! + (apart * apart * count * rows) / all;
+      mean += (apart * count) / all;
+      rows = all;
+    }
+    return { mean: Math.fround(mean), variance: squares / rows };
+  });
 }
 
 /** dx, dγ, dβ. */
@@ -325,44 +450,44 @@ function batchNormalizationGradient(
   const byGamma = module.output([channels]);
   const byBeta = module.output([channels]);
   const row = filledUp(channels);
-  module.withScratch(7 * row, (scratch) => {
-    const table = module.view(scratch, 7 * row).fill(0);
-    const [means, inverses, sumsBeta, sumsGamma, slopes, meansDy, tilts] = Array.from(
-      { length: 7 },
-      (_, index) => ({
-        at: scratch + 4 * row * index,
-        values: table.subarray(row * index, row * (index + 1)),
-      }),
-    ) as [Row, Row, Row, Row, Row, Row, Row];
-    means.values.set(module.values(mean));
-    inverses.values.set(module.values(inverse));
-    const images = [module.address(x), module.address(y), module.address(dy)];
-    const sizes = [rows, channels, ...images, Number(relu)];
-    module.kernels.normalizationSums(...sizes, means.at, inverses.at, sumsBeta.at, sumsGamma.at);
-    const scales = module.values(gamma);
-    const [all, ...totals] = sumOverBatch([rows, ...sumsBeta.values, ...sumsGamma.values]);
-    for (let c = 0; c < channels; c++) {
-      slopes.values[c] = scales[c]! * inverses.values[c]!;
-      meansDy.values[c] = totals[c]! / all!;
-      tilts.values[c] = (totals[row + c]! / all!) * inverses.values[c]!;
-    }
-    module.values(byGamma).set(sumsGamma.values.subarray(0, channels));
-    module.values(byBeta).set(sumsBeta.values.subarray(0, channels));
-    module.kernels.normalizationGradient(
-      ...sizes,
-      means.at,
-      slopes.at,
-      meansDy.at,
-      tilts.at,
-      module.address(dx),
+  const parts = sharesOf(rows, leastOf(channels));
+  module.withScratch((5 + 2 * parts.length) * row, (scratch) => {
+    const [means, inverses, slopes, meansDy, tilts] = [0, 1, 2, 3, 4].map(
+      (index) => scratch + 4 * row * index,
     );
+    const table = (at: number | undefined) => module.view(at!, row);
+    table(means).set(module.values(mean));
+    table(inverses).set(module.values(inverse));
+    const sumsAt = scratch + 20 * row;
+    const sizesOf = (count: number, at: (tensor: tf.TensorInfo) => number) => [
+      ...[count, channels, at(x), at(y), at(dy), Number(relu), means!],
+    ];
+    module.run(
+      parts.map(({ first, count }, part) => {
+        const at = (tensor: tf.TensorInfo) => module.address(tensor) + 4 * first * channels;
+        const to = sumsAt + 8 * part * row;
+        return [['normalizationSums', ...sizesOf(count, at), inverses!, to, to + 4 * row]];
+      }),
+    );
+    const sums = module.view(sumsAt, 2 * parts.length * row);
+    const total = (place: number, c: number) =>
+      parts.reduce((sum, _, part) => sum + sums[(2 * part + place) * row + c]!, 0);
+    const scales = module.values(gamma);
+    const [scaleSums, shiftSums] = [module.values(byGamma), module.values(byBeta)];
+    for (let c = 0; c < channels; c++) {
+      const inverseOf = table(inverses)[c]!;
+      scaleSums[c] = total(1, c);
+      shiftSums[c] = total(0, c);
+      table(slopes)[c] = scales[c]! * inverseOf;
+      table(meansDy)[c] = shiftSums[c]! / rows;
+      table(tilts)[c] = (scaleSums[c]! / rows) * inverseOf;
+    }
+    inStretches(module, rows, channels, ({ count }, at) => [
+      'normalizationGradient',
+      ...[...sizesOf(count, at), slopes!, meansDy!, tilts!, at(dx)],
+    ]);
   });
   return [dx, byGamma, byBeta];
-}
-
-interface Row {
-  readonly at: number;
-  readonly values: Float32Array;
 }
 
 /** x·slope + shift per channel. */
@@ -370,15 +495,11 @@ function channelAffine(module: KernelModule, inputs: Inputs, relu: boolean): tf.
   const { x, slope, shift } = inputs as Record<'x' | 'slope' | 'shift', tf.TensorInfo>;
   const [rows, channels] = rowsOf(x);
   const out = module.output(x.shape);
-  module.kernels.channelAffine(
-    rows,
-    channels,
-    module.address(x),
-    module.address(slope),
-    module.address(shift),
-    Number(relu),
-    module.address(out),
-  );
+  const parameters = [module.address(slope), module.address(shift), Number(relu)];
+  inStretches(module, rows, channels, ({ count }, at) => [
+    'channelAffine',
+    ...[count, channels, at(x), ...parameters, at(out)],
+  ]);
   return [out];
 }
 
@@ -447,13 +568,20 @@ function adamStep(
 ): tf.TensorInfo[] {
   const number = (name: string): number => module.values(inputs[name]!)[0]!;
   const rates = [beta1, beta2, epsilon, number('learningRate'), 1 - number('power1'), 1 - number('power2')];
+  const tasks: Call[][] = [];
   const weights = Array.from({ length: count }, (_, i) => {
     const before = ['value', 'first', 'second', 'gradient'].map((name) => inputs[`${name}${i}`]!);
     const { shape } = before[0]!;
     const after = [0, 1, 2].map(() => module.output(shape));
     const addresses = [...before, ...after].map((tensor) => module.address(tensor));
-    module.kernels.adamStep(util.sizeFromShape(shape), ...rates, ...addresses);
+    // Whole vectors each: values behind a stretch's end are read, and another thread's are not to be.
+    const vectors = Math.ceil(util.sizeFromShape(shape) / 4);
+    for (const { first, count } of module.stretchesOf(vectors, leastOf(4))) {
+      const length = Math.min(util.sizeFromShape(shape) - 4 * first, 4 * count);
+      tasks.push([['adamStep', length, ...rates, ...addresses.map((address) => address + 16 * first)]]);
+    }
     return after;
   });
+  module.run(tasks);
   return [0, 1, 2].flatMap((of) => weights.map((after) => after[of]!));
 }

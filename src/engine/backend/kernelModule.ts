@@ -1,34 +1,7 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-
-type Kernel = (...parameters: number[]) => void;
-
-/** What src/engine/backend/kernels exports; every parameter is a number, an address or a flag. */
-export type KernelExports = Readonly<
-  Record<
-    | 'adamStep'
-    | 'channelAffine'
-    | 'channelMoments'
-    | 'convolve'
-    | 'convolveTiles'
-    | 'countPairs'
-    | 'filterGradient'
-    | 'filterGradientOfTiles'
-    | 'maxPoolGradient'
-    | 'normalizationGradient'
-    | 'normalizationSums'
-    | 'packFilters'
-    | 'packFlippedFilters'
-    | 'patchNorms'
-    | 'patchNormsGradient'
-    | 'placeConstants'
-    | 'productBackward'
-    | 'productForward'
-    | 'sumResponses'
-    | 'transformFilters',
-    Kernel
-  > & { constantFloats(): number }
->;
+import { Crew } from './crew.js';
+import { type KernelExports, type KernelTask, runTask } from './kernelCalls.js';
 
 /** What we use of tfjs's module, which its types leave out. */
 interface Emscripten {
@@ -47,11 +20,25 @@ export interface KernelMemory {
   withScratch<T>(length: number, use: (address: number) => T): T;
 }
 
+/** Rows or images, one after another. */
+export interface Stretch {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Tasks for each thread: whoever is done early takes another one. */
+const tasksOfThread = 4;
+
 /** Our kernels, working in the memory of tfjs's wasm backend. */
 export class KernelModule implements KernelMemory {
+  #crew: Crew | undefined;
+  /** By their number of threads: those that are not in use sleep. */
+  readonly #crews = new Map<number, Crew>();
+
   private constructor(
     private readonly backend: BackendWasm,
     private readonly emscripten: Emscripten,
+    private readonly compiled: WebAssembly.Module,
     readonly kernels: KernelExports,
   ) {}
 
@@ -61,7 +48,7 @@ export class KernelModule implements KernelMemory {
     const emscripten = backend.wasm as unknown as Emscripten;
     const compiled = new WebAssembly.Module(bytes);
     const { exports } = new WebAssembly.Instance(compiled, { env: { memory: emscripten.asm.memory } });
-    const module = new KernelModule(backend, emscripten, exports as unknown as KernelExports);
+    const module = new KernelModule(backend, emscripten, compiled, exports as unknown as KernelExports);
     module.kernels.placeConstants(module.allocate(module.kernels.constantFloats()));
     return module;
   }
@@ -107,8 +94,68 @@ export class KernelModule implements KernelMemory {
     }
   }
 
+  /** Threads that run tasks. */
+  get threads(): number {
+    return this.#crew?.count ?? 1;
+  }
+
+  /** From now on so many threads run tasks, this one included. Results do not depend on it, to the last bit. */
+  useThreads(count: number): void {
+    this.#crew = count === 1 ? undefined : (this.#crews.get(count) ?? this.#crewOf(count));
+  }
+
+  #crewOf(count: number): Crew {
+    const tables = Array.from({ length: count - 1 }, () => this.allocate(this.kernels.constantFloats()));
+    const crew = new Crew(this.compiled, this.emscripten.asm.memory, tables);
+    this.#crews.set(count, crew);
+    return crew;
+  }
+
+  /**
+   * Run tasks, in any order, on all threads, and return when all are done.
+   * @param scratch floats that each thread has for itself, at `scratchAt`
+   */
+  run(tasks: readonly KernelTask[], scratch = 0): void {
+    const crew = tasks.length > 1 ? this.#crew : undefined;
+    const bytes = Math.ceil((scratch * Float32Array.BYTES_PER_ELEMENT) / lineBytes) * lineBytes;
+    const threads = crew?.count ?? 1;
+    const runAll = (address: number): void => {
+      if (crew === undefined) for (const task of tasks) runTask(this.kernels, task, address);
+      else crew.run(this.kernels, tasks, [address, bytes]);
+    };
+    if (scratch === 0) runAll(0);
+    else this.withScratch((threads * bytes) / Float32Array.BYTES_PER_ELEMENT, runAll);
+  }
+
+  /**
+   * Some stretches for each thread; for what comes out the same however it is divided.
+   * @param least that are worth a task
+   */
+  stretchesOf(count: number, least: number): readonly Stretch[] {
+    return stretches(count, least, this.threads === 1 ? 1 : this.threads * tasksOfThread);
+  }
+
   /** Memory for some float32 values. */
   private allocate(length: number): number {
     return this.emscripten._malloc(length * Float32Array.BYTES_PER_ELEMENT) >>> 0;
   }
 }
+
+/** What two threads write to lies in different lines of their caches. */
+const lineBytes = 64;
+
+/** At most so many stretches, about equal, each of at least so many; one where there are fewer. */
+function stretches(count: number, least: number, most: number): readonly Stretch[] {
+  const parts = Math.max(1, Math.min(most, Math.floor(count / least)));
+  const at = (part: number): number => Math.floor((part * count) / parts);
+  return Array.from({ length: parts }, (_, part) => ({ first: at(part), count: at(part + 1) - at(part) }));
+}
+
+/** Values below which a task costs what it saves. */
+const leastValues = 2 ** 14;
+
+/** Rows or images of so many values that are worth a task. */
+export const leastOf = (values: number): number => Math.ceil(leastValues / values);
+
+/** The same for any number of threads, for sums: their order decides on the last bit. */
+export const sharesOf = (count: number, least: number): readonly Stretch[] => stretches(count, least, 16);

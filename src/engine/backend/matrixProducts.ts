@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { upTo } from './convolutions.js';
-import type { KernelModule } from './kernelModule.js';
+import { inPanels, rowOfPoints, sumOfProducts, upTo } from './convolutions.js';
+import { type KernelTask, scratchAt } from './kernelCalls.js';
+import { type KernelModule, leastOf } from './kernelModule.js';
 import { replaceKernel } from './replaceKernel.js';
 
 /**
@@ -39,14 +40,7 @@ function byRows(
   const [channels, filters] = shape.slice(-2) as [number, number];
   const rows = a.shape.at(-2)!;
   const out = module.output(shape);
-  const frame = rows * channels + 4;
-  const sums = upTo(4, channels) * upTo(8, filters);
-  module.withScratch(frame + sums, (scratch) =>
-    module.kernels.filterGradient(
-      ...[1, 1, rows, channels, 1, 1, filters, 1, 1, 0, 0, 1, rows],
-      ...[module.address(a), module.address(b), scratch, scratch + 4 * frame, module.address(out)],
-    ),
-  );
+  sumOfProducts(module, a, b, [rows, channels, filters], out);
   return out;
 }
 
@@ -61,12 +55,17 @@ function byFilters(
   const filters = b.shape.at(-1)!;
   const out = module.output(shape);
   const panels = filters * upTo(8, channels);
-  module.withScratch(panels + rows * filters, (scratch) => {
-    module.kernels.packFlippedFilters(1, 1, channels, filters, module.address(b), scratch);
-    module.kernels.convolve(
-      ...[1, 1, rows, filters, 1, 1, 1, 1, channels, 1, 1, 0, 0, 1, rows],
-      ...[module.address(a), scratch, scratch + 4 * panels, module.address(out)],
-    );
+  module.withScratch(panels, (packed) => {
+    inPanels(module, channels, filters, (range) => [
+      ['packFlippedFilters', 1, 1, channels, filters, ...range, module.address(b), packed],
+    ]);
+    const parts = module.stretchesOf(rows, leastOf(channels)).map(({ first, count }): KernelTask => {
+      const [input, output] = [[a, filters] as const, [out, channels] as const].map(
+        ([tensor, width]) => module.address(tensor) + 4 * first * width,
+      ) as [number, number];
+      return [['convolve', ...rowOfPoints(count, filters, channels), input, packed, scratchAt, output]];
+    });
+    module.run(parts, rows * filters);
   });
   return out;
 }

@@ -1,4 +1,5 @@
-import type { KernelExports, KernelMemory } from './kernelModule.js';
+import type { KernelExports } from './kernelCalls.js';
+import type { KernelMemory } from './kernelModule.js';
 
 const pageBytes = 2 ** 16;
 const alignment = 16;
@@ -8,7 +9,7 @@ const readBeyond = 4;
 /** Our kernels in a memory of their own: values of other backends are copied into it. */
 export class OwnKernels implements KernelMemory {
   readonly kernels: KernelExports;
-  readonly #memory = new WebAssembly.Memory({ initial: 1 });
+  readonly #memory = new WebAssembly.Memory({ initial: 1, maximum: 2 ** 16, shared: true });
   /** What lies behind is free; nothing lies at 0. */
   #end = alignment;
 

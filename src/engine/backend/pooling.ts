@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { KernelModule } from './kernelModule.js';
+import { type KernelModule, leastOf } from './kernelModule.js';
 import { replaceKernel, type Shape4D, type WindowAttributes } from './replaceKernel.js';
 
 export interface PoolAttributes extends WindowAttributes {
@@ -28,11 +28,25 @@ export function registerMaxPoolGradient(module: KernelModule): void {
     const { dy, input, output } = inputs as Record<'dy' | 'input' | 'output', tf.TensorInfo>;
     const window = poolWindowOf(input.shape, attrs as unknown as PoolAttributes);
     const dx = module.zeros(window.inShape);
-    module.kernels.maxPoolGradient(
-      ...[window.batchSize, window.inHeight, window.inWidth, window.inChannels],
-      ...[window.effectiveFilterHeight, window.effectiveFilterWidth, window.strideHeight, window.strideWidth],
-      ...[window.padInfo.top, window.padInfo.left, window.outHeight, window.outWidth],
-      ...[module.address(input), module.address(output), module.address(dy), module.address(dx)],
+    const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth } = window;
+    const values = inHeight * inWidth * inChannels;
+    const outValues = outHeight * outWidth * inChannels;
+    module.run(
+      module
+        .stretchesOf(batchSize, leastOf(values))
+        .map(({ first, count }) => [
+          [
+            'maxPoolGradient',
+            ...[count, inHeight, inWidth, inChannels],
+            ...[window.effectiveFilterHeight, window.effectiveFilterWidth],
+            ...[window.strideHeight, window.strideWidth],
+            ...[window.padInfo.top, window.padInfo.left, outHeight, outWidth],
+            module.address(input) + 4 * first * values,
+            module.address(output) + 4 * first * outValues,
+            module.address(dy) + 4 * first * outValues,
+            module.address(dx) + 4 * first * values,
+          ],
+        ]),
     );
     return dx;
   });

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
@@ -24,8 +24,9 @@ const kernelsBinary = 'dcnet-kernels.wasm';
 const relaxedBinary = 'dcnet-kernels-relaxed.wasm';
 
 /** What the WebAssembly backend runs on; after {@link prepareWasm}. */
-export function wasmDevice(): string {
-  return `CPU (WebAssembly ${hasRelaxedSimd() ? 'relaxed SIMD' : 'SIMD'})`;
+export function wasmDevice(threads: number): string {
+  const simd = hasRelaxedSimd() ? 'relaxed SIMD' : 'SIMD';
+  return `CPU (WebAssembly ${simd}, ${threads === 1 ? 'one thread' : `${threads} threads`})`;
 }
 
 const readBinary = (name: string): Uint8Array<ArrayBuffer> =>
@@ -61,14 +62,29 @@ export async function prepareWasm(): Promise<void> {
     });
   }
   // tfjs keeps the paths of its first start.
-  if (!completed) setWasmPaths(`${folderOf(plainBinary)}${path.sep}`);
+  if (ownKernels === undefined) setWasmPaths(`${folderOf(plainBinary)}${path.sep}`);
 }
 
-let completed = false;
+let ownKernels: KernelModule | undefined;
 
-/** Give the started backend the kernels it lacks, has slowly or has wrong; once a process. */
-export function completeWasm(): void {
-  if (completed) return;
+/** Threads where nobody asks for a number: beyond this many they wait for memory more than they compute. */
+const mostThreads = 8;
+
+/** As many threads as serve here. */
+export function defaultThreads(): number {
+  return Math.min(os.availableParallelism(), mostThreads);
+}
+
+/**
+ * Give the started backend the kernels it lacks, has slowly or has wrong, once a process; and so many threads. What comes out
+ * is the same for any number of them, to the last bit.
+ */
+export function completeWasm(threads: number): void {
+  ownKernels ??= completed();
+  ownKernels.useThreads(threads);
+}
+
+function completed(): KernelModule {
   surviveFailedAllocations(tf.backend() as BackendWasm);
   const module = KernelModule.load(readBinary(hasRelaxedSimd() ? relaxedBinary : kernelsBinary));
   shareClones(module);
@@ -79,7 +95,7 @@ export function completeWasm(): void {
   registerFusedKernels(module);
   registerAffineConvolution(module);
   registerInspectionKernels(module);
-  completed = true;
+  return module;
 }
 
 const withCounting = new Set<string>();
@@ -103,7 +119,7 @@ function shareClones(module: KernelModule): void {
 export async function probeWasm(): Promise<RuntimeReport> {
   const report = { name: 'wasm', version: version_wasm } as const;
   const obstacle = await findObstacle();
-  if (obstacle === undefined) return { ...report, available: true, device: wasmDevice() };
+  if (obstacle === undefined) return { ...report, available: true, device: wasmDevice(defaultThreads()) };
   return { ...report, available: false, reason: `${obstacle.reason}. ${obstacle.remedy}.` };
 }
 
@@ -135,11 +151,6 @@ function bundledFolder(): string {
 /** The folder that has a binary: beside the bundle; from source, the build's output or tfjs's package. */
 function folderOf(binary: string): string | undefined {
   const folders = [bundledFolder()];
-  if (import.meta.url.endsWith('.ts')) {
-    folders.push(
-      path.join(here, '../../../dist/wasm'),
-      path.dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm')),
-    );
-  }
+  if (import.meta.url.endsWith('.ts')) folders.push(path.join(here, '../../../dist/wasm'));
   return folders.find((folder) => existsSync(path.join(folder, binary)));
 }

@@ -3,8 +3,9 @@ declare namespace WebAssembly {
   function validate(bytes: Uint8Array): boolean;
   class Memory {
     /** @param sizes in pages of 64 kB */
-    constructor(sizes: { readonly initial: number });
-    readonly buffer: ArrayBuffer;
+    constructor(sizes: { readonly initial: number; readonly maximum: number; readonly shared: true });
+    /** Of a shared memory: what lies in it may be written by other threads at any time. */
+    readonly buffer: SharedArrayBuffer;
     grow(pages: number): number;
   }
   class Module {

@@ -1,5 +1,4 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { isSharedBatch, meanOverBatch } from '../parallel/exchange.js';
 import { hasFused, runFused } from './fusedKernels.js';
 
 /** A radius in the unit of the batch's mean patch norm, R = ρ·E‖x‖ (authors' code). */
@@ -16,9 +15,8 @@ export interface BatchRadius {
  * @returns as ρ
  */
 export function batchRadius(norms: tf.Tensor4D, { rho, onMean }: BatchRadius): tf.Tensor1D {
-  // Where workers share the batch, its mean is that of all of them.
-  if (isSharedBatch() || !hasFused('BatchRadius')) {
-    const mean = meanOverBatch(norms);
+  if (!hasFused('BatchRadius')) {
+    const mean = tf.mean<tf.Scalar>(norms);
     onMean(mean);
     return tf.mul<tf.Tensor1D>(rho, mean);
   }

@@ -14,7 +14,6 @@ const gitTimeoutMs = 3_000;
 export async function describeEnvironment(
   runtime: Runtime,
   data: DataSet,
-  workers: number,
   seed: number,
   configFile: string,
 ): Promise<Environment> {
@@ -25,7 +24,7 @@ export async function describeEnvironment(
     backendVersion: runtime.version,
     device: runtime.device,
     runtime: recordOf(runtime),
-    workers,
+    workers: runtime.threads ?? 1,
     seed,
     data: {
       name: data.info.name,

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { throwIfCancelled } from '../cancelled.js';
 import type { DataSet } from '../data/dataSet.js';
 import { imageTensor, inOrder } from '../data/images.js';
-import { batchFrom, type ImageBatch, type Split } from '../data/split.js';
+import type { Split } from '../data/split.js';
 import type { DcnetModel } from '../model/model.js';
 
 export interface SplitResult {
@@ -22,13 +22,6 @@ const fewestClassesOfTop5 = 10;
 
 export const evaluationBatch = 200;
 
-/** Threads that share what is evaluated. */
-export interface EvaluationWorkers {
-  readonly count: number;
-  /** Scores of images, [N, classes]. */
-  predict(batch: ImageBatch): Promise<Float32Array>;
-}
-
 /**
  * Run a split through the network as it is used at test time.
  * @param onProgress images done so far
@@ -43,8 +36,6 @@ export async function evaluateSplit(
     readonly onProgress?: (done: number) => void;
     /** At most so many images at a time. */
     readonly batch?: number | undefined;
-    /** Who computes; this thread where there are none. Each image's scores are the same. */
-    readonly workers?: EvaluationWorkers | undefined;
   } = {},
 ): Promise<SplitResult> {
   const split = data[splitName];
@@ -55,12 +46,8 @@ export async function evaluateSplit(
   let correct = 0;
   let amongFive = 0;
   let done = 0;
-  const most = evaluationBatch * (options.workers?.count ?? 1);
-  const batches = inOrder(split, Math.min(most, options.batch ?? most));
-  const scored =
-    options.workers === undefined
-      ? scoresOf(model, split, shape, batches, options.signal)
-      : scoresBy(options.workers, split, batches, options.signal);
+  const batches = inOrder(split, Math.min(evaluationBatch, options.batch ?? evaluationBatch));
+  const scored = scoresOf(model, split, shape, batches, options.signal);
   for await (const { indices, logits } of scored) {
     for (let i = 0; i < indices.length; i++) {
       const row = logits.subarray(i * classes, (i + 1) * classes);
@@ -124,30 +111,6 @@ async function* scoresOf(
     }
   } finally {
     next?.output.dispose();
-  }
-}
-
-/** The same by workers, which have one batch at a time; the next one is read meanwhile. */
-async function* scoresBy(
-  workers: EvaluationWorkers,
-  split: Split,
-  batches: Iterator<Uint32Array>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Scored> {
-  const read = () => {
-    const { value: indices, done } = batches.next();
-    if (done) return undefined;
-    const batch = batchFrom(split, indices);
-    batch.catch(() => {}); // told when it is taken
-    return { indices, batch };
-  };
-  for (let next = read(); next !== undefined; ) {
-    throwIfCancelled(signal);
-    const { indices, batch } = next;
-    const working = workers.predict(await batch);
-    working.catch(() => {}); // told below, unless reading fails first
-    next = read();
-    yield { indices, logits: await working };
   }
 }
 

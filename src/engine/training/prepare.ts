@@ -13,7 +13,6 @@ import type { DataStore } from '../data/dataStore.js';
 import { locateData } from '../data/location.js';
 import type { Reading } from '../data/reading.js';
 import { buildModel, type DcnetModel } from '../model/model.js';
-import { defaultWorkers, TrainingWorkers } from '../parallel/trainingWorkers.js';
 import { type TrainingLength, trainingLength } from './batches.js';
 import { describeEnvironment } from './environment.js';
 import { createOptimizer, type TrainOptimizer } from './optimizer.js';
@@ -27,8 +26,6 @@ export interface RunPlan {
   readonly runtime: Runtime;
   readonly mediaDirectory: string;
   readonly dataStore: DataStore;
-  /** Threads that share each batch; left out: as many as serve. A run that goes on keeps its number. */
-  readonly workers?: number | undefined;
   /** Go on from the newest checkpoint. */
   readonly resume: boolean;
   /** In so many parts each batch is computed, from 1. */
@@ -44,8 +41,6 @@ export interface Prepared {
   readonly data: DataSet;
   readonly model: DcnetModel;
   readonly optimizer: TrainOptimizer;
-  /** Who computes the batches; this thread alone where there are none. */
-  readonly workers: TrainingWorkers | undefined;
   readonly length: TrainingLength;
   /** The checkpoint it goes on from, and what that says; nothing and 0 at the start. */
   readonly checkpointFile: string | undefined;
@@ -69,11 +64,9 @@ export async function prepareRun(plan: RunPlan, folder: RunFolder, reading: Read
   const { stepsPerEpoch } = length;
   await folder.makeCheckpointsDirectory();
   const environment = await folder.readEnvironment();
-  const fewestImages = Math.floor(data.train.count / stepsPerEpoch);
-  const workers = workersOf(plan, environment?.workers, config, network, fewestImages);
   if (environment === undefined)
     await folder.writeEnvironment(
-      await describeEnvironment(plan.runtime, data, workers, config.seed, plan.configFile),
+      await describeEnvironment(plan.runtime, data, config.seed, plan.configFile),
     );
 
   const checkpointFile = plan.resume ? await folder.newestCheckpoint(stepsPerEpoch) : undefined;
@@ -101,26 +94,12 @@ export async function prepareRun(plan: RunPlan, folder: RunFolder, reading: Read
     data,
     model,
     optimizer,
-    workers: workers === 1 ? undefined : new TrainingWorkers(workers, model, network, config),
     length,
     checkpointFile,
     metrics,
     finishedSteps,
     secondsBefore,
   };
-}
-
-/** How many threads share each batch, or each part of it; the smallest batch has so many images. */
-function workersOf(
-  { runtime, workers: asked, parts }: RunPlan,
-  before: number | undefined,
-  { batch }: Config,
-  network: Network,
-  fewestImages: number,
-): number {
-  if (runtime.name !== 'wasm') return 1; // the others have threads of their own, or are the reference
-  const fewestOfPart = Math.max(1, Math.floor(fewestImages / parts));
-  return Math.min(before ?? asked ?? defaultWorkers(batch, network), fewestOfPart);
 }
 
 /** Seconds of training until a step, as the log has them. */

@@ -144,11 +144,8 @@ class Run {
     const parts = batch === undefined || batch.parts === 1 ? '' : `; each batch in ${describeParts(batch)}`;
     const config = this.#prepared?.config.adversarial;
     const attacked = config === undefined ? '' : `; adversarial training: ${describeAdversarial(config)}`;
-    // Fewer than it was started with, where a part has no image for each.
-    const count = this.#prepared?.workers?.count ?? 1;
-    const fewer = name === 'wasm' && count < (environment?.workers ?? 1) ? `; threads: ${count}` : '';
     const because = this.plan.because === undefined ? '' : `; ${this.plan.because}`;
-    return `${name}, ${device}${changed}${because}${parts}${attacked}${fewer}`;
+    return `${name}, ${device}${changed}${because}${parts}${attacked}`;
   }
 
   #observer(prepared: Prepared): TrainingObserver {
@@ -278,8 +275,7 @@ class Run {
     return summary;
   }
 
-  async dispose(): Promise<void> {
-    await this.#prepared?.workers?.dispose();
+  dispose(): void {
     this.#prepared?.model.dispose();
     this.#prepared?.optimizer.dispose();
   }

@@ -45,8 +45,6 @@ export interface RunQueueOptions {
   readonly runtime: Runtime;
   readonly mediaDirectory: string;
   readonly dataStore: DataStore;
-  /** Threads that share each batch of a new run; left out: as many as serve. */
-  readonly workers?: number | undefined;
   readonly listener: RunQueueListener;
 }
 

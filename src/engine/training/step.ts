@@ -54,7 +54,7 @@ export function pass(
 }
 
 /** The gradients with λw added for the weights that decay; in a `tidy`. */
-export function addDecay(model: DcnetModel, gradients: tf.Tensor[], weightDecay: number): tf.Tensor[] {
+function addDecay(model: DcnetModel, gradients: tf.Tensor[], weightDecay: number): tf.Tensor[] {
   if (weightDecay === 0) return gradients;
   return model.trainable.map(({ variable, decay }, i) =>
     decay ? tf.add(gradients[i]!, tf.mul(variable, weightDecay)) : gradients[i]!,

@@ -8,7 +8,6 @@ import { centreCropped } from '../data/crop.js';
 import type { DataSet } from '../data/dataSet.js';
 import { imageTensor, labelTensor } from '../data/images.js';
 import type { DcnetModel } from '../model/model.js';
-import type { TrainingWorkers } from '../parallel/trainingWorkers.js';
 import { accumulate } from './accumulate.js';
 import { adversarialBatch } from './adversarialBatch.js';
 import { type Batch, Batches, trainingLength } from './batches.js';
@@ -30,8 +29,6 @@ export interface TrainingSetup {
   readonly runtime: Runtime;
   readonly model: DcnetModel;
   readonly optimizer: TrainOptimizer;
-  /** Who computes the batches; this thread alone where there are none. */
-  readonly workers: TrainingWorkers | undefined;
   readonly network: Network;
   readonly config: Config;
   readonly data: DataSet;
@@ -107,7 +104,7 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
       }
     },
   );
-  const computesHere = setup.workers === undefined && !computesMeanwhile(setup.runtime);
+  const computesHere = !computesMeanwhile(setup.runtime);
   let step = setup.finishedSteps;
 
   while (step < totalSteps) {
@@ -124,7 +121,7 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
       // While this thread computes, others read what lies in a file.
       if (computesHere) batches.prepare(step + 1);
       const passing = passOf(setup, batch, step);
-      batches.prepare(step + 1); // while a device or the workers compute
+      batches.prepare(step + 1); // while a device computes
       const { outcome, gradients } = await passing;
       try {
         tf.tidy(() => {
@@ -146,7 +143,7 @@ export async function train(setup: TrainingSetup): Promise<TrainingResult> {
 
     // What follows the epoch takes no more images at a time than its steps did, where that was too many.
     const most = setup.parts === 1 ? undefined : imagesAtATime({ images: config.batch, parts: setup.parts });
-    const test = await evaluateSplit(model, seen, 'test', { batch: most, workers: setup.workers });
+    const test = await evaluateSplit(model, seen, 'test', { batch: most });
     const x = inputOf(setup, batch, most);
     try {
       if (isDiverged(test.loss, classes))
@@ -177,10 +174,9 @@ function everyOf(count: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => i);
 }
 
-/** Loss and gradients of a batch, by the workers or here. */
+/** Loss and gradients of a batch. */
 async function passOf(setup: TrainingSetup, batch: Batch, step: number): Promise<PassResult> {
-  const { workers, model, config, data, parts } = setup;
-  if (workers !== undefined) return workers.pass(batch, { step, parts });
+  const { model, config, data, parts } = setup;
   const x = inputOf(setup, batch); // [B, H, W, C]
   const labels = labelTensor(batch.labels, everyOf(batch.labels.length)); // [B]
   let attacked: tf.Tensor4D | undefined;

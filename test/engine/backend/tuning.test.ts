@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Tuner, tunedFor } from '../../../src/engine/backend/tuning.js';
-import { nodeBundle } from '../../../src/tools/trainingWorker.mjs';
+import { nodeBundle } from '../../../src/tools/kernelThread.mjs';
 import { wgslVersion } from '../../../src/tools/wgsl.mjs';
 
 describe('the tuner of WebGPU kernels', () => {

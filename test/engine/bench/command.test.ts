@@ -63,8 +63,8 @@ describe.skipIf(process.platform === 'win32')('npm run bench', () => {
         expect.arrayContaining([
           `training · sample · ${operator} · wasm`,
           `inference · sample · ${operator} · wasm`,
-          `training · sample · ${operator} · two workers: speed of one · wasm`,
-          `training · sample · ${operator} · one worker: speed of inference · wasm`,
+          `training · sample · ${operator} · two threads: speed of one · wasm`,
+          `training · sample · ${operator} · one thread: speed of inference · wasm`,
           `inspection · sample · ${operator} · speed of inference · wasm`,
           `peak memory of training · sample · ${operator} · wasm`,
         ]),
@@ -79,11 +79,11 @@ describe.skipIf(process.platform === 'win32')('npm run bench', () => {
     const speed = found.get('training · sample · plain · wasm')!.value.median;
     const beside = found.get('training · sample · plain · speed of PyTorch · wasm')!;
     expect(beside.value.median).toBeCloseTo(speed / 100, 10);
-    const shared = found.get('training · sample · plain · two workers · wasm')!.value.median;
-    const sharedBeside = found.get('training · sample · plain · two workers: speed of PyTorch · wasm')!;
+    const shared = found.get('training · sample · plain · two threads · wasm')!.value.median;
+    const sharedBeside = found.get('training · sample · plain · two threads: speed of PyTorch · wasm')!;
     expect(sharedBeside.value.median).toBeCloseTo(shared / 100, 10);
     for (const { value } of figures) expect(value.lowest).toBeGreaterThan(0);
-    expect(stderr).toContain('training · sample · plain · two workers · wasm');
+    expect(stderr).toContain('training · sample · plain · two threads · wasm');
   }, 180_000);
 
   const networkOf = (name: string, filters: number, batch: number): NetworkPlan => ({
@@ -120,19 +120,20 @@ describe.skipIf(process.platform === 'win32')('npm run bench', () => {
         expect.arrayContaining([
           `training · tiny · ${operator} · wasm`,
           `inference · wide · ${operator} · wasm`, // of few images
-          `training · wide · ${operator} · two workers · wasm`, // each with a memory of its own
           `inspection · wide · ${operator} · wasm`,
         ]),
       );
       expect(names).not.toContain(`training · wide · ${operator} · wasm`);
-      expect(names).not.toContain(`training · wide · ${operator} · two workers: speed of one · wasm`);
+      expect(names).not.toContain(`training · wide · ${operator} · two threads · wasm`);
     }
     const why = /: left out, it does not fit into memory \(The wasm backend is out of memory/;
-    expect(missing.map((text) => text.replace(why, ''))).toHaveLength(6);
+    expect(missing.map((text) => text.replace(why, ''))).toHaveLength(9);
     for (const text of missing) expect(text).toMatch(why);
     expect(missing.map((text) => text.split(':', 1)[0])).toEqual([
       ...operators.map((operator) => `training · wide · wasm, ${operator}`),
-      ...operators.map((operator) => `training · wide · ${operator} · one worker`),
+      ...operators.flatMap((operator) =>
+        ['one thread', 'two threads'].map((threads) => `training · wide · ${operator} · ${threads}`),
+      ),
     ]);
     expect(process.exitCode).toBeUndefined();
     expect(String(told.mock.calls.flat())).toContain(missing[0]);

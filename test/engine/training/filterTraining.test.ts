@@ -76,23 +76,6 @@ describe('a run with weighted operators, a decoupled dense layer and terms of fi
     resumed.model.dispose();
   });
 
-  it('is by two workers what it is by one, but for rounding', async () => {
-    project.workers = 2;
-    const { runDirectory, summary } = await project.train({ ...changes, epochs: 1 }, { name: 'two' });
-    project.workers = 1;
-    const alone = await project.train({ ...changes, epochs: 1 }, { name: 'one' });
-    const [two, one] = [
-      await openCheckpoint(path.join(runDirectory, summary.checkpoint!)),
-      await openCheckpoint(path.join(alone.runDirectory, alone.summary.checkpoint!)),
-    ];
-    kernelsOf(two).forEach((kernel, layer) => {
-      const other = kernelsOf(one)[layer]!;
-      for (const [i, value] of kernel.entries()) expect(Math.abs(value - other[i]!)).toBeLessThan(2e-3);
-    });
-    two.model.dispose();
-    one.model.dispose();
-  });
-
   it('is inspected: operators, radii in the unit of ‖x‖, and the shares beyond them', async () => {
     const { layers } = await inspectModel(opened.model, opened.network, data, 'test');
     expect(layers.map((layer) => inspectionSchema.shape.layers.element.parse(layer))).toEqual(layers);

@@ -475,9 +475,7 @@ describe('a run on images that stay in their files', () => {
     return train;
   }
 
-  const threads = testBackend === 'wasm' ? [1, 2] : [1];
-  it.each(threads)('is the same to the last bit, by %d threads', async (workers) => {
-    project.workers = workers;
+  it('is the same to the last bit', async () => {
     const changes = { augmentation: { mirrorPad: 1, flip: true } };
     const memory = await project.train(changes, { name: 'memory' });
     await streamData();

@@ -4,8 +4,6 @@ import { resolveNetwork } from '../../../src/core/config/network.js';
 import { configSchema } from '../../../src/core/config/schema.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import type { DataSet } from '../../../src/engine/data/dataSet.js';
-import { imageTensor } from '../../../src/engine/data/images.js';
-import type { ImageBatch, Split } from '../../../src/engine/data/split.js';
 import { buildModel, type DcnetModel } from '../../../src/engine/model/model.js';
 import { evaluateSplit } from '../../../src/engine/training/evaluate.js';
 import { pass } from '../../../src/engine/training/step.js';
@@ -205,43 +203,5 @@ describe('an evaluation', () => {
     } finally {
       spy.mockRestore();
     }
-  });
-
-  it('reads a batch while workers have the one before, and has the same scores', async () => {
-    const events: string[] = [];
-    const images = {
-      length: split.images.length,
-      subarray: (from: number, to: number) => {
-        if (events.at(-1) !== 'read') events.push('read');
-        return split.images.subarray(from, to);
-      },
-    };
-    const workers = {
-      count: 2,
-      predict: async (batch: ImageBatch) => {
-        events.push('asked');
-        await new Promise((resolve) => setTimeout(resolve, 5));
-        events.push('answered');
-        const all = Array.from(batch.labels, (_, i) => i);
-        return tf.tidy(() =>
-          model.predict(imageTensor(batch.images, [2, 3, 1], all, model.normalization)).dataSync<'float32'>(),
-        );
-      },
-    };
-    const dataOf = (test: Split) =>
-      ({ info: { shape: [2, 3, 1], classes }, train: split, test }) as unknown as DataSet;
-    const found = await evaluateSplit(model, dataOf({ ...split, images }), 'test', { workers });
-    expect(events).toEqual([
-      'read',
-      'asked',
-      'read',
-      'answered',
-      'asked',
-      'read',
-      'answered',
-      'asked',
-      'answered',
-    ]);
-    expect(found).toEqual(await evaluateSplit(model, dataOf(split), 'test'));
   });
 });

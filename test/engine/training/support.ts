@@ -43,11 +43,14 @@ export class TinyProject {
   private constructor(
     readonly directory: string,
     public runtime: Runtime,
-    /** Threads that share each batch. */
-    public workers: number | undefined = undefined,
     /** Shared by the runs; each queue has its own where there is none. */
     public dataStore: DataStore | undefined = undefined,
   ) {}
+
+  /** Have so many threads compute what follows, on wasm. */
+  async useThreads(threads: number): Promise<void> {
+    this.runtime = await startBackend('wasm', 'fp32', threads);
+  }
 
   static async create(
     backend: typeof testBackend | 'cpu' = testBackend,
@@ -84,7 +87,6 @@ export class TinyProject {
       runtime: this.runtime,
       mediaDirectory,
       dataStore: this.dataStore ?? new DataStore(),
-      workers: this.workers,
       listener: {
         changed: () => {},
         finished: () => {},

@@ -3,19 +3,23 @@ import { fillFrame, fourPatches, panelWidth } from './panels';
 /**
  * Filters in panels of eight, each [kernelHeight, kernelWidth, channels, 8], so that the convolution reads them in order;
  * the last panel is filled up with zeros.
+ * @param start, end filters to pack, the first a multiple of 8
  * @param w [kernelHeight, kernelWidth, channels, filters]
+ * @param panels of all filters
  */
 export function packFilters(
   kernelHeight: i32,
   kernelWidth: i32,
   channels: i32,
   filters: i32,
+  start: i32,
+  end: i32,
   w: usize,
   panels: usize,
 ): void {
   const depth = kernelHeight * kernelWidth * channels;
-  let to = panels;
-  for (let first = 0; first < filters; first += panelWidth) {
+  let to = panels + ((<usize>(start * depth)) << 2);
+  for (let first = start; first < end; first += panelWidth) {
     const width = min(panelWidth, filters - first);
     for (let d = 0; d < depth; d++, to += 32) {
       v128.store(to, f32x4.splat(0));
@@ -27,18 +31,20 @@ export function packFilters(
 
 /**
  * As {@link packFilters}, of the filters that take dy back to dx: flipped in both directions, with channels and filters
- * swapped. The panels are of `channels`.
+ * swapped. The panels are of `channels`, and so are `start` and `end`.
  */
 export function packFlippedFilters(
   kernelHeight: i32,
   kernelWidth: i32,
   channels: i32,
   filters: i32,
+  start: i32,
+  end: i32,
   w: usize,
   panels: usize,
 ): void {
-  let to = panels;
-  for (let first = 0; first < channels; first += panelWidth) {
+  let to = panels + ((<usize>(start * kernelHeight * kernelWidth * filters)) << 2);
+  for (let first = start; first < end; first += panelWidth) {
     const width = min(panelWidth, channels - first);
     for (let tap = kernelHeight * kernelWidth - 1; tap >= 0; tap--) {
       for (let f = 0; f < filters; f++, to += 32) {

@@ -14,7 +14,9 @@ const planeGap = 16;
  * G g Gᵀ of all filters in panels of eight, each [point, panel, inputs, 8]; the last panel is filled up with zeros.
  * @param inputStep, outputStep distance between inputs and outputs in `w`, in floats: [channels, filters] has filters and 1
  * @param flipped whether the filters are flipped in both directions, as for the gradient of the input
+ * @param start, end outputs to transform, the first a multiple of 8
  * @param w [3, 3, channels, filters]
+ * @param panels of all outputs
  */
 export function transformFilters(
   inputs: i32,
@@ -22,6 +24,8 @@ export function transformFilters(
   inputStep: i32,
   outputStep: i32,
   flipped: bool,
+  start: i32,
+  end: i32,
   w: usize,
   panels: usize,
 ): void {
@@ -29,8 +33,12 @@ export function transformFilters(
   const step: usize = flipped ? 0 - tap : tap;
   const width = (outputs + panelWidth - 1) & ~(panelWidth - 1);
   const plane = (<usize>(inputs * width)) << 2;
-  memory.fill(panels, 0, points * plane);
-  for (let output = 0; output < outputs; output++) {
+  if (end === outputs && (outputs & 7) !== 0) {
+    const last = panels + ((<usize>((outputs & ~7) * inputs)) << 2);
+    for (let point: usize = 0; point < points; point++)
+      memory.fill(last + point * plane, 0, (<usize>(inputs * panelWidth)) << 2);
+  }
+  for (let output = start; output < end; output++) {
     const panel = panels + ((<usize>((output & ~7) * inputs + (output & 7))) << 2);
     for (let input = 0; input < inputs; input++) {
       const first = w + ((<usize>(input * inputStep + output * outputStep)) << 2) + (flipped ? 8 * tap : 0);
@@ -165,11 +173,10 @@ export function convolveTiles(
 }
 
 /**
- * dL/dw of a convolution with 3×3 filters and stride 1: dU = (Bᵀ d B) ⊙ (A dy Aᵀ) summed over all tiles, and Gᵀ dU G.
+ * What dL/dw of a convolution with 3×3 filters and stride 1 is made of: dU = (Bᵀ d B) ⊙ (A dy Aᵀ) summed over all tiles.
  * Parameters as of {@link convolveTiles}.
  * @param upstreams as `products` there
  * @param sums 16·(channels up to a multiple of 4)·(filters up to a multiple of 8) floats
- * @param out [3, 3, channels, filters]
  */
 export function filterGradientOfTiles(
   images: i32,
@@ -188,7 +195,6 @@ export function filterGradientOfTiles(
   tiles: usize,
   upstreams: usize,
   sums: usize,
-  out: usize,
 ): void {
   const tilePitch = (channels + 3) & ~3;
   const tilePlane = (<usize>planeOf(block, tilePitch)) << 2;
@@ -256,7 +262,35 @@ export function filterGradientOfTiles(
       }
     }
   }
-  for (let c = 0; c < channels; c++) {
+}
+
+/**
+ * dL/dw = Gᵀ dU G of some channels, dU summed over parts.
+ * @param start, end channels
+ * @param parts of the batch, each with sums of {@link filterGradientOfTiles}, one after another; the first's are written to
+ * @param out [3, 3, channels, filters]
+ */
+export function finishFilterGradient(
+  channels: i32,
+  filters: i32,
+  start: i32,
+  end: i32,
+  parts: i32,
+  sums: usize,
+  out: usize,
+): void {
+  const upstreamBytes = (<usize>((filters + 7) & ~7)) << 2;
+  const sumPlane = <usize>((channels + 3) & ~3) * upstreamBytes;
+  const partBytes = points * sumPlane;
+  for (let c = start; c < end; c++) {
+    for (let point: usize = 0; point < points; point++) {
+      const to = sums + point * sumPlane + <usize>c * upstreamBytes;
+      for (let part = 1; part < parts; part++) {
+        const from = to + <usize>part * partBytes;
+        for (let at: usize = 0; at < upstreamBytes; at += 16)
+          v128.store(to + at, f32x4.add(v128.load(to + at), v128.load(from + at)));
+      }
+    }
     for (let f = 0; f < filters; f += 4) {
       storeFilterGradient(
         sums + <usize>c * upstreamBytes + ((<usize>f) << 2),

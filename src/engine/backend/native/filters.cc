@@ -33,16 +33,26 @@ DCNET_VECTORISED void divide(const float* a, const float* by, int64_t values, in
   }
 }
 
-// ⟨a, b⟩ of each filter: float32 over some values, those sums in float64.
+// Values of a part: sums of so many are kept in float32.
+constexpr int64_t kPerPart = 64;
+
+template <class Part>
+void forParts(int64_t values, const Part& part) {
+  inParallel(partsOf(values, kPerPart), [&](int64_t index) {
+    const int64_t begin = index * kPerPart;
+    part(index, begin, std::min(kPerPart, values - begin));
+  });
+}
+
+// ⟨a, b⟩ of each filter: float32 over a part's values, those sums in float64.
 std::vector<double> products(const float* a, const float* b, int64_t values, int64_t filters) {
+  std::vector<float> sums(partsOf(values, kPerPart) * filters);
+  forParts(values, [&](int64_t part, int64_t begin, int64_t count) {
+    addProducts(a + begin * filters, b + begin * filters, count, filters, &sums[part * filters]);
+  });
   std::vector<double> totals(filters);
-  std::vector<float> sums(filters);
-  constexpr int64_t perSum = 64;
-  for (int64_t v = 0; v < values; v += perSum) {
-    std::fill(sums.begin(), sums.end(), 0.f);
-    addProducts(a + v * filters, b + v * filters, std::min(perSum, values - v), filters, sums.data());
-    for (int64_t f = 0; f < filters; f++) totals[f] += sums[f];
-  }
+  for (size_t at = 0; at < sums.size(); at += filters)
+    for (int64_t f = 0; f < filters; f++) totals[f] += sums[at + f];
   return totals;
 }
 
@@ -59,7 +69,9 @@ class NormalizeFilters {
     const Tensor norms = run.output(1, {filters});
     const std::vector<double> squares = products(w.data(), w.data(), values, filters);
     for (int64_t f = 0; f < filters; f++) norms.data()[f] = static_cast<float>(std::sqrt(squares[f] + epsilon_));
-    divide(w.data(), norms.data(), values, filters, unit.data());
+    forParts(values, [&](int64_t, int64_t begin, int64_t count) {
+      divide(w.data() + begin * filters, norms.data(), count, filters, unit.data() + begin * filters);
+    });
   }
 
  private:
@@ -86,7 +98,10 @@ class NormalizeFiltersGradient {
       slope[f] = static_cast<float>(1 / n);
       along[f] = static_cast<float>(inner[f] / (n * n * n));
     }
-    combine(dy.data(), slope.data(), w.data(), along.data(), values, filters, dw.data());
+    forParts(values, [&](int64_t, int64_t begin, int64_t count) {
+      const int64_t at = begin * filters;
+      combine(dy.data() + at, slope.data(), w.data() + at, along.data(), count, filters, dw.data() + at);
+    });
   }
 };
 

@@ -1,8 +1,9 @@
-// Bundles the threads that share a run's batches, and lays out the binaries that they read beside them.
-import { copyFile, mkdir, readdir } from 'node:fs/promises';
+// Bundles the threads that run kernels, and lays out the binaries that they read beside them.
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import esbuild from 'esbuild';
 import { fromRoot } from './paths.mjs';
+import { withSharedMemory } from './sharedMemory.mjs';
 import { StepError } from './system.mjs';
 import { wgslVersion } from './wgsl.mjs';
 
@@ -29,15 +30,15 @@ export const nodeBundle = {
 };
 
 /** Its entry and where it goes. */
-export const trainingWorker = {
-  entryPoints: ['src/engine/parallel/worker.ts'],
-  outfile: 'dist/trainingWorker.js',
+export const kernelThread = {
+  entryPoints: ['src/engine/backend/crewThread.ts'],
+  outfile: 'dist/kernelThread.js',
 };
 
 /** For programs that run from source: the threads do not. */
-export async function bundleTrainingWorker() {
+export async function bundleKernelThread() {
   await copyWasm();
-  await esbuild.build({ ...nodeBundle, ...trainingWorker });
+  await esbuild.build({ ...nodeBundle, ...kernelThread });
 }
 
 /** tfjs's WebAssembly binaries are read at run time, from beside the bundles. */
@@ -47,5 +48,11 @@ export async function copyWasm() {
   await mkdir(to, { recursive: true });
   const binaries = (await readdir(from)).filter((name) => name.endsWith('.wasm'));
   if (binaries.length === 0) throw new StepError(`There is no .wasm file in ${from}`, 'Run: npm ci');
-  await Promise.all(binaries.map((name) => copyFile(path.join(from, name), path.join(to, name))));
+  await Promise.all(
+    binaries.map(async (name) => {
+      // The one for threads has a memory that it is given.
+      if (name.includes('threaded')) return copyFile(path.join(from, name), path.join(to, name));
+      return writeFile(path.join(to, name), withSharedMemory(await readFile(path.join(from, name))));
+    }),
+  );
 }
