@@ -29,7 +29,7 @@ export interface Checkpoint {
 
 /**
  * A checkpoint's bytes: a safetensors file. The same contents give the same bytes.
- * @param network the resolved network, for readers in other languages
+ * @param network the resolved network: what the config's preset, if it is one, stands for
  */
 export function encodeCheckpoint(
   metadata: CheckpointMetadata,

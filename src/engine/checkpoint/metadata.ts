@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Network } from '../../core/config/network.js';
+import { withKeptLayers } from '../../core/config/presets/keptLayers.js';
 import { configSchema } from '../../core/config/schema.js';
 
 /** Bumped whenever a checkpoint's meaning changes: another version is refused, not guessed at. */
@@ -15,7 +16,10 @@ const count = z.number().int().nonnegative();
 export const checkpointMetadataSchema = z.object({
   /** The config's text as it was, comments included. */
   configText: z.string(),
-  /** The config as read, defaults filled in: what the network is built from. */
+  /**
+   * The config as read, defaults filled in: what the network is built from. Of a preset that has changed since, the layers
+   * that it stood for.
+   */
   config: configSchema,
   /** Finished optimiser steps. The image order depends on seed and epoch alone, so this is all the position there is. */
   step: count,
@@ -42,7 +46,8 @@ const numbers = ['step', 'epoch'] as const;
 
 /**
  * As safetensors metadata: texts; what is structured is JSON.
- * @param network the resolved network, for readers in other languages
+ * @param network the resolved network, for readers in other languages and later versions: a preset in the config is but a
+ * name
  */
 export function writeMetadata(metadata: CheckpointMetadata, network: Network): Record<string, string> {
   return {
@@ -67,14 +72,25 @@ export function readMetadata(texts: Readonly<Record<string, string>>): Checkpoin
   if (texts.formatVersion !== String(checkpointVersion))
     return `The checkpoint is of format ${texts.formatVersion}, but this version reads format ${checkpointVersion}.`;
   const values: Record<string, unknown> = { ...texts };
-  for (const key of structured)
-    try {
-      values[key] = JSON.parse(texts[key] ?? '');
-    } catch {
-      return `The metadata’s ${key} is not JSON.`;
-    }
+  for (const key of structured) {
+    values[key] = parsedJson(texts[key]);
+    if (values[key] === undefined) return `The metadata’s ${key} is not JSON.`;
+  }
   for (const key of numbers) values[key] = Number(texts[key]);
   const parsed = checkpointMetadataSchema.safeParse(values);
-  if (parsed.success) return parsed.data;
-  return `The metadata is not valid: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}.`;
+  if (!parsed.success)
+    return `The metadata is not valid: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}.`;
+  const { config, data } = parsed.data;
+  const input = { shape: data.shape, classes: data.classNames.length };
+  const asMade = withKeptLayers(config, parsedJson(texts.network), input);
+  return typeof asMade === 'string' ? asMade : { ...parsed.data, config: asMade };
+}
+
+/** What a text says as JSON; undefined where there is none, or it is not JSON. */
+function parsedJson(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    return undefined;
+  }
 }

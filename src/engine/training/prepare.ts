@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { Network } from '../../core/config/network.js';
+import { type Network, resolveNetwork } from '../../core/config/network.js';
 import { requireConfig } from '../../core/config/parse.js';
 import type { Config } from '../../core/config/schema.js';
 import type { MetricsRecord } from '../../core/run/run.js';
@@ -58,20 +58,23 @@ export async function prepareRun(plan: RunPlan, folder: RunFolder, reading: Read
   const { config: unchecked } = requireConfig(plan.configText, plan.configFile);
   const location = locateData(unchecked.data, path.dirname(plan.configFile), plan.mediaDirectory);
   const data = await plan.dataStore.load(location, reading);
-  const { config, network } = requireConfig(plan.configText, plan.configFile, data.info);
-  if (network === undefined) throw new Error('A config without errors gave no network.');
-  const length = trainingLength(config, data.train.count);
+  const { config: read } = requireConfig(plan.configText, plan.configFile, data.info);
+  const length = trainingLength(read, data.train.count);
   const { stepsPerEpoch } = length;
   await folder.makeCheckpointsDirectory();
+  const checkpointFile = plan.resume ? await folder.newestCheckpoint(stepsPerEpoch) : undefined;
+  const checkpoint = checkpointFile === undefined ? undefined : await readCheckpoint(checkpointFile);
+  if (checkpoint !== undefined) requireSameData(checkpoint, data);
+  // A preset may stand for other layers by now than when the run began.
+  const config = { ...read, layers: checkpoint?.metadata.config.layers ?? read.layers };
+  const { network } = resolveNetwork(config, data.info);
+  if (network === undefined) throw new Error('A config without errors gave no network.');
   const environment = await folder.readEnvironment();
   if (environment === undefined)
     await folder.writeEnvironment(
       await describeEnvironment(plan.runtime, data, config.seed, plan.configFile),
     );
 
-  const checkpointFile = plan.resume ? await folder.newestCheckpoint(stepsPerEpoch) : undefined;
-  const checkpoint = checkpointFile === undefined ? undefined : await readCheckpoint(checkpointFile);
-  if (checkpoint !== undefined) requireSameData(checkpoint, data);
   const finishedSteps = checkpoint?.metadata.step ?? 0;
   const secondsBefore = finishedSteps === 0 ? 0 : secondsAt(await folder.readMetrics(), finishedSteps);
 

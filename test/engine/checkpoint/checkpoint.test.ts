@@ -14,6 +14,7 @@ import { DataStore } from '../../../src/engine/data/dataStore.js';
 import { testBackend } from '../backends.js';
 import { temporaryFolder } from '../data/tinyData.js';
 import { mediaDirectory, TinyProject } from '../training/support.js';
+import { withHeader } from './header.js';
 
 let project: TinyProject;
 let file: string;
@@ -25,17 +26,6 @@ beforeAll(async () => {
   file = path.join(runDirectory, summary.checkpoint!);
   bytes = await readFile(file);
 });
-
-/** The header's JSON, changed, with the tensors as they are. */
-function withHeader(change: (header: Record<string, Record<string, unknown>>) => void): Buffer {
-  const length = Number(bytes.readBigUInt64LE());
-  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
-  change(header);
-  const text = Buffer.from(JSON.stringify(header));
-  const prefix = Buffer.alloc(8);
-  prefix.writeBigUInt64LE(BigInt(text.length));
-  return Buffer.concat([prefix, text, bytes.subarray(8 + length)]);
-}
 
 async function save(contents: Buffer): Promise<string> {
   const spoilt = path.join(await temporaryFolder(), 'a.dcnet.safetensors');
@@ -135,32 +125,32 @@ describe('a damaged checkpoint', () => {
     ],
     [
       'is another safetensors file',
-      () => withHeader((h) => delete h.__metadata__),
+      () => withHeader(bytes, (h) => delete h.__metadata__),
       '__metadata__',
       /not a checkpoint/,
     ],
     [
       'is of another format',
-      () => withHeader((h) => Object.assign(h.__metadata__!, { formatVersion: '99' })),
+      () => withHeader(bytes, (h) => Object.assign(h.__metadata__!, { formatVersion: '99' })),
       '__metadata__',
       /format 99/,
     ],
     [
       'has a step that is none',
-      () => withHeader((h) => Object.assign(h.__metadata__!, { step: 'x' })),
+      () => withHeader(bytes, (h) => Object.assign(h.__metadata__!, { step: 'x' })),
       '__metadata__',
       /step/,
     ],
     [
       'has a config that is not JSON',
-      () => withHeader((h) => Object.assign(h.__metadata__!, { config: '{' })),
+      () => withHeader(bytes, (h) => Object.assign(h.__metadata__!, { config: '{' })),
       '__metadata__',
       /config is not JSON/,
     ],
     [
       'has a config of another network',
       () =>
-        withHeader((h) => {
+        withHeader(bytes, (h) => {
           const config = JSON.parse(h.__metadata__!.config as string);
           config.layers[0].filters = 4096;
           Object.assign(h.__metadata__!, { config: JSON.stringify(config) });
@@ -171,7 +161,7 @@ describe('a damaged checkpoint', () => {
     [
       'has a config that does not fit',
       () =>
-        withHeader((h) => {
+        withHeader(bytes, (h) => {
           const config = JSON.parse(h.__metadata__!.config as string);
           config.layers.pop();
           Object.assign(h.__metadata__!, { config: JSON.stringify(config) });
@@ -182,7 +172,7 @@ describe('a damaged checkpoint', () => {
     [
       'lacks a tensor',
       () =>
-        withHeader((h) => {
+        withHeader(bytes, (h) => {
           h['conv1/other'] = h[kernel]!;
           delete h[kernel];
         }),
@@ -192,7 +182,7 @@ describe('a damaged checkpoint', () => {
     [
       'has a tensor too many',
       () =>
-        withHeader((h) => {
+        withHeader(bytes, (h) => {
           h['conv9/kernel'] = { dtype: 'F32', shape: [0], data_offsets: [0, 0] };
         }),
       'conv9/kernel',
@@ -200,13 +190,13 @@ describe('a damaged checkpoint', () => {
     ],
     [
       'has a tensor of another type',
-      () => withHeader((h) => Object.assign(h[kernel]!, { dtype: 'I32' })),
+      () => withHeader(bytes, (h) => Object.assign(h[kernel]!, { dtype: 'I32' })),
       kernel,
       /int32/,
     ],
     [
       'has a tensor of a type that we do not know',
-      () => withHeader((h) => Object.assign(h[kernel]!, { dtype: 'U32' })),
+      () => withHeader(bytes, (h) => Object.assign(h[kernel]!, { dtype: 'U32' })),
       kernel,
       /U32/,
     ],

@@ -9,8 +9,8 @@ import { resnet18, resnet32 } from './resnets.js';
 const classesToCome = 1;
 
 /**
- * The ordinary layers of a preset, as one would write them. What a preset expands to stays as it is: checkpoints hold
- * their config, and so may name it.
+ * The ordinary layers of a preset, as one would write them. Checkpoints may name it, and keep its layers of then: what it
+ * expands to can change without changing what they compute (`withKeptLayers`).
  * @param classes those of the data
  */
 export function presetLayers(preset: Preset, classes: number): readonly LayerInput[] {
