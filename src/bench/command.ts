@@ -9,13 +9,14 @@ import { traffic } from './gpuTraffic.js';
 import { digits, figureLine, markdownTable } from './markdown.js';
 import { memory, peakMemory } from './memory.js';
 import { Missing } from './missing.js';
-import type { NetworkPlan } from './networks.js';
+import type { NamedOperator, NetworkPlan } from './networks.js';
 import {
   allOperators,
   type BenchOptions,
   type Figure,
   inspection,
   someOperators,
+  stepsOfRound,
   throughput,
   workers,
 } from './parts.js';
@@ -31,7 +32,9 @@ const usualParts = (Object.keys(parts) as Part[]).filter((part) => part !== 'end
 interface Flags {
   readonly only?: readonly Part[];
   readonly networks: readonly string[];
-  readonly operators: 'some' | 'all';
+  readonly operators: readonly string[];
+  /** Left out: each network's own. */
+  readonly batch?: number;
   readonly backends?: readonly BackendName[];
   readonly python: string;
   /** Of a child of ours: the network and the operator whose training's peak memory it prints. */
@@ -54,8 +57,27 @@ function positive(text: string): number {
 
 type Networks = Readonly<Record<string, NetworkPlan>>;
 
+/** An operator on the command line: `tanh-cosine`. */
+function flagOf({ name }: NamedOperator): string {
+  return name.replace(' · ', '-');
+}
+
+/** In the order of all, so that the plain one, which others are compared with, comes first. */
+function operatorsNamed(flags: readonly string[]): readonly NamedOperator[] {
+  if (flags.includes('all')) return allOperators;
+  return allOperators.filter(
+    (operator) =>
+      flags.includes(flagOf(operator)) || (flags.includes('some') && someOperators.includes(operator)),
+  );
+}
+
+function withBatch(plan: NetworkPlan, { batch }: Flags): NetworkPlan {
+  return batch === undefined ? plan : { ...plan, batch };
+}
+
 /** What a child of ours is asked for: it prints that, and nothing else. */
-async function answerParent({ peakOf, backends, steps }: Flags, networks: Networks): Promise<void> {
+async function answerParent(flags: Flags, networks: Networks): Promise<void> {
+  const { peakOf, backends, steps } = flags;
   const backend = backends?.[0] ?? 'wasm';
   if (peakOf === undefined) {
     process.stdout.write(`${JSON.stringify(await residentWhileTraining(backend, steps))}\n`);
@@ -64,7 +86,7 @@ async function answerParent({ peakOf, backends, steps }: Flags, networks: Networ
   const [planName, operatorName] = peakOf;
   const plan = Object.values(networks).find(({ name }) => name === planName)!;
   const operator = allOperators.find(({ name }) => name === operatorName)!;
-  process.stdout.write(`${await peakMemory(backend, plan, operator)}\n`);
+  process.stdout.write(`${await peakMemory(backend, withBatch(plan, flags), operator)}\n`);
 }
 
 async function bench(flags: Flags, networks: Networks): Promise<void> {
@@ -74,7 +96,8 @@ async function bench(flags: Flags, networks: Networks): Promise<void> {
   const pytorch = await Pytorch.start(flags.python);
   const say = (text: string): void =>
     void (json || markdown ? process.stderr : process.stdout).write(`${text}\n`);
-  const about = describeRun(found, pytorch);
+  const plans = flags.networks.map((name) => withBatch(networks[name]!, flags));
+  const about = describeRun(found, pytorch, plans, flags);
   const heads = headsOf(about, flags.rounds);
   for (const head of heads) say(head);
   const figures: Figure[] = [];
@@ -84,8 +107,8 @@ async function bench(flags: Flags, networks: Networks): Promise<void> {
     onMissing: missing.add,
     runtimes: found.runtimes,
     pytorch: typeof pytorch === 'string' ? undefined : pytorch,
-    plans: flags.networks.map((name) => networks[name]!),
-    operators: flags.operators === 'all' ? allOperators : someOperators,
+    plans,
+    operators: operatorsNamed(flags.operators),
   };
   /** What is measured up to now. */
   const write = (): void => {
@@ -114,10 +137,17 @@ async function bench(flags: Flags, networks: Networks): Promise<void> {
   if (missing.hasDefect) process.exitCode = 1;
 }
 
-/** Machine, runtimes and moment. */
-function describeRun({ runtimes, absent }: BenchRuntimes, pytorch: Pytorch | string) {
+/** Machine, runtimes, sizes and moment. */
+function describeRun(
+  { runtimes, absent }: BenchRuntimes,
+  pytorch: Pytorch | string,
+  plans: readonly NetworkPlan[],
+  { images }: Flags,
+) {
   return {
     ...describeMachine(),
+    networks: plans.map(({ name, batch }) => ({ name, batch, steps: stepsOfRound(images, batch) })),
+    images,
     runtimes: [
       ...runtimes.map(({ name, label, version, device }) => ({ name, label, version, device })),
       ...absent,
@@ -132,7 +162,18 @@ function describeRun({ runtimes, absent }: BenchRuntimes, pytorch: Pytorch | str
 }
 
 function headsOf(
-  { cpu, cores, platform, node, date, runtimes, pytorch, load }: ReturnType<typeof describeRun>,
+  {
+    cpu,
+    cores,
+    platform,
+    node,
+    date,
+    runtimes,
+    pytorch,
+    load,
+    networks,
+    images,
+  }: ReturnType<typeof describeRun>,
   rounds: number,
 ): readonly string[] {
   return [
@@ -146,6 +187,8 @@ function headsOf(
       ? `PyTorch: skipped, ${pytorch.skipped}`
       : `PyTorch ${pytorch.version}: ${pytorch.device}, eager, ${pytorch.threads} threads`,
     `Load of the minute before: ${digits(load)}. What else runs slows PyTorch’s two threads most of all: compare only on a quiet machine.`,
+    ...networks.map(({ name, batch, steps }) => `${name}: a round trains ${steps} batches of ${batch}`),
+    `An evaluation or inspection has ${images} images.`,
     `Medians of ${rounds} interleaved rounds, lowest and highest behind.`,
   ];
 }
@@ -171,9 +214,12 @@ export function benchCommand(networks: Networks): Command {
         .default(['sample', 'small']),
     )
     .addOption(
-      new Option('--operators <which>', 'operators besides the plain one')
-        .choices(['some', 'all'])
-        .default('some'),
+      new Option(
+        '--operators <names...>',
+        'operators of the networks, the first of which the others are compared with; some: the plain one and two',
+      )
+        .choices(['some', 'all', ...allOperators.map(flagOf)])
+        .default(['some']),
     )
     .addOption(
       new Option('--backends <backends...>', 'what computes; default all that run here').choices(
@@ -189,7 +235,13 @@ export function benchCommand(networks: Networks): Command {
     .addOption(new Option('--endure').hideHelp())
     .option('--steps <number>', 'steps of endurance', positive, 10_000)
     .option('--rounds <number>', 'rounds that count', positive, 5)
-    .option('--images <number>', 'images to evaluate and inspect a round', positive, 500)
+    .option(
+      '--images <number>',
+      'images to evaluate and inspect a round, and some to train, in 1 to 5 batches',
+      positive,
+      500,
+    )
+    .option('--batch <number>', 'images of a training step; default each network’s own', positive)
     .option('--json', 'one JSON object on stdout, text on stderr')
     .option('--markdown', 'a table on stdout, text on stderr')
     .action((flags: Flags) => bench(flags, networks));

@@ -119,8 +119,8 @@ function contestantsOf(
     onDawn('stock', 'fp32', withStock),
     ...pytorches.map(({ mode, pytorch }) => ({
       on: mode,
-      training: () => pytorch.measure(plan, operator, 'training', stepsARound),
-      inference: () => pytorch.measure(plan, operator, 'inference', stepsARound),
+      training: () => pytorch.train(plan, operator, stepsARound),
+      inference: () => pytorch.infer(plan, operator, images),
       dispose: async () => {},
     })),
   ];

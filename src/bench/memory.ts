@@ -26,7 +26,15 @@ export async function* memory(
       for (const { name, label: on } of runtimes) {
         const what = ['peak memory of training', plan.name, operator.name];
         try {
-          const args = ['--peak-of', plan.name, operator.name, '--backends', name];
+          const args = [
+            '--peak-of',
+            plan.name,
+            operator.name,
+            '--backends',
+            name,
+            '--batch',
+            String(plan.batch),
+          ];
           const value = spreadOf([Number(await outputOf([program, ...args]))]);
           yield { what, on, value, unit: 'MB' };
         } catch (thrown) {

@@ -1,4 +1,3 @@
-import { evaluationBatch } from '../engine/training/evaluate.js';
 import type { BackendName } from '../protocol/engine.js';
 import { Bench } from './bench.js';
 import { interleave, ratioOf, type Spread, spreadOf } from './measure.js';
@@ -34,7 +33,12 @@ export interface BenchOptions {
   readonly onMissing: (what: string, why: unknown) => void;
 }
 
-const stepsARound = 5;
+const mostStepsOfRound = 5;
+
+/** Training steps of a round: about as many images as an evaluation has, but a step at least, and few. */
+export function stepsOfRound(images: number, batch: number): number {
+  return Math.min(mostStepsOfRound, Math.max(1, Math.round(images / batch)));
+}
 
 /** The operators whose cost is told beside the plain convolution's. */
 export const someOperators: readonly NamedOperator[] = [
@@ -111,25 +115,25 @@ function contestantsOf(
   { runtimes, pytorch, images, operators }: BenchOptions,
 ): readonly Contestant[] {
   const data = noise(plan.shape, images);
+  const steps = stepsOfRound(images, plan.batch);
   const ours = runtimes.flatMap(({ name, label }) =>
     operators.map((operator) => {
       const bench = new Bench(name, plan, operator, data);
       return {
         on: label,
         operator: operator.name,
-        training: () => bench.train(stepsARound),
+        training: () => bench.train(steps),
         inference: () => bench.infer(),
         dispose: () => bench.dispose(),
       };
     }),
   );
   if (pytorch === undefined) return ours;
-  const evaluations = Math.max(1, Math.round(images / evaluationBatch));
   const theirs = operators.filter(isInPytorch).map((operator) => ({
     on: pytorchName,
     operator: operator.name,
-    training: () => pytorch.measure(plan, operator, 'training', stepsARound),
-    inference: () => pytorch.measure(plan, operator, 'inference', evaluations),
+    training: () => pytorch.train(plan, operator, steps),
+    inference: () => pytorch.infer(plan, operator, images),
     dispose: async () => {},
   }));
   return [...ours, ...theirs];
@@ -153,18 +157,19 @@ export async function* workers(options: BenchOptions): AsyncGenerator<Figure> {
   for (const plan of plans)
     for (const operator of operators) {
       const data = noise(plan.shape, images);
+      const steps = stepsOfRound(images, plan.batch);
       const one = new Bench('wasm', plan, operator, data);
       const two = new Bench('wasm', plan, operator, data, { threads: 2 });
       const what = ['training', plan.name, operator.name];
       try {
         const speeds = await interleave<string>(
           {
-            'one thread': () => one.train(stepsARound),
-            'two threads': () => two.train(stepsARound),
+            'one thread': () => one.train(steps),
+            'two threads': () => two.train(steps),
             inference: () => one.infer(),
             ...(pytorch !== undefined &&
               isInPytorch(operator) && {
-                [pytorchName]: () => pytorch.measure(plan, operator, 'training', stepsARound),
+                [pytorchName]: () => pytorch.train(plan, operator, steps),
               }),
           },
           rounds,

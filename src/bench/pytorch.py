@@ -1,7 +1,8 @@
 """PyTorch's side of the bench: one request a line on stdin, one answer a line on stdout, both JSON.
 
 A request names a network by its layers, as the bench resolved them, and what to measure:
-{"key": ..., "layers": [...], "shape": [h, w, c], "batch": ..., "activity": "training" | "inference", "steps": ...}.
+{"key": ..., "layers": [...], "shape": [h, w, c], "batch": ..., "evaluationBatch": ...} with
+"activity": "training", "steps": ... or with "activity": "inference", "images": ...
 The answer is {"imagesPerSecond": ...}, or {"failed": why}: another request may still be measured. The first line out
 tells the version and what computes, or why there is none.
 
@@ -167,7 +168,8 @@ class Contestant:
         self.model = Network(request["layers"], request["shape"]).to(device)
         self.network = torch.compile(self.model) if compiled else self.model
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
-        self.images = torch.randn(max(self.batch, request["evaluationBatch"]), channels, height, width, device=device)
+        self.evaluation_batch = request["evaluationBatch"]
+        self.images = torch.randn(max(self.batch, self.evaluation_batch), channels, height, width, device=device)
         self.labels = torch.arange(self.batch, device=device) % 10
 
     def train(self, steps):
@@ -182,11 +184,12 @@ class Contestant:
         return steps * self.batch
 
     @torch.no_grad()
-    def infer(self, steps):
+    def infer(self, images):
+        """So many images in the engine's batches, of which the last one has what is left."""
         self.model.eval()
-        for _ in range(steps):
-            self.network(self.images).argmax(1).tolist()
-        return steps * len(self.images)
+        for first in range(0, images, self.evaluation_batch):
+            self.network(self.images[: min(self.evaluation_batch, images - first)]).argmax(1).tolist()
+        return images
 
 
 def main():
@@ -226,9 +229,12 @@ def measure(request, contestants, options):
     key = request["key"]
     if key not in contestants:
         contestants[key] = Contestant(request, options.device, options.compiled)
+    contestant = contestants[key]
     started = time.perf_counter()
-    work = contestants[key].train if request["activity"] == "training" else contestants[key].infer
-    images = work(request["steps"])
+    if request["activity"] == "training":
+        images = contestant.train(request["steps"])
+    else:
+        images = contestant.infer(request["images"])
     return images / (time.perf_counter() - started)
 
 

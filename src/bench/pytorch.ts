@@ -14,6 +14,11 @@ const greetingSchema = z.union([
 ]);
 const answerSchema = z.union([z.object({ imagesPerSecond: z.number() }), z.object({ failed: z.string() })]);
 
+/** What a request asks for, beside the network. */
+type Work =
+  | { readonly activity: 'training'; readonly steps: number }
+  | { readonly activity: 'inference'; readonly images: number };
+
 /** PyTorch did not measure something, and why: what it is compared with is measured all the same. */
 export class PytorchError extends Error {}
 
@@ -73,20 +78,27 @@ export class Pytorch {
   }
 
   /**
-   * Images a second of some steps of a network.
+   * Images a second of some training steps of a network, each of the plan's batch.
    * @throws PytorchError where it has none, by a lack of memory for example
    */
-  async measure(
-    plan: NetworkPlan,
-    operator: NamedOperator,
-    activity: 'training' | 'inference',
-    steps: number,
-  ): Promise<number> {
+  train(plan: NetworkPlan, operator: NamedOperator, steps: number): Promise<number> {
+    return this.#measure(plan, operator, { activity: 'training', steps });
+  }
+
+  /**
+   * Images a second of an evaluation of so many images, in the engine's batches.
+   * @throws PytorchError as {@link train}
+   */
+  infer(plan: NetworkPlan, operator: NamedOperator, images: number): Promise<number> {
+    return this.#measure(plan, operator, { activity: 'inference', images });
+  }
+
+  async #measure(plan: NetworkPlan, operator: NamedOperator, work: Work): Promise<number> {
     const { network } = resolve(plan, operator);
     const layers = benchLayers(network);
     const { shape, batch } = plan;
     const key = `${plan.name}, ${operator.name}`;
-    const request = { key, layers, shape, batch, activity, steps, evaluationBatch };
+    const request = { key, layers, shape, batch, evaluationBatch, ...work };
     this.child.stdin?.write(`${JSON.stringify(request)}\n`);
     const { value, done } = await this.lines.next();
     if (done) throw new PytorchError(`its process is over (${await this.ended})`);

@@ -140,7 +140,7 @@ describe('PyTorch beside us', () => {
     expect(pytorch).toMatchObject({ version: '2.0', device: 'Card' });
     try {
       for (let times = 0; times < 2; times++) {
-        const thrown = await pytorch.measure(plan, operator, 'training', 1).catch((error: unknown) => error);
+        const thrown = await pytorch.train(plan, operator, 1).catch((error: unknown) => error);
         expect(thrown).toBeInstanceOf(PytorchError);
         expect((thrown as Error).message).toMatch(told);
       }
@@ -178,15 +178,17 @@ print(sum(parameter.numel() for parameter in network.parameters()))`;
       const built = spawnSync(python, ['-c', program, JSON.stringify(layers)], { encoding: 'utf8' });
       expect(built.stderr).toBe('');
       expect(Number(built.stdout)).toBe(networkSummary(network).total.parameters);
-      const request = { key: 'a', layers, shape: plan.shape, batch: 4, steps: 1, evaluationBatch: 4 };
-      const input = ['training', 'inference'].map(
-        (activity) => `${JSON.stringify({ ...request, activity })}\n`,
-      );
+      const request = { key: 'a', layers, shape: plan.shape, batch: 4, evaluationBatch: 4 };
+      const works = [
+        { activity: 'training', steps: 1 },
+        { activity: 'inference', images: 5 },
+      ];
+      const input = works.map((work) => `${JSON.stringify({ ...request, ...work })}\n`);
       // One that fails in between, as by a lack of memory, and is none of the next one's concern.
       input.splice(
         1,
         0,
-        `${JSON.stringify({ ...request, key: 'b', layers: [{ type: 'none', name: 'none' }] })}\n`,
+        `${JSON.stringify({ ...request, ...works[0], key: 'b', layers: [{ type: 'none', name: 'none' }] })}\n`,
       );
       const answers = spawnSync(python, [script], { encoding: 'utf8', input: input.join('') }).stdout;
       const [greeting, ...answered] = answers.trim().split('\n');
@@ -196,6 +198,23 @@ print(sum(parameter.numel() for parameter in network.parameters()))`;
         '{"failed": "ValueError: a layer of type none is not in the PyTorch bench"}',
         expect.stringContaining('imagesPerSecond'),
       ]);
+    });
+
+    it('evaluates as many images as it is asked for, and trains batches', ({ skip }) => {
+      if (!hasTorch) skip(`${python} has no torch`);
+      const { network } = resolve(cnn9([3, 4, 5]), decoupled('tanh', 'cosine'));
+      const request = { layers: benchLayers(network), shape: [32, 32, 3], batch: 6, evaluationBatch: 4 };
+      const program = `
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("bench", ${JSON.stringify(path.resolve('src/bench/pytorch.py'))})
+bench = importlib.util.module_from_spec(spec); spec.loader.exec_module(bench)
+contestant = bench.Contestant(json.loads(sys.argv[1]), "cpu", False)
+seen = []
+contestant.model.register_forward_pre_hook(lambda module, given: seen.append(len(given[0])))
+print(json.dumps([contestant.train(2), contestant.infer(10), contestant.infer(3), seen]))`;
+      const ran = spawnSync(python, ['-c', program, JSON.stringify(request)], { encoding: 'utf8' });
+      expect(ran.stderr).toBe('');
+      expect(JSON.parse(ran.stdout)).toEqual([12, 10, 3, [6, 6, 4, 4, 2, 3]]);
     });
 
     it.for(['tanh', 'linear'] as const)('computes our operator: %s · cosine', async (magnitude, { skip }) => {

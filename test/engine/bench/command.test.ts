@@ -1,17 +1,21 @@
 import { spawnSync } from 'node:child_process';
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import { Bench } from '../../../src/bench/bench.js';
 import { benchCommand } from '../../../src/bench/command.js';
 import type { NetworkPlan } from '../../../src/bench/networks.js';
-import type { Figure } from '../../../src/bench/parts.js';
+import { type Figure, stepsOfRound } from '../../../src/bench/parts.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
+import { TrainingWorkers } from '../../../src/engine/parallel/trainingWorkers.js';
 import { temporaryFolder } from '../data/tinyData.js';
 import { takeMemory } from '../wasmMemory.js';
 
 interface Answer {
   readonly runtimes: readonly object[];
   readonly pytorch: object;
+  readonly networks: readonly object[];
+  readonly images: number;
   readonly figures: readonly Figure[];
   readonly missing: readonly string[];
 }
@@ -26,6 +30,7 @@ async function standInPython(): Promise<string> {
     `#!${process.execPath}
     console.log('{"version": "2.0", "threads": 2, "device": "CPU"}');
     require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+      if (process.env.DCNET_TEST_REQUESTS) require('node:fs').appendFileSync(process.env.DCNET_TEST_REQUESTS, line + '\\n');
       const fits = !JSON.parse(line).key.includes('tanh');
       console.log(fits ? '{"imagesPerSecond": 100}' : '{"failed": "MemoryError"}');
     });`,
@@ -33,6 +38,17 @@ async function standInPython(): Promise<string> {
   await chmod(file, 0o755);
   return file;
 }
+
+it.each([
+  { images: 500, batch: 64, steps: 5 },
+  { images: 200, batch: 64, steps: 3 },
+  { images: 24, batch: 16, steps: 2 }, // a half is rounded up
+  { images: 16, batch: 16, steps: 1 },
+  { images: 1, batch: 64, steps: 1 },
+  { images: 100_000, batch: 1, steps: 5 },
+])('a round trains $steps steps of $batch for $images images', ({ images, batch, steps }) => {
+  expect(stepsOfRound(images, batch)).toBe(steps);
+});
 
 describe.skipIf(process.platform === 'win32')('npm run bench', () => {
   it('measures the sample network beside PyTorch, each part of it, and prints one JSON object', async () => {
@@ -91,6 +107,59 @@ describe.skipIf(process.platform === 'win32')('npm run bench', () => {
     shape: [12, 12, 1],
     batch,
     layers: [{ type: 'conv', filters }, { type: 'global-average-pool' }, { type: 'dense', units: 10 }],
+  });
+
+  it('trains and evaluates what it is asked for, in PyTorch, too', async () => {
+    await startBackend('wasm');
+    const log = path.join(await temporaryFolder(), 'requests');
+    vi.stubEnv('DCNET_TEST_REQUESTS', log);
+    const trained = vi.spyOn(Bench.prototype, 'train');
+    const shared = vi.spyOn(TrainingWorkers.prototype, 'pass');
+    const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    const told = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    try {
+      await benchCommand({ tiny: networkOf('tiny', 4, 64) }).parseAsync(
+        [
+          ...['--only', 'throughput', 'workers', '--networks', 'tiny', '--backends', 'wasm', '--rounds', '1'],
+          ...['--operators', 'linear-cosine', 'plain', '--batch', '6', '--images', '13'],
+          ...['--python', await standInPython(), '--json'],
+        ],
+        { from: 'user' },
+      );
+      expect(new Set(trained.mock.calls.flat())).toEqual(new Set([2]));
+      expect(shared.mock.calls.length).toBeGreaterThan(0);
+      for (const [{ labels }] of shared.mock.calls) expect(labels).toHaveLength(6);
+      expect(String(told.mock.calls.flat())).toContain('tiny: a round trains 2 batches of 6');
+      const { figures, networks, images } = JSON.parse(String(written.mock.lastCall?.[0])) as Answer;
+      expect({ networks, images }).toEqual({ networks: [{ name: 'tiny', batch: 6, steps: 2 }], images: 13 });
+      expect(new Set(figures.map(({ what }) => what[2]))).toEqual(new Set(['plain', 'linear · cosine']));
+      expect(figures.map(nameOf)).toContain('training · tiny · linear · cosine · time of plain · wasm');
+    } finally {
+      vi.restoreAllMocks();
+      vi.unstubAllEnvs();
+    }
+    const requests = (await readFile(log, 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const training = requests.filter(({ activity }) => activity === 'training');
+    const inference = requests.filter(({ activity }) => activity === 'inference');
+    // Two operators, each in a round that warms up and one that counts; the trainings once more beside two workers.
+    expect([training.length, inference.length]).toEqual([8, 4]);
+    for (const request of training) expect(request).toMatchObject({ batch: 6, steps: 2 });
+    for (const request of inference) expect(request).toMatchObject({ images: 13 });
+  });
+
+  it('refuses an operator that there is none of, and a batch of none', async () => {
+    for (const [flag, value] of [
+      ['--operators', 'cubic'],
+      ['--batch', '0'],
+    ] as const) {
+      const command = benchCommand({ tiny: networkOf('tiny', 4, 4) })
+        .exitOverride()
+        .configureOutput({ writeErr: () => undefined });
+      await expect(command.parseAsync([flag, value], { from: 'user' })).rejects.toThrow(flag);
+    }
   });
 
   it('prints the rest where a network does not fit, and tells of it', async () => {

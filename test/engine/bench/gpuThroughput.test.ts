@@ -32,8 +32,8 @@ it('times ours beside what can be timed, and leaves out the rest with its reason
     { on: 'stock', training: full, inference: () => bench.infer(), dispose: () => bench.dispose() },
     {
       on: 'PyTorch compiled',
-      training: () => pytorch.measure(tiny, plain, 'training', 1),
-      inference: () => pytorch.measure(tiny, plain, 'inference', 1),
+      training: () => pytorch.train(tiny, plain, 1),
+      inference: () => pytorch.infer(tiny, plain, 1),
       dispose: disposed,
     },
     { on: 'PyTorch', training: async () => 2, inference: async () => 4, dispose: disposed },

@@ -105,6 +105,15 @@ describe('a part of the bench goes on without what fails', () => {
     expect(failed?.[1].message).toMatch(/^its process ended with exit code 1: .*no such operator/);
   });
 
+  it('in a process that trains batches of the same size', async () => {
+    const program = await standIn("console.log(process.argv.at(process.argv.indexOf('--batch') + 1));");
+    const plans = [{ ...sample, batch: 16 }];
+    const figures = await collect(
+      memory({ runtimes: [wasm], plans, operators: [plain], onMissing: vi.fn() }, program),
+    );
+    expect(figures.map(({ value }) => value.median)).toEqual([16]);
+  });
+
   it('in an engine that ends before it listens', async () => {
     const program = await standIn(`console.error('no backend'); process.exitCode = 4;`);
     const onMissing = vi.fn();
