@@ -15,6 +15,7 @@ tensors; the engine makes its own from bytes at each step. On a GPU (`--device c
 import argparse
 import json
 import math
+import os
 import sys
 import time
 
@@ -199,7 +200,9 @@ def main():
     parser.add_argument("--tf32", action="store_true")
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
-        print(json.dumps({"missing": "torch finds no CUDA device"}), flush=True)
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        hidden = "" if visible is None else f'; CUDA_VISIBLE_DEVICES is "{visible}"'
+        print(json.dumps({"missing": f"torch finds no CUDA device{hidden}"}), flush=True)
         return
     torch.backends.cuda.matmul.allow_tf32 = options.tf32
     torch.backends.cudnn.allow_tf32 = options.tf32

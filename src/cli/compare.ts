@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { BehaviourComparison, WeightComparison } from '../core/comparison/comparison.js';
-import { type EngineFlags, startEngine, withProgress } from './engine.js';
+import { type EngineFlags, startTold, withProgress } from './engine.js';
 import { type Output, percent, short, table } from './output.js';
 
 /** What training changed between two checkpoints: config, filters, and what both do on the same images. */
@@ -10,7 +10,7 @@ export async function compare(
   { weightsOnly = false, ...flags }: EngineFlags & { readonly weightsOnly?: boolean },
   output: Output,
 ): Promise<void> {
-  const engine = await startEngine(flags, output);
+  const engine = await startTold(flags, output);
   const files = { a: { file: path.resolve(a) }, b: { file: path.resolve(b) } };
   const weights = await withProgress(output, (context) => engine.compareWeights(files, context));
   const runnable = !weightsOnly && weights.noCommonData === undefined;

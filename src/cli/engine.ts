@@ -1,3 +1,4 @@
+import { runtimeParagraph } from '../core/run/runtime.js';
 import { endSignals } from '../engine/backend/crashMarks.js';
 import { Engine, type EngineEvents } from '../engine/service.js';
 import { startRuntime } from '../engine/startRuntime.js';
@@ -32,6 +33,13 @@ export async function startEngine(
       ...events,
     },
   });
+}
+
+/** As {@link startEngine}; people are told on stderr what computes, and why. */
+export async function startTold(flags: EngineFlags, output: Output): Promise<Engine> {
+  const engine = await startEngine(flags, output);
+  output.warn(`On ${runtimeParagraph(engine.runtime)}`);
+  return engine;
 }
 
 /**

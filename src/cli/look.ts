@@ -6,7 +6,7 @@ import { operatorTitle } from '../core/operator/words.js';
 import type { LayerInspection } from '../core/statistics/inspection.js';
 import { type VarianceShares, varianceShares } from '../core/statistics/outputs.js';
 import { doctor as examine } from '../engine/service.js';
-import { type EngineFlags, startEngine, withProgress } from './engine.js';
+import { type EngineFlags, startTold, withProgress } from './engine.js';
 import { type Output, percent, short, table } from './output.js';
 
 /** Accuracy and loss of a checkpoint on a split. */
@@ -15,14 +15,15 @@ export async function evaluate(
   { split, ...flags }: EngineFlags & { readonly split: 'train' | 'test' },
   output: Output,
 ): Promise<void> {
-  const engine = await startEngine(flags, output);
+  const engine = await startTold(flags, output);
   const result = await withProgress(output, (context) =>
     engine.evaluate({ checkpoint: path.resolve(checkpoint), split }, context),
   );
   output.answer(result);
+  const threads = result.workers === 1 ? '' : `, ${result.workers} threads`;
   const top5 = result.top5Accuracy === undefined ? '' : `, top-5 ${percent(result.top5Accuracy)}`;
   output.say(
-    `${result.data}, ${result.split}: accuracy ${percent(result.accuracy)}${top5}, loss ${result.loss.toFixed(4)}, n = ${result.sampleSize.toLocaleString('en')}, ${result.imagesPerSecond.toFixed(0)} images/s on ${result.backend}`,
+    `${result.data}, ${result.split}: accuracy ${percent(result.accuracy)}${top5}, loss ${result.loss.toFixed(4)}, n = ${result.sampleSize.toLocaleString('en')}, ${result.imagesPerSecond.toFixed(0)} images/s on ${result.backend}${threads}`,
   );
   const rows = result.perClass.map(({ name, images, accuracy }) => [name, String(images), percent(accuracy)]);
   output.say(table([['class', 'images', 'accuracy'], ...rows]));
@@ -35,7 +36,7 @@ export async function predict(
   flags: EngineFlags,
   output: Output,
 ): Promise<void> {
-  const engine = await startEngine(flags, output);
+  const engine = await startTold(flags, output);
   const { classNames, logits } = await withProgress(output, (context) =>
     engine.predict({ checkpoint: path.resolve(checkpoint), images: path.resolve(images) }, context),
   );
@@ -56,7 +57,7 @@ export async function inspect(
   { split, limit, ...flags }: EngineFlags & { readonly split: 'train' | 'test'; readonly limit?: number },
   output: Output,
 ): Promise<void> {
-  const engine = await startEngine(flags, output);
+  const engine = await startTold(flags, output);
   const inspection = await withProgress(output, (context) =>
     engine.inspect({ checkpoint: path.resolve(checkpoint), split, limit }, context),
   );
@@ -141,7 +142,7 @@ function sharesOf(layer: LayerInspection): VarianceShares | undefined {
 export async function doctor(output: Output): Promise<void> {
   const report = await examine();
   output.answer(report);
-  output.say(`dcnet ${report.dcnetVersion} · Node ${report.node} · ${report.platform}`);
+  output.say(`dcnet ${report.dcnetVersion} · Node ${report.node}, ${report.nodePath} · ${report.platform}`);
   output.say(`${report.cpu}, ${report.cores} cores, ${report.memoryGiB.toFixed(1)} GiB`);
   for (const { name, available, version, device, imagesPerSecond, reason } of report.runtimes) {
     const speed =

@@ -18,6 +18,7 @@ import { type DownloadName, downloadNames } from '../core/data/downloads.js';
 import { asDcnetError } from '../core/errors.js';
 import { type ExperimentName, experimentNames, scales } from '../core/reproduce/experiment.js';
 
+import { useTensorflowOf } from '../engine/backend/tensorflow.js';
 import { backendSchema, precisionSchema, tensorflowVariants } from '../protocol/engine.js';
 import { compare } from './compare.js';
 import { dataGet, dataInfo } from './data.js';
@@ -86,7 +87,17 @@ const mediaOption = () =>
   new Option('--media <directory>', 'where the bundled data sets are')
     .default(fileURLToPath(new URL('../media', import.meta.url)))
     .hideHelp();
+const tensorflowOption = () =>
+  new Option(
+    '--tensorflow <folder>',
+    'where the TensorFlow runtime lies; default DCNET_RUNTIME, else where dcnet setup puts it',
+  );
 const networkOptions = (): readonly Option[] => [
+  tensorflowOption(),
+  new Option(
+    '--workers <number>',
+    'threads that compute on wasm; default one a core, up to 8. Results do not depend on it',
+  ).argParser(count),
   new Option('--backend <backend>', 'what computes').choices(backendSchema.options).default('auto'),
   new Option(
     '--precision <precision>',
@@ -112,16 +123,17 @@ function createProgram(finish: (exitCode: number) => void): Command {
     .showHelpAfterError('(dcnet --help tells more)')
     .addHelpText('after', '\nExit codes: 0, 1 for a failed run, 2 for bad usage or input.')
     .exitOverride();
+  program.hook('preAction', (_, command) => {
+    const { tensorflow } = command.opts<{ tensorflow?: string }>();
+    // A set-up makes what the others need.
+    if (tensorflow !== undefined && command.name() !== 'setup') useTensorflowOf(tensorflow);
+  });
   const outputOf = ({ json = false }: { json?: boolean }): Output => createOutput(json);
 
   add(program, 'train [config]', 'train a config (*.dcnet.json); Ctrl-C stops with a checkpoint', [
     new Option('--name <name>', 'name of the run; default the config’s and a number'),
     new Option('--runs <directory>', 'where runs are kept; default runs/ beside the config'),
     new Option('--resume <run>', 'go on with a stopped run: its folder, or its name in the runs directory'),
-    new Option(
-      '--workers <number>',
-      'threads that share each batch on wasm; default as many as serve. The result depends on it by rounding',
-    ).argParser(count),
     new Option('--on-memory <what>', 'when a step does not fit into memory: compute each batch in halves')
       .choices(['stop', 'halve'])
       .default('stop'),
@@ -145,10 +157,6 @@ function createProgram(finish: (exitCode: number) => void): Command {
 
   add(program, 'evaluate <checkpoint>', 'accuracy and loss of a checkpoint', [
     splitOption(),
-    new Option(
-      '--workers <number>',
-      'threads that share the images on wasm; default as many as serve',
-    ).argParser(count),
     ...networkOptions(),
   ]).action((checkpoint: string, flags) => evaluate(checkpoint, flags, outputOf(flags)));
 
@@ -274,14 +282,16 @@ function createProgram(finish: (exitCode: number) => void): Command {
       finish(await reproduce(experiment, flags, outputOf(flags))),
     );
 
-  add(program, 'doctor', 'what runs here and what does not, each with the reason', [jsonOption()]).action(
-    (flags) => doctor(outputOf(flags)),
-  );
+  add(program, 'doctor', 'what runs here and what does not, each with the reason', [
+    tensorflowOption(),
+    jsonOption(),
+  ]).action((flags) => doctor(outputOf(flags)));
 
   add(program, 'setup <runtime>', 'install a faster runtime: tensorflow or webgpu', [
     new Option('--variant <variant>', 'of tensorflow; default: what fits this machine').choices(
       tensorflowVariants,
     ),
+    tensorflowOption(),
     jsonOption(),
   ]).action((runtime: string, flags) => setup(runtime, flags, outputOf(flags)));
   return program;

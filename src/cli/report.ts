@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { reportFileName } from '../core/run/names.js';
 import { checkpointExtension, runFiles } from '../core/run/run.js';
-import { type EngineFlags, startEngine, withProgress } from './engine.js';
+import { type EngineFlags, startTold, withProgress } from './engine.js';
 import type { Output } from './output.js';
 
 /** The inspection of a checkpoint as one HTML file. */
@@ -10,7 +10,7 @@ export async function report(
   { split, out, ...flags }: EngineFlags & { readonly split: 'train' | 'test'; readonly out?: string },
   output: Output,
 ): Promise<void> {
-  const engine = await startEngine(flags, output);
+  const engine = await startTold(flags, output);
   const absolute = path.resolve(checkpoint);
   const request = { checkpoint: absolute, split, file: path.resolve(out ?? defaultName(absolute)) };
   const written = await withProgress(output, (context) => engine.writeReport(request, context));

@@ -12,7 +12,7 @@ import {
   type RobustnessCheck,
   type RobustnessMeasurement,
 } from '../core/attack/robustness.js';
-import { type EngineFlags, startEngine, withProgress } from './engine.js';
+import { type EngineFlags, startTold, withProgress } from './engine.js';
 import { type Output, percent, table } from './output.js';
 
 export interface RobustnessFlags extends EngineFlags {
@@ -34,7 +34,7 @@ export interface RobustnessFlags extends EngineFlags {
 export async function robustness(checkpoint: string, flags: RobustnessFlags, output: Output): Promise<void> {
   const { backend, precision, media, source, output: file, ...options } = flags;
   const targeted: AttackTarget | false = flags.targeted ?? false;
-  const engine = await startEngine({ backend, precision, media }, output);
+  const engine = await startTold({ backend, precision, media }, output);
   const request = {
     ...options,
     targeted,

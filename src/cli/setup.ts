@@ -1,3 +1,4 @@
+import { nameTensorflowFolder } from '../engine/setup/runtimeFolder.js';
 import { setUpTensorflow } from '../engine/setup/tensorflow.js';
 import { setUpWebgpu } from '../engine/setup/webgpu.js';
 import type { TensorflowVariant } from '../protocol/engine.js';
@@ -10,10 +11,15 @@ import { type Output, usageError } from './output.js';
  */
 export async function setup(
   runtime: string,
-  { variant }: { readonly variant?: TensorflowVariant },
+  { variant, tensorflow }: { readonly variant?: TensorflowVariant; readonly tensorflow?: string },
   output: Output,
 ): Promise<void> {
   if (runtime === 'webgpu') {
+    if (tensorflow !== undefined)
+      throw usageError(
+        '--tensorflow says where TensorFlow lies.',
+        'Leave it out, or use: dcnet setup tensorflow.',
+      );
     if (variant !== undefined)
       throw usageError('The webgpu runtime has no variants.', 'Use: dcnet setup webgpu.');
     const { folder, version, device } = await withProgress(output, setUpWebgpu);
@@ -28,6 +34,7 @@ export async function setup(
       `There is no runtime ${runtime} to set up.`,
       'Use: dcnet setup tensorflow, or dcnet setup webgpu.',
     );
+  if (tensorflow !== undefined) nameTensorflowFolder(tensorflow);
   const result = await withProgress(output, (context) => setUpTensorflow({ variant, ...context }));
   output.answer(result);
   output.say(

@@ -160,6 +160,7 @@ export class Engine {
           loss: result.loss,
           imagesPerSecond: result.sampleSize / ((performance.now() - startedAt) / 1000),
           backend: this.options.runtime.name,
+          workers: this.options.runtime.threads ?? 1,
           perClass: data.info.classNames.map((name, label) => {
             const images = result.imagesOfClass[label]!;
             return { name, images, accuracy: images === 0 ? 0 : result.correctOfClass[label]! / images };
@@ -400,6 +401,7 @@ export async function doctor(running?: Runtime): Promise<DoctorReport> {
   }
   return {
     ...describeMachine(),
+    nodePath: process.execPath,
     memoryGiB: os.totalmem() / 2 ** 30,
     runtimes: told,
     chosen,

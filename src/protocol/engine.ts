@@ -19,7 +19,7 @@ import { dataImageSchema } from './images.js';
 import { robustnessReportSchema } from './robustness.js';
 
 /** Bumped whenever a message changes: an engine of another version is not talked to. */
-export const protocolVersion = 5;
+export const protocolVersion = 6;
 
 export const backendNameSchema = z.enum(['wasm', 'tensorflow', 'webgpu', 'cpu']);
 export type BackendName = z.infer<typeof backendNameSchema>;
@@ -54,6 +54,8 @@ export type RuntimeReport = z.infer<typeof runtimeReportSchema>;
 export const doctorReportSchema = z.object({
   dcnetVersion: z.string(),
   node: z.string(),
+  /** The program that it runs in. */
+  nodePath: z.string(),
   platform: z.string(),
   cpu: z.string(),
   cores: z.number().int(),
@@ -101,6 +103,8 @@ export const evaluationSchema = z.object({
   loss: z.number(),
   imagesPerSecond: z.number(),
   backend: z.string(),
+  /** Threads that shared the images; 1 where the backend has threads of its own. */
+  workers: z.number().int().positive(),
   perClass: z.array(z.object({ name: z.string(), images: z.number().int(), accuracy: z.number() })),
 });
 export type Evaluation = z.infer<typeof evaluationSchema>;

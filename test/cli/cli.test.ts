@@ -116,7 +116,10 @@ describe('dcnet', () => {
     const report = doctorReportSchema.parse(answer(ended));
     expect(report.runtimes.find(({ name }) => name === 'wasm')).toMatchObject({ available: true });
     for (const { available, reason } of report.runtimes) expect(available || reason !== undefined).toBe(true);
-    expect((await dcnet('doctor')).stdout).toMatch(/✓ wasm/);
+    expect(report.nodePath).toBe(process.execPath);
+    const { stdout } = await dcnet('doctor');
+    expect(stdout).toMatch(/✓ wasm [\d.]+: CPU \(WebAssembly [^)]*\), (one thread|\d threads)$/m);
+    expect(stdout.split('\n')[0]).toContain(`Node ${process.version}, ${process.execPath} `);
   });
 });
 
@@ -294,6 +297,39 @@ describe('dcnet train', () => {
       2,
       expect.objectContaining({ code: 'data', file: wrong }),
     ]);
+  });
+
+  it('tells what computes, on what, with how many threads, and why: the training, and what looks at it', async () => {
+    const project = await TinyProject.create();
+    const config = await project.writeConfig({ epochs: 1 });
+    const trained = answer(
+      await dcnet('train', config, '--workers', '2', '--no-inspection', '--json', ...engineFlags),
+    ) as { run: string; checkpoint: string; device: string };
+    const { run, checkpoint, device } = trained;
+    expect(device).toMatch(/^CPU \(WebAssembly [^)]*\), 2 threads$/);
+    const state = runStateSchema.parse(JSON.parse(await readFile(path.join(run, 'state.json'), 'utf8')));
+    expect(state.runtime?.device).toBe(device);
+    const { records } = parseMetrics(await readFile(path.join(run, 'metrics.jsonl'), 'utf8'));
+    expect(records[0]).toMatchObject({ event: 'started', message: `wasm, ${device}` });
+    const environment = JSON.parse(await readFile(path.join(run, 'environment.json'), 'utf8'));
+    expect(environment).toMatchObject({ device, workers: 2, runtime: { device } });
+
+    const on =
+      /^On wasm [\d.]+ on CPU \(WebAssembly [^)]*\), (one thread|\d threads)\. Chosen by name: wasm was asked for\. Not tensorflow: /m;
+    const images = path.join(project.directory, 'data', 't10k-images-idx3-ubyte');
+    for (const args of [
+      ['evaluate', checkpoint, '--workers', '2'],
+      ['predict', checkpoint, images],
+      ['inspect', checkpoint],
+      ['compare', checkpoint, checkpoint],
+      ['report', checkpoint, '--out', path.join(project.directory, 'report.html')],
+      ['robustness', checkpoint, '--attacks', 'fgsm', '--epsilons', '1', '--images', '2'],
+    ]) {
+      const { exitCode, stdout, stderr } = await dcnet(...args, ...engineFlags);
+      expect([args[0], exitCode, stderr]).toEqual([args[0], 0, expect.stringMatching(on)]);
+      expect(stdout).not.toMatch(/^On /m);
+      if (args[0] === 'evaluate') expect(stdout).toMatch(/images\/s on wasm, 2 threads$/m);
+    }
   });
 
   it.each([1, 2])('stops cleanly by Ctrl-C, pressed %i times', async (times) => {

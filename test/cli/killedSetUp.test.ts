@@ -91,6 +91,16 @@ describe.skipIf(process.platform === 'win32')('what a set-up leaves that is kill
     },
   );
 
+  test('lies where it was to be made: --tensorflow says so', async () => {
+    const folder = path.join(data, 'other');
+    const killed = await setUp('tensorflow', '--variant', 'cpu', '--tensorflow', folder);
+    expect(killed.folder).toMatch(/^other\./);
+    await killed.end('SIGINT');
+    expect(await readdir(data)).toEqual([]);
+    const webgpu = await dcnet('setup', 'webgpu', '--tensorflow', folder);
+    expect([webgpu.exitCode, webgpu.stderr]).toEqual([2, expect.stringContaining('--tensorflow')]);
+  });
+
   test('goes when the doctor looks', async () => {
     const tensorflow = await setUp('tensorflow', '--variant', 'cpu');
     const webgpu = await setUp('webgpu');

@@ -99,6 +99,23 @@ describe.skipIf(process.platform !== 'linux' || hasOwnTensorflow())('a native li
     expect((await reportOf('tensorflow'))?.reason).toContain('does not load (It lacks something.)');
   });
 
+  test('is not loaded where --tensorflow names another folder', async () => {
+    const folder = await temporaryFolder();
+    const other = path.join(folder, 'node_modules', packageName);
+    await mkdir(other, { recursive: true });
+    const refused = await dcnet('doctor', '--tensorflow', path.join(folder, 'node_modules'));
+    expect([refused.exitCode, refused.stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        /There is no TensorFlow runtime in .*dcnet setup tensorflow --tensorflow <folder>/,
+      ),
+    ]);
+    await writeFile(path.join(other, 'package.json'), '{ "version": "4.22.0", "main": "index.js" }');
+    await writeFile(path.join(other, 'index.js'), 'throw new Error("It is the other one.");');
+    const { exitCode, stdout } = await dcnet('doctor', '--tensorflow', folder);
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining('does not load (It is the other one.)')]);
+  });
+
   test('of WebGPU is left out, too, also where fp16 leaves no other', async () => {
     await library('throw new Error("It lacks something.");');
     expect((await dcnet('doctor')).exitCode).toBe(0);

@@ -17,7 +17,7 @@ export type RuntimeRecord = z.infer<typeof runtimeRecordSchema>;
 /** Why a runtime computes and the others do not. */
 export type RuntimeChoice = Pick<RuntimeRecord, 'choice' | 'others'>;
 
-/** `wasm 4.22.0 on CPU (WebAssembly SIMD, one thread)`. */
+/** `wasm 4.22.0 on CPU (WebAssembly SIMD), one thread`. */
 export function describeRuntime({ name, version, device }: RuntimeRecord): string {
   return `${name} ${version} on ${device}`;
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import util from 'node:util';
@@ -6,7 +7,7 @@ import { DcnetError } from '../../core/errors.js';
 import type { RuntimeReport } from '../../protocol/engine.js';
 import { explainNoGpu, findDriverFor } from '../setup/cuda.js';
 import { kernelLibrary, readKernelSources } from '../setup/kernelSources.js';
-import { tensorflowRuntimeFolder } from '../setup/runtimeFolder.js';
+import { isRuntimeNamed, nameTensorflowFolder, tensorflowRuntimeFolder } from '../setup/runtimeFolder.js';
 import { readFatalLoad, whileLoading } from './crashMarks.js';
 import { registerTensorflowKernels } from './fusedTensorflow.js';
 
@@ -42,9 +43,10 @@ export function loadTensorflow(): Promise<Tensorflow> {
 
 async function loadInstalled(): Promise<Tensorflow> {
   const folders = [...otherFolders];
+  const own = createRequire(import.meta.url); // the project's own install
+  const setUp = createRequire(path.join(tensorflowRuntimeFolder(), 'package.json')); // what `dcnet setup tensorflow` made
   const places = [
-    createRequire(import.meta.url), // the project's own install
-    createRequire(path.join(tensorflowRuntimeFolder(), 'package.json')), // what `dcnet setup tensorflow` made
+    ...(isRuntimeNamed() ? [setUp, own] : [own, setUp]),
     ...folders.map((folder) => createRequire(path.join(folder, 'package.json'))),
   ];
   const loaded = await whileLoading({ name: 'tensorflow', file: `${packageName}/package.json`, places }, () =>
@@ -89,6 +91,22 @@ function keepingWhatIsInUse<T>(load: () => T): T {
  */
 export function lookForTensorflowIn(folder: string): void {
   otherFolders.add(path.resolve(folder));
+}
+
+/**
+ * Look for TensorFlow in this folder before all others, here and in the processes that this one starts.
+ * @param folder whose `node_modules` has the binding
+ * @throws DcnetError `usage` where it has none
+ */
+export function useTensorflowOf(folder: string): void {
+  const file = path.resolve(folder, 'node_modules', packageName, 'package.json');
+  if (!existsSync(file))
+    throw new DcnetError({
+      code: 'usage',
+      message: `There is no TensorFlow runtime in ${folder}: it has no node_modules/${packageName}.`,
+      remedy: 'Name the folder of one, or set one up there: dcnet setup tensorflow --tensorflow <folder>.',
+    });
+  nameTensorflowFolder(folder);
 }
 
 /**

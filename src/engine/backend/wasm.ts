@@ -26,7 +26,7 @@ const relaxedBinary = 'dcnet-kernels-relaxed.wasm';
 /** What the WebAssembly backend runs on; after {@link prepareWasm}. */
 export function wasmDevice(threads: number): string {
   const simd = hasRelaxedSimd() ? 'relaxed SIMD' : 'SIMD';
-  return `CPU (WebAssembly ${simd}, ${threads === 1 ? 'one thread' : `${threads} threads`})`;
+  return `CPU (WebAssembly ${simd}), ${threads === 1 ? 'one thread' : `${threads} threads`}`;
 }
 
 const readBinary = (name: string): Uint8Array<ArrayBuffer> =>

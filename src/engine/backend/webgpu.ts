@@ -8,6 +8,7 @@ import { DawnBackend } from './dawnBackend.js';
 import { repairAveragePoolGradient } from './pooling.js';
 import { Tuner, tunedFor } from './tuning.js';
 import { registerWebgpuKernels } from './webgpuKernels.js';
+import { mostTensors } from './wgsl/gradient.js';
 
 /** Limits of the adapter that are asked for whole: large tensors and kernels with many of them need them. */
 const wantedLimits = [
@@ -50,8 +51,8 @@ export async function prepareWebgpu(
     const backend = await makeBackend(adapter, version);
     tf.registerBackend('webgpu', () => backend);
   }
-  const device = describe(adapter.info);
-  return { version, device: precision === 'fp16' ? `${device}, fp16` : device };
+  const device = deviceText(adapter);
+  return { version, device: precision === 'fp16' ? `${device}, in use (fp16)` : device };
 }
 
 async function makeBackend(adapter: GPUAdapter, version: string): Promise<DawnBackend> {
@@ -107,9 +108,23 @@ export async function probeWebgpu(): Promise<RuntimeReport> {
     name: 'webgpu',
     available: true,
     version: dawn.version,
-    device: describe(info),
+    device: deviceText(dawn.adapter),
     simulated: info.isFallbackAdapter,
   };
+}
+
+/** The card, and what it lacks or has that decides what our kernels are. */
+function deviceText({
+  info,
+  features,
+  limits: { maxStorageBuffersPerShaderStage: tensors },
+}: GPUAdapter): string {
+  const half = `${features.has('shader-f16') ? '' : 'no '}16-bit floats (shader-f16)`;
+  const few =
+    tensors < mostTensors
+      ? `; only ${tensors} tensors a kernel: backward passes that need up to ${mostTensors} store their slopes first`
+      : '';
+  return `${describe(info)}${few}; ${half}`;
 }
 
 /** `NVIDIA GeForce RTX 4070 (nvidia ada, driver 550.54)`. */

@@ -65,12 +65,22 @@ export async function explainNoGpu(bindingFolder: string): Promise<string> {
     return `this TensorFlow is built without CUDA${remedy}; ${parts.join('; ')}`;
   }
   const { cuda, cudnn, site } = build;
+  if (hidesCuda())
+    parts.unshift(
+      `CUDA_VISIBLE_DEVICES is "${process.env.CUDA_VISIBLE_DEVICES}", which hides every GPU from CUDA`,
+    );
   parts.push(
     compared('CUDA', await findLibrary('cuda_runtime', 'cudart', cuda, site), cuda),
     compared('cuDNN', await findLibrary('cudnn', 'cudnn', cudnn, site), cudnn),
   );
   if (driver.available) parts.push('started with TF_CPP_MIN_LOG_LEVEL=0, TensorFlow tells more');
   return parts.join('; ');
+}
+
+/** CUDA sees the devices of the list up to the first that is none. */
+function hidesCuda(): boolean {
+  const devices = process.env.CUDA_VISIBLE_DEVICES;
+  return devices !== undefined && /^\s*(-|,|$)/.test(devices);
 }
 
 function compared(name: string, found: string | undefined, needed: string): string {

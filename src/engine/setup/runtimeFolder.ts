@@ -11,6 +11,16 @@ export function tensorflowRuntimeFolder(): string {
   return path.resolve(process.env.DCNET_RUNTIME ?? path.join(userDataFolder(), 'tensorflow'));
 }
 
+/** Whether somebody said where it lies: then it goes before others. */
+export function isRuntimeNamed(): boolean {
+  return process.env.DCNET_RUNTIME !== undefined;
+}
+
+/** Say where it lies, also to the processes that this one starts. */
+export function nameTensorflowFolder(folder: string): void {
+  process.env.DCNET_RUNTIME = path.resolve(folder);
+}
+
 /** Where Dawn lies that `setUpWebgpu` installs. `DCNET_WEBGPU` overrides it. */
 export function webgpuRuntimeFolder(): string {
   return path.resolve(process.env.DCNET_WEBGPU ?? path.join(userDataFolder(), 'webgpu'));

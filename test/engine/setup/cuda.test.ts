@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { explainNoGpu, findDriverFor } from '../../../src/engine/setup/cuda.js';
 
 /** A machine whose driver and libraries are files of ours. */
@@ -19,6 +19,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.unstubAllEnvs();
   process.env.PATH = PATH;
   process.env.LD_LIBRARY_PATH = LD_LIBRARY_PATH;
   if (LD_LIBRARY_PATH === undefined) delete process.env.LD_LIBRARY_PATH;
@@ -74,6 +75,24 @@ describe.skipIf(process.platform !== 'linux')('why TensorFlow has no GPU', () =>
     expect(told).toContain('cuDNN not found, 9 needed');
     expect(told).toContain('TF_CPP_MIN_LOG_LEVEL=0');
   });
+
+  test.each([
+    { devices: '', hides: true },
+    { devices: '-1', hides: true },
+    { devices: '-1,0', hides: true }, // what follows one that is none counts no more
+    { devices: '0', hides: false },
+    { devices: 'GPU-8932f937', hides: false },
+  ])(
+    'CUDA_VISIBLE_DEVICES="$devices" is told of where it is the cause: $hides',
+    async ({ devices, hides }) => {
+      vi.stubEnv('CUDA_VISIBLE_DEVICES', devices);
+      await driver('550.54.14');
+      await wheel(cuda12, ['nvidia_cuda_runtime_cu12-12.5.82', 'nvidia_cudnn_cu12-9.3.0.75']);
+      const told = await explainNoGpu(binding);
+      const cause = `CUDA_VISIBLE_DEVICES is "${devices}", which hides every GPU from CUDA; `;
+      expect(told.startsWith(`${hides ? cause : ''}NVIDIA driver 550.54.14 found`), told).toBe(true);
+    },
+  );
 
   test('npm’s prebuilt: what the system has, rather of the major that it needs', async () => {
     await mkdir(path.join(home, 'lib'));

@@ -94,10 +94,14 @@ function chooseVariant(
   return { source, input, filter };
 }
 
+/** Of a kernel that computes dL/du: dx, dw, sums; x, w, y, dy and both norms. */
+const fewestTensors = 9;
+/** With R, k and, where the norms are given, their gradient. */
+export const mostTensors = fewestTensors + 3;
+
 /** Whether a kernel may have as many tensors as computing dL/du takes; some drivers allow only eight or ten. */
 function canCompute(backend: DawnBackend, { norms, radius, k }: GradientTensors): boolean {
-  // dx, dw, sums; x, w, y, dy and both norms. Where the norms are given, their gradient is written, too.
-  const tensors = 9 + [norms, radius, k].filter((tensor) => tensor !== undefined).length;
+  const tensors = fewestTensors + [norms, radius, k].filter((tensor) => tensor !== undefined).length;
   return tensors <= backend.device.limits.maxStorageBuffersPerShaderStage;
 }
 
