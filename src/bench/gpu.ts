@@ -10,7 +10,8 @@ import { probeWebgpu } from '../engine/backend/webgpu.js';
 import { describeMachine } from '../engine/machine.js';
 import type { Precision } from '../protocol/engine.js';
 import { Bench } from './bench.js';
-import { compareWithReference, type Deviation } from './gpuReference.js';
+import { type ReferenceKind, referenceCases, referenceKinds } from './gpuCases.js';
+import { compareWithReference, type Deviation, isRight } from './gpuReference.js';
 import { besideOurs, type GpuContestant, isSameCard } from './gpuThroughput.js';
 import { compareTraffic, type TrafficRatio } from './gpuTraffic.js';
 import { digits, figureLine } from './markdown.js';
@@ -31,13 +32,11 @@ interface Flags {
   readonly rounds: number;
   readonly images: number;
   readonly quick: boolean;
+  readonly checks: readonly ReferenceKind[];
   readonly networks: readonly (keyof typeof networks)[];
   readonly python: string;
   readonly out: string;
 }
-
-/** Relative to a result's largest value. */
-const tolerance = 1e-3;
 
 const ours = [
   'DecoupledConvolution',
@@ -130,8 +129,12 @@ function hasHalf(): boolean {
   return (tf.backend() as DawnBackend).device.features.has('shader-f16');
 }
 
-function deviationLine({ what, largest }: Deviation): string {
-  return `${largest <= tolerance ? 'ok   ' : 'WRONG'} ${what}: off by ${largest.toExponential(1)} of the largest value`;
+const noHalf = 'the device has no 16-bit floats (shader-f16)';
+
+function deviationLine(deviation: Deviation): string {
+  const { what, precision, largest, of } = deviation;
+  const off = largest === null ? 'not a number' : `off by ${largest.toExponential(1)} of the largest value`;
+  return `${isRight(deviation) ? 'ok   ' : 'WRONG'} ${precision} ${what}: ${of} ${off}`;
 }
 
 function trafficLine({ what, radius, dispatches, plainDispatches, bytes }: TrafficRatio): string {
@@ -188,7 +191,7 @@ async function bench(flags: Flags): Promise<void> {
   say(`${result.date.slice(0, 10)}; ${cpu}, ${cores} cores; ${platform}; Node ${node}`);
   say(`Device: ${runtime.device}; Dawn ${runtime.version}`);
   const parts: Readonly<Record<string, () => void | Promise<void>>> = {
-    correctness: () => check(result, flags),
+    correctness: () => check(result, flags, missing.add),
     traffic: () => count(result, flags),
     ...(result.isSimulated
       ? { throughput: () => missing.add('throughput', 'only a program on the CPU stands in for a GPU here') }
@@ -212,11 +215,22 @@ async function bench(flags: Flags): Promise<void> {
   if (!result.isRight || missing.hasDefect) process.exitCode = 1;
 }
 
-async function check(result: Result, { quick }: Flags): Promise<void> {
-  const deviations = await compareWithReference(quick);
-  for (const deviation of deviations) say(deviationLine(deviation));
+async function check(
+  result: Result,
+  { quick, checks }: Flags,
+  onMissing: BenchOptions['onMissing'],
+): Promise<void> {
+  await startBackend('webgpu');
+  const precisions: readonly Precision[] = hasHalf() ? ['fp32', 'fp16'] : ['fp32'];
+  if (!hasHalf()) onMissing('correctness of fp16', noHalf);
+  const cases = referenceCases(quick).filter(({ kind }) => checks.includes(kind));
+  const deviations: Deviation[] = [];
+  for await (const deviation of compareWithReference('webgpu', cases, precisions)) {
+    deviations.push(deviation);
+    say(deviationLine(deviation));
+  }
   result.deviations = deviations;
-  result.isRight = deviations.every(({ largest }) => largest <= tolerance);
+  result.isRight = deviations.length > 0 && deviations.every(isRight);
   say(
     `Correctness ${result.isRight ? 'ok' : 'FAILED'}: ${deviations.length} comparisons with the reference backend.`,
   );
@@ -235,7 +249,7 @@ async function time(
   onMissing: BenchOptions['onMissing'],
 ): Promise<void> {
   await startBackend('webgpu');
-  if (!hasHalf()) onMissing(`${plan.name} · ours fp16`, 'the device has no 16-bit floats (shader-f16)');
+  if (!hasHalf()) onMissing(`${plan.name} · ours fp16`, noHalf);
   const pytorches = await startPytorches(python, (mode, why) => onMissing(`${plan.name} · ${mode}`, why));
   for (const { mode, pytorch: started } of pytorches) {
     const isKnown = mode in pytorch;
@@ -267,7 +281,12 @@ new Command('bench-gpu')
   )
   .option('--rounds <number>', 'rounds that count', Number, 5)
   .option('--images <number>', 'images to evaluate a round', Number, 2000)
-  .option('--quick', 'check each operator and count bytes on one shape only', false)
+  .option('--quick', 'check a few of each kind and count bytes of few layers, as for a simulated GPU', false)
+  .addOption(
+    new Option('--checks <kinds...>', 'what is compared with the reference backend')
+      .choices(referenceKinds)
+      .default(referenceKinds, 'all'),
+  )
   .option('--python <program>', 'a Python with torch and CUDA, to compare with', 'python3')
   .option('--out <file>', 'where the JSON goes', 'dcnet-bench-gpu.json')
   .action((flags: Flags) => bench(flags))

@@ -1,89 +1,97 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { usesRadius } from '../core/operator/operator.js';
-import { normals } from '../core/random.js';
 import { startBackend } from '../engine/backend/backend.js';
-import { type DecoupledConv2dOptions, decoupledConv2d } from '../engine/operator/decoupledConv2d.js';
+import type { BackendName, Precision } from '../protocol/engine.js';
+import { type Given, type ReferenceCase, randomTensor } from './gpuCases.js';
 
-/** How far webgpu is from the reference backend. */
+/** How far a backend is from the reference backend in a case. */
 export interface Deviation {
   readonly what: string;
-  /** Of all values of y and the gradients, relative to the largest of each. */
-  readonly largest: number;
+  readonly precision: Precision;
+  /** Of all values of y and the gradients, relative to the largest of each; null where one is not a number. */
+  readonly largest: number | null;
+  /** Where that is: `y`, or the gradient to `w`. */
+  readonly of: string;
+  /** The largest that counts as right. */
+  readonly tolerance: number;
 }
 
-const cases: readonly Pick<DecoupledConv2dOptions, 'magnitude' | 'angular' | 'exponent' | 'weighting'>[] = [
-  { magnitude: 'linear', angular: 'cosine' },
-  { magnitude: 'tanh', angular: 'cosine' },
-  { magnitude: 'ball', angular: 'linear' },
-  { magnitude: 'seg', angular: 'square-cosine' },
-  { magnitude: 'tanh', angular: 'sigmoid' },
-  { magnitude: 'linear', angular: 'square-cosine', exponent: 2.5 },
-  { magnitude: 'tanh', angular: 'cosine', weighting: 'joint-tanh' },
-];
+/** Relative to a result's largest value. A 16-bit float is off by up to 5 · 10⁻⁴ of itself. */
+export const tolerances: Readonly<Record<Precision, number>> = { fp32: 1e-3, fp16: 2e-2 };
 
-const shapes = [
-  [2, 9, 5, 20],
-  [3, 12, 17, 35],
-] as const;
+export function isRight({ largest, tolerance }: Deviation): boolean {
+  return largest !== null && largest <= tolerance;
+}
+
+type Results = Readonly<Record<string, Float32Array>>;
 
 /**
- * y and the gradients of decoupled convolutions on webgpu and on the reference backend. Leaves the latter in use.
- * @param quick the first shape only
+ * y and the gradients of layers on a backend and on the reference backend, which is in use after each of them.
+ * @param precisions each in which the backend is to compute; in 16 bits those cases only that have them
  */
-export async function compareWithReference(quick: boolean): Promise<readonly Deviation[]> {
-  const compared = quick ? shapes.slice(0, 1) : shapes;
-  const actual = await allResults('webgpu', compared);
-  const expected = await allResults('cpu', compared);
-  return actual.map(({ what, results }, index) => ({
-    what,
-    largest: Math.max(...results.map((values, i) => deviation(values, expected[index]!.results[i]!))),
-  }));
+export async function* compareWithReference(
+  backend: BackendName,
+  cases: readonly ReferenceCase[],
+  precisions: readonly Precision[] = ['fp32'],
+): AsyncGenerator<Deviation> {
+  for (const one of cases) {
+    const actual: { readonly precision: Precision; readonly results: Results }[] = [];
+    for (const precision of precisions) {
+      if (precision === 'fp16' && !one.hasHalf) continue;
+      await startBackend(backend, precision);
+      actual.push({ precision, results: resultsOf(one) });
+    }
+    if (actual.length === 0) continue;
+    await startBackend('cpu');
+    const expected = resultsOf(one);
+    for (const { precision, results } of actual)
+      yield {
+        what: one.what,
+        precision,
+        ...largestDeviation(results, expected),
+        tolerance: tolerances[precision],
+      };
+  }
 }
 
-function deviation(actual: Float32Array, expected: Float32Array): number {
+function largestDeviation(actual: Results, expected: Results): Pick<Deviation, 'largest' | 'of'> {
+  let worst: Pick<Deviation, 'largest' | 'of'> = { largest: 0, of: 'y' };
+  for (const [of, values] of Object.entries(expected)) {
+    const largest = deviation(actual[of]!, values);
+    if (largest === null) return { largest, of };
+    if (largest > (worst.largest ?? 0)) worst = { largest, of };
+  }
+  return worst;
+}
+
+function deviation(actual: Float32Array, expected: Float32Array): number | null {
+  if (actual.length !== expected.length) return null;
   let [largest, off] = [0, 0];
   for (const [i, value] of expected.entries()) {
     largest = Math.max(largest, Math.abs(value));
     const distance = Math.abs(actual[i]! - value);
-    if (Number.isNaN(distance)) return Number.POSITIVE_INFINITY;
+    if (!Number.isFinite(distance)) return null;
     off = Math.max(off, distance);
   }
   return off === 0 ? 0 : off / largest;
 }
 
-async function allResults(
-  backend: 'webgpu' | 'cpu',
-  compared: readonly (typeof shapes)[number][],
-): Promise<readonly { readonly what: string; readonly results: readonly Float32Array[] }[]> {
-  await startBackend(backend);
-  return compared.flatMap(([batch, side, channels, filters]) =>
-    cases.map((functions) => {
-      const of = (shape: number[], scale: number, name: string): tf.Tensor =>
-        tf.tensor(normals(tf.util.sizeFromShape(shape), scale, 1, name), shape);
-      const tensors = tf.tidy(() => {
-        const inputs = {
-          x: of([batch, side, side, channels], 1, 'x'),
-          w: of([3, 3, channels, filters], 0.3, 'w'),
-          ...(usesRadius(functions.magnitude) && { radius: tf.linspace(2, 16, filters) }),
-          ...(functions.angular === 'sigmoid' && { k: tf.fill([filters], 0.4) }),
-        };
-        const names = Object.keys(inputs);
-        const layer = (...given: tf.Tensor[]): tf.Tensor => {
-          const { x, w, radius, k } = Object.fromEntries(names.map((name, i) => [name, given[i]]));
-          return decoupledConv2d(x as tf.Tensor4D, w as tf.Tensor4D, {
-            ...{ ...functions, alpha: 1, beta: 0.5, stride: 1, padding: 'same' },
-            radius: radius as tf.Tensor1D | undefined,
-            k: k as tf.Tensor1D | undefined,
-          });
-        };
-        const y = layer(...Object.values(inputs));
-        const dy = of(y.shape, 1, 'dy');
-        return [y, ...tf.grads(layer)(Object.values(inputs), dy)];
-      });
-      const results = tensors.map((tensor) => Float32Array.from(tensor.dataSync<'float32'>()));
-      tf.dispose(tensors);
-      const what = `${Object.values(functions).join(' · ')}, ${batch}×${side}×${side}×${channels} to ${filters}`;
-      return { what, results };
-    }),
-  );
+/** On the backend in use. */
+function resultsOf({ inputs, layer, hasGradients }: ReferenceCase): Results {
+  const tensors = tf.tidy(() => {
+    const given = inputs();
+    const names = Object.keys(given);
+    const apply = (...parts: tf.Tensor[]): tf.Tensor =>
+      layer(Object.fromEntries(names.map((name, i) => [name, parts[i]!])) as Given);
+    const y = apply(...Object.values(given));
+    if (!hasGradients) return { y };
+    const dy = randomTensor(y.shape, 1, 'dy');
+    const gradients = tf.grads(apply)(Object.values(given), dy);
+    return { y, ...Object.fromEntries(names.map((name, i) => [`the gradient to ${name}`, gradients[i]!])) };
+  });
+  const results = Object.entries(tensors).map(([name, tensor]) => {
+    const values = Float32Array.from(tensor.dataSync<'float32'>());
+    tensor.dispose();
+    return [name, values] as const;
+  });
+  return Object.fromEntries(results);
 }

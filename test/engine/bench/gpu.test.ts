@@ -1,6 +1,10 @@
+import { spawnSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { describe, expect, it, test, vi } from 'vitest';
 import { traffic } from '../../../src/bench/gpuTraffic.js';
 import { describeOn, testBackend } from '../backends.js';
+import { temporaryFolder } from '../data/tinyData.js';
 import { collect } from './collect.js';
 
 describeOn('webgpu', 'the bench’s counts of what a GPU is sent', () => {
@@ -33,6 +37,56 @@ describeOn('webgpu', 'the bench’s counts of what a GPU is sent', () => {
       expect(found(`inference, ${layer}`, 'kernels', 'adaptive R')).toBeUndefined();
     }
   });
+});
+
+describeOn('webgpu', 'the GPU bench', () => {
+  /** Run it where the kernel that normalises a batch on webgpu gives `factor` times what it should. */
+  const run = async (factor: number) => {
+    const folder = await temporaryFolder();
+    const [before, out] = ['before.cjs', 'out.json'].map((name) => path.join(folder, name)) as [
+      string,
+      string,
+    ];
+    await writeFile(
+      before,
+      `globalThis._tfGlobals = new Map([['kernelRegistry', new (class extends Map {
+        set(name, kernel) {
+          if (name !== 'webgpu_ChannelAffine') return super.set(name, kernel);
+          const { kernelFunc } = kernel;
+          const wrong = ({ inputs: { x, slope, shift }, ...rest }) => {
+            const larger = rest.backend.makeTensorInfo(slope.shape, slope.dtype, slope.values);
+            const values = Float32Array.from(rest.backend.readSync(slope.dataId), (value) => value * ${factor});
+            rest.backend.tensorMap.get(larger.dataId).values = values;
+            return kernelFunc({ inputs: { x, slope: larger, shift }, ...rest });
+          };
+          return super.set(name, { ...kernel, kernelFunc: wrong });
+        }
+      })()]]);`,
+    );
+    const args = [
+      '--require',
+      before,
+      path.resolve('dist/benchGpu.js'),
+      '--quick',
+      '--checks',
+      'batch-norm',
+      '--out',
+      out,
+    ];
+    const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    return { status, stdout, result: JSON.parse(await readFile(out, 'utf8')) };
+  };
+
+  test('ends with 0 where all is right, and with 1 and the error where a kernel is wrong', async () => {
+    const right = await run(1);
+    expect([right.status, right.result.isRight], right.stdout).toEqual([0, true]);
+    expect(right.stdout).toContain('Correctness ok: 4 comparisons');
+    const wrong = await run(1.1);
+    expect([wrong.status, wrong.result.isRight], wrong.stdout).toEqual([1, false]);
+    expect(wrong.stdout).toMatch(/^WRONG fp32 batch normalisation at test time, .*: y off by [\d.]+e-[12] /m);
+    expect(wrong.stdout).toMatch(/^ok +fp32 batch normalisation in training, /m);
+    expect(wrong.stdout).toContain('Correctness FAILED: 4 comparisons');
+  }, 240_000);
 });
 
 describe('the bench’s counts', () => {
