@@ -171,7 +171,26 @@ interface Result {
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
+/** Without a device nothing is checked: that is told, in the file too, and is no success. */
+const noDeviceExitCode = 2;
+
 async function bench(flags: Flags): Promise<void> {
+  const { available, reason } = await probeWebgpu();
+  if (available) return benchDevice(flags);
+  const skipped = `all of it: left out, no WebGPU device: ${reason}`;
+  const result = {
+    date: new Date().toISOString(),
+    machine: describeMachine(),
+    isRight: false,
+    skipped: [skipped],
+  };
+  say(skipped);
+  writeFileSync(flags.out, `${JSON.stringify(result, null, 1)}\n`);
+  say(`Written: ${flags.out}`);
+  process.exitCode = noDeviceExitCode;
+}
+
+async function benchDevice(flags: Flags): Promise<void> {
   const runtime = await startBackend('webgpu');
   const missing = new Missing(say);
   const result: Result = {

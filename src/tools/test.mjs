@@ -11,6 +11,7 @@ import { isCurrent } from './kernels.mjs';
 import { describeOutcomes, describeSeconds, exitCode, summaryLine } from './outcomes.mjs';
 import { fromRoot } from './paths.mjs';
 import { run, runNode, StepError } from './system.mjs';
+import { gpuBenchTest, skippedOnWebgpu, webgpuTest } from './webgpuOutcomes.mjs';
 import { ensureWorkbench } from './workbench/install.mjs';
 
 /** @typedef {import('./outcomes.mjs').Outcome} Outcome */
@@ -252,19 +253,12 @@ async function testWebgpu(isBuilt) {
   /** @type {{ name: string, available: boolean, reason?: string }[]} */
   const runtimes = JSON.parse(stdout).runtimes;
   const webgpu = runtimes.find(({ name }) => name === 'webgpu');
-  if (!webgpu?.available) {
-    outcomes.push({
-      name: 'the engine on WebGPU',
-      state: 'skipped',
-      detail: webgpu?.reason ?? 'It is unknown here.',
-    });
-    return;
-  }
-  await runEngineTests('webgpu', webgpuTests, env);
-  if (process.platform === 'linux' && process.arch === 'x64')
-    await check('the packed GPU bench runs by itself, and computes right', () =>
-      testGpuBench(findSwiftShader()),
-    );
+  const skipped = skippedOnWebgpu(webgpu, process);
+  outcomes.push(...skipped);
+  /** @param {string} name */
+  const runs = (name) => !skipped.some((outcome) => outcome.name === name);
+  if (runs(webgpuTest)) await runEngineTests('webgpu', webgpuTests, env);
+  if (runs(gpuBenchTest)) await check(gpuBenchTest, () => testGpuBench(findSwiftShader()));
 }
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { describeOutcomes, describeSeconds, exitCode, summaryLine } from '../../src/tools/outcomes.mjs';
+import { gpuBenchTest, skippedOnWebgpu, webgpuTest } from '../../src/tools/webgpuOutcomes.mjs';
 
 const passed = { name: 'a', state: 'passed' as const };
 const failed = { name: 'b', state: 'failed' as const, detail: 'Error: no\n  at x' };
@@ -12,6 +13,24 @@ describe('the last line of a test run', () => {
 
   it('counts what was skipped where anything was', () => {
     expect(summaryLine([passed, skipped])).toBe('1 passed, 0 failed, 1 skipped');
+  });
+});
+
+describe('what cannot be run on WebGPU', () => {
+  const linux = { platform: 'linux', arch: 'x64' };
+
+  it('is skipped with the reason, the packed bench, too', () => {
+    expect(skippedOnWebgpu({ available: false, reason: 'no GPU was found.' }, linux)).toEqual(
+      [webgpuTest, gpuBenchTest].map((name) => ({ name, state: 'skipped', detail: 'no GPU was found.' })),
+    );
+    expect(skippedOnWebgpu(undefined, linux).map(({ name }) => name)).toEqual([webgpuTest, gpuBenchTest]);
+  });
+
+  it('is the packed bench alone where it cannot be packed, and nothing where all is there', () => {
+    expect(skippedOnWebgpu({ available: true }, linux)).toEqual([]);
+    expect(skippedOnWebgpu({ available: true }, { platform: 'darwin', arch: 'arm64' })).toEqual([
+      { name: gpuBenchTest, state: 'skipped', detail: expect.stringContaining('darwin arm64') },
+    ]);
   });
 });
 

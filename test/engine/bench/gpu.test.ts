@@ -89,6 +89,19 @@ describeOn('webgpu', 'the GPU bench', () => {
   }, 240_000);
 });
 
+it.skipIf(process.platform !== 'linux')('the GPU bench without a device says so, and why', async () => {
+  const out = path.join(await temporaryFolder(), 'out.json');
+  const nowhere = { VK_DRIVER_FILES: '/nowhere.json', VK_ICD_FILENAMES: '/nowhere.json' };
+  const { status, stdout } = spawnSync(process.execPath, ['dist/benchGpu.js', '--out', out], {
+    encoding: 'utf8',
+    env: { ...process.env, ...nowhere, XDG_DATA_HOME: path.dirname(out) },
+  });
+  const told = /^all of it: left out, no WebGPU device: .*\.$/m;
+  expect([status, stdout]).toEqual([2, expect.stringMatching(told)]);
+  const result = JSON.parse(await readFile(out, 'utf8'));
+  expect(result).toMatchObject({ isRight: false, skipped: [expect.stringMatching(told)] });
+});
+
 describe('the bench’s counts', () => {
   it('are none where webgpu was not asked for', async () => {
     const onMissing = vi.fn();
