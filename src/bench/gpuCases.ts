@@ -94,7 +94,7 @@ function decoupledCase(
         ...{ ...functions, alpha: 1.3, beta: 0.5, stride, padding },
         radius:
           adaptive && radius !== undefined
-            ? (norms) => tf.mul<tf.Tensor1D>(radius, tf.mean(norms))
+            ? { rho: radius as tf.Tensor1D, onMean: () => {} }
             : (radius as tf.Tensor1D | undefined),
         rho: rho as tf.Tensor1D | undefined,
         k: k as tf.Tensor1D | undefined,

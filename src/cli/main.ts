@@ -264,11 +264,8 @@ function createProgram(finish: (exitCode: number) => void): Command {
       new Option('--seeds <number>', 'trainings of each cell').argParser(count).default(1),
       new Option(
         '--parallel <number>',
-        'trainings at once, each in a process of its own; default one a core for small',
+        'trainings at once, each in a process of its own, with one thread where several run; default one a core for small',
       ).argParser(count),
-      new Option('--workers <number>', 'threads of each training; default 1 where several run').argParser(
-        count,
-      ),
       new Option('--steps <number>', 'of each training; default the scale’s. The report lists it').argParser(
         count,
       ),

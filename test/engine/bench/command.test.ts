@@ -7,7 +7,6 @@ import { benchCommand } from '../../../src/bench/command.js';
 import type { NetworkPlan } from '../../../src/bench/networks.js';
 import { type Figure, stepsOfRound } from '../../../src/bench/parts.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
-import { TrainingWorkers } from '../../../src/engine/parallel/trainingWorkers.js';
 import { temporaryFolder } from '../data/tinyData.js';
 import { takeMemory } from '../wasmMemory.js';
 
@@ -114,7 +113,6 @@ describe.skipIf(process.platform === 'win32')('npm run bench', () => {
     const log = path.join(await temporaryFolder(), 'requests');
     vi.stubEnv('DCNET_TEST_REQUESTS', log);
     const trained = vi.spyOn(Bench.prototype, 'train');
-    const shared = vi.spyOn(TrainingWorkers.prototype, 'pass');
     const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
     const told = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     try {
@@ -127,8 +125,6 @@ describe.skipIf(process.platform === 'win32')('npm run bench', () => {
         { from: 'user' },
       );
       expect(new Set(trained.mock.calls.flat())).toEqual(new Set([2]));
-      expect(shared.mock.calls.length).toBeGreaterThan(0);
-      for (const [{ labels }] of shared.mock.calls) expect(labels).toHaveLength(6);
       expect(String(told.mock.calls.flat())).toContain('tiny: a round trains 2 batches of 6');
       const { figures, networks, images } = JSON.parse(String(written.mock.lastCall?.[0])) as Answer;
       expect({ networks, images }).toEqual({ networks: [{ name: 'tiny', batch: 6, steps: 2 }], images: 13 });
@@ -144,7 +140,7 @@ describe.skipIf(process.platform === 'win32')('npm run bench', () => {
       .map((line) => JSON.parse(line));
     const training = requests.filter(({ activity }) => activity === 'training');
     const inference = requests.filter(({ activity }) => activity === 'inference');
-    // Two operators, each in a round that warms up and one that counts; the trainings once more beside two workers.
+    // Two operators, each in a round that warms up and one that counts; the trainings once more beside two threads.
     expect([training.length, inference.length]).toEqual([8, 4]);
     for (const request of training) expect(request).toMatchObject({ batch: 6, steps: 2 });
     for (const request of inference) expect(request).toMatchObject({ images: 13 });
