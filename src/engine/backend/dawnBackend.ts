@@ -115,8 +115,10 @@ export class DawnBackend extends WebGPUBackend {
    */
   dispatch(dispatch: Dispatch): void {
     const { sizes = {}, groups } = dispatch;
-    const [inputs, outputs] = [Object.values(dispatch.inputs), Object.values(dispatch.outputs)];
-    const tensors = [...outputs, ...inputs];
+    const [inputs, outputs, updated] = [dispatch.inputs, dispatch.outputs, dispatch.updated ?? {}].map(
+      (named) => Object.values(named),
+    ) as [tf.TensorInfo[], tf.TensorInfo[], tf.TensorInfo[]];
+    const tensors = [...outputs, ...updated, ...inputs];
     for (const { dataId } of tensors) this.uploadToGPU(dataId);
     const pipeline = this.#pipelineOf(dispatch);
     const hidden = internals(this);
@@ -135,7 +137,8 @@ export class DawnBackend extends WebGPUBackend {
     hidden.computePassEncoder.setPipeline(pipeline);
     hidden.computePassEncoder.setBindGroup(0, bindGroup);
     hidden.computePassEncoder.dispatchWorkgroups(...groups);
-    if (!this.#isTiming) this.traffic.add(bytesOf(inputs), bytesOf(outputs));
+    if (!this.#isTiming)
+      this.traffic.add(bytesOf([...updated, ...inputs]), bytesOf([...outputs, ...updated]));
     hidden.dispatchCountInPass++;
     if (hidden.dispatchCountInPass >= tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')) {
       this.endComputePassEncoder();

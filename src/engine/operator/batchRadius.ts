@@ -9,6 +9,11 @@ export interface BatchRadius {
   readonly onMean: (mean: tf.Scalar) => void;
 }
 
+/** Whether R is in mean patch norms, which have to be known first. */
+export function isOfBatch(radius: tf.Tensor1D | BatchRadius | undefined): radius is BatchRadius {
+  return radius !== undefined && 'rho' in radius;
+}
+
 /**
  * R of a batch; gradients flow to ρ, E‖x‖·dR, and through the mean to each norm, Σ_F dR·ρ over their number.
  * @param norms ‖x‖ [N, H′, W′, 1]

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { WeightingName } from '../../core/config/operatorSchema.js';
 import { usesRadius } from '../../core/operator/operator.js';
+import { isSharedBatch } from '../parallel/exchange.js';
 import { affineConvolution, type ChannelAffine } from './affineConvolution.js';
-import { type BatchRadius, batchRadius } from './batchRadius.js';
+import { type BatchRadius, batchRadius, isOfBatch } from './batchRadius.js';
 import { decoupledProduct, type OperatorFunctions, type ProductInputs } from './decoupledProduct.js';
 import { normalizeFilters } from './filterNorms.js';
 import { fusedConvolution } from './fusedConvolution.js';
@@ -73,18 +74,22 @@ function unweighted(x: tf.Tensor4D, w: tf.Tensor4D, options: DecoupledConv2dOpti
   const window = { kernel: w.shape[0], stride, padding };
   const functions = { magnitude, angular, alpha, beta: options.beta, exponent };
   const { radius: given, weighting = 'none' } = options;
-  const radiusFor = (norms: () => tf.Tensor4D): tf.Tensor1D | undefined => {
+  const inUnitOfNorms = (): tf.Tensor1D | BatchRadius | undefined => {
     if (!usesRadius(magnitude) || given === undefined) return undefined;
-    if (isOfBatch(given))
-      return batchRadius(norms(), { ...given, rho: radiusInUse(weighting, given.rho, w) });
+    if (isOfBatch(given)) return { ...given, rho: radiusInUse(weighting, given.rho, w) };
     return radiusInUse(weighting, given, w);
+  };
+  const radiusFor = (norms: () => tf.Tensor4D): tf.Tensor1D | undefined => {
+    const radius = inUnitOfNorms();
+    return isOfBatch(radius) ? batchRadius(norms(), radius) : radius;
   };
   const k = angular === 'sigmoid' ? options.k : undefined;
   // The kernels give their projection to their gradient only.
   if (hasFused('DecoupledConvolution') && options.onProjection === undefined) {
     const attributes = { ...functions, stride, padding, epsilon: normEpsilon };
-    const norms = isOfBatch(given) ? patchNorms(x, window, normEpsilon) : undefined;
-    return fusedConvolution({ x, w, norms, radius: radiusFor(() => norms!), k }, attributes);
+    // The kernels know the mean over their own share of a batch only.
+    const radius = isSharedBatch() ? radiusFor(() => patchNorms(x, window, normEpsilon)) : inUnitOfNorms();
+    return fusedConvolution({ x, w, radius, k }, attributes);
   }
   const unit = normalizeFilters(w, normEpsilon); // [K, K, Cin, F]
   if (magnitude === 'linear' && angular === 'cosine') {
@@ -105,8 +110,4 @@ function unweighted(x: tf.Tensor4D, w: tf.Tensor4D, options: DecoupledConv2dOpti
   const inputs: ProductInputs = { projection, norms, radius: radiusFor(() => norms), k };
   const { product = decoupledProduct } = options;
   return product(inputs, functions);
-}
-
-function isOfBatch(radius: DecoupledConv2dOptions['radius']): radius is BatchRadius {
-  return radius !== undefined && 'rho' in radius;
 }

@@ -34,7 +34,11 @@ async function nullDevice(): Promise<GPUDevice | undefined> {
 }
 
 /** What a backend would dispatch for a decoupled layer, forward and back. */
-function dispatchesOf(storage: Storage, device: Pick<GPUDevice, 'limits'>): readonly Dispatch[] {
+function dispatchesOf(
+  storage: Storage,
+  device: Pick<GPUDevice, 'limits'>,
+  radius: 'radius' | 'rho',
+): readonly Dispatch[] {
   const dispatches: Dispatch[] = [];
   const output = (shape: readonly number[]): tf.TensorInfo => ({
     dataId: {},
@@ -49,7 +53,7 @@ function dispatchesOf(storage: Storage, device: Pick<GPUDevice, 'limits'>): read
       return candidates[0];
     },
   } as unknown as DawnBackend;
-  const [x, w, radius, dy] = [[2, 16, 16, 40], [3, 3, 40, 48], [48], [2, 16, 16, 48]].map(output) as [
+  const [x, w, parameter, dy] = [[2, 16, 16, 40], [3, 3, 40, 48], [48], [2, 16, 16, 48]].map(output) as [
     tf.TensorInfo,
     tf.TensorInfo,
     tf.TensorInfo,
@@ -61,12 +65,12 @@ function dispatchesOf(storage: Storage, device: Pick<GPUDevice, 'limits'>): read
   };
   const [y, filterNorms, patchNorms] = decoupledConvolution(
     backend,
-    { x, w, radius, k: radius },
+    { x, w, [radius]: parameter, k: parameter },
     attributes,
   ) as [tf.TensorInfo, tf.TensorInfo, tf.TensorInfo];
   decoupledConvolutionGradient(
     backend,
-    { x, w, radius, k: radius, y, filterNorms, patchNorms, dy },
+    { x, w, [radius]: parameter, k: parameter, y, filterNorms, patchNorms, dy },
     attributes,
   );
   return dispatches;
@@ -80,8 +84,13 @@ afterAll(() => {
 });
 
 describe.skipIf(device === undefined)('kernels in 16 bits', () => {
-  test.each(['float16', 'float32'] as const)('every variant of %s compiles', async (storage) => {
-    const dispatches = dispatchesOf(storage, device!);
+  test.each([
+    ['float16', 'radius'],
+    ['float16', 'rho'],
+    ['float32', 'radius'],
+    ['float32', 'rho'],
+  ] as const)('every variant of %s, given %s, compiles', async (storage, radius) => {
+    const dispatches = dispatchesOf(storage, device!, radius);
     expect(dispatches.length).toBeGreaterThan(10);
     for (const dispatch of dispatches) {
       const code = shaderOf(dispatch);
@@ -94,7 +103,7 @@ describe.skipIf(device === undefined)('kernels in 16 bits', () => {
   });
 
   test('activations and weights are kept in 16 bits, sums and gradients in 32', () => {
-    const codes = dispatchesOf('float16', device!).map(shaderOf);
+    const codes = dispatchesOf('float16', device!, 'radius').map(shaderOf);
     const forward = codes[0]!;
     expect(forward).toMatch(/^enable f16;/);
     expect(forward).toContain('alias Left = Stored;');
@@ -109,9 +118,9 @@ describe.skipIf(device === undefined)('kernels in 16 bits', () => {
       maxComputeWorkgroupStorageSize,
       maxStorageBuffersPerShaderStage: most,
     } as GPUSupportedLimits;
-    const counts = dispatchesOf('float32', { limits }).map(
-      ({ inputs, outputs }) => Object.keys({ ...inputs, ...outputs }).length,
-    );
+    const counts = (['radius', 'rho'] as const)
+      .flatMap((radius) => dispatchesOf('float32', { limits }, radius))
+      .map(({ inputs, outputs, updated }) => Object.keys({ ...inputs, ...outputs, ...updated }).length);
     expect(Math.max(...counts)).toBeLessThanOrEqual(most);
   });
 });

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, test, vi } from 'vitest';
+import { angularNames, type MagnitudeName } from '../../../src/core/config/operatorSchema.js';
 import { resolveOperator } from '../../../src/core/operator/operator.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { DawnBackend } from '../../../src/engine/backend/dawnBackend.js';
@@ -106,27 +107,91 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
           candidates.find((each) => (each as { source?: string }).source === source) ?? candidates[0],
       );
 
-  test.each([
-    ['stored', 'same', 1, false],
-    ['stored', 'valid', 2, true],
-    ['computed', 'same', 2, true],
-    ['computed', 'valid', 1, true],
-  ] as const)('%s slopes, %s, stride %i, R by the norms: %s', async (source, padding, stride, byNorms) => {
+  /** An operator that has a radius, on a layer; checked with a fixed or an adaptive R against the reference. */
+  interface Checked extends Pick<DecoupledConv2dOptions, 'magnitude' | 'angular' | 'stride' | 'padding'> {
+    readonly source: 'computed' | 'stored';
+    readonly x: readonly [number, number, number, number];
+    /** K, and F. */
+    readonly filters: readonly [size: number, count: number];
+    /** Values of ρ, and of k. */
+    readonly parameters: number;
+    readonly adaptive: boolean;
+  }
+  const checkRadius = async ({ source, x, filters, parameters, adaptive, ...options }: Checked) => {
     const choose = choosing(source);
+    const means: number[] = [];
+    const [size, count] = filters;
+    const inputs = [both(x), both([size, size, x[3], count]), { shape: [parameters], low: 0.5, high: 2 }];
+    if (options.angular === 'sigmoid') inputs.push({ shape: [parameters], low: 0.2, high: 0.8 });
+    const onMean = (mean: tf.Scalar) => void means.push(mean.dataSync()[0]!);
     try {
       await checkParity(
-        [both([2, 9, 11, 5]), both([3, 3, 5, 20]), { shape: [20], low: 0.5, high: 2 }],
-        (x, w, rho) =>
-          decoupledConv2d(x as tf.Tensor4D, w as tf.Tensor4D, {
-            ...({ magnitude: 'tanh', angular: 'square-cosine', alpha: 1.3, beta: 1 } as const),
-            ...{ stride, padding },
-            radius: byNorms ? { rho: rho as tf.Tensor1D, onMean: () => {} } : (rho as tf.Tensor1D),
+        inputs,
+        (image, w, rho, k) =>
+          decoupledConv2d(image as tf.Tensor4D, w as tf.Tensor4D, {
+            ...{ ...options, alpha: 1.3, beta: 0.4 },
+            radius: adaptive ? { rho: rho as tf.Tensor1D, onMean } : (rho as tf.Tensor1D),
+            k: k as tf.Tensor1D | undefined,
           }),
         5e-5,
       );
       expect(choose.mock.results.map(({ value }) => value)).toContainEqual({ source });
+      // The reference's passes, then ours.
+      const half = means.length / 2;
+      expect(half > 0).toBe(adaptive);
+      expectClose(tf.tensor1d(means.slice(half)), Float64Array.from(means.slice(0, half)), 1e-6, 'E‖x‖');
     } finally {
       choose.mockRestore();
+    }
+  };
+  const small = { x: [2, 9, 11, 5], filters: [3, 20], parameters: 20 } as const;
+
+  test.each([
+    ['stored', 'same', 1, false],
+    ['stored', 'valid', 2, true],
+    ['computed', 'same', 2, true],
+    ['computed', 'valid', 1, false],
+  ] as const)('%s slopes, %s, stride %i, adaptive R: %s', async (source, padding, stride, adaptive) => {
+    const functions = { magnitude: 'tanh', angular: 'square-cosine' } as const;
+    await checkRadius({ ...small, ...functions, source, padding, stride, adaptive });
+  });
+
+  // Each function with slopes that are stored and such as are computed, with one ρ and with one of each filter.
+  const operators = ['ball', 'tanh', 'seg'].flatMap((magnitude, i) =>
+    angularNames.map((angular, j) => ({
+      ...{ magnitude: magnitude as MagnitudeName, angular },
+      source: (i + j) % 2 === 0 ? ('stored' as const) : ('computed' as const),
+      parameters: (i + Math.floor(j / 2)) % 2 === 0 ? 1 : small.parameters,
+    })),
+  );
+  test.each(operators)(
+    'adaptive R: $magnitude × $angular, $source slopes, $parameters ρ',
+    async (operator) => {
+      await checkRadius({ ...small, ...operator, padding: 'same', stride: 1, adaptive: true });
+    },
+  );
+
+  test.each(
+    (['stored', 'computed'] as const).flatMap((source) => [
+      // More patches than the workgroups that add up their norms take at once, and more sums than one adds up at once.
+      { source, x: [17, 31, 33, 1], filters: [2, 3], parameters: 3, stride: 1, padding: 'same' } as const,
+      // More than one tile of channels, of filters and of weights.
+      { source, x: [2, 7, 9, 37], filters: [3, 70], parameters: 70, stride: 2, padding: 'same' } as const,
+    ]),
+  )('adaptive R of $x by $filters, $source slopes', async (layer) => {
+    await checkRadius({ ...layer, magnitude: 'tanh', angular: 'cosine', adaptive: true });
+  });
+
+  test('adaptive R where a kernel may have eight tensors only', async () => {
+    await startBackend('webgpu');
+    const { limits } = (tf.backend() as DawnBackend).device;
+    const most = vi.spyOn(limits, 'maxStorageBuffersPerShaderStage', 'get').mockReturnValue(8);
+    try {
+      const functions = { magnitude: 'tanh', angular: 'sigmoid', padding: 'same', stride: 2 } as const;
+      await checkRadius({ ...small, ...functions, source: 'stored', adaptive: true });
+      expect(most).toHaveBeenCalled();
+    } finally {
+      most.mockRestore();
     }
   });
 
@@ -134,6 +199,7 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
   const layerOf = (
     shape: readonly [batch: number, side: number, channels: number, filters: number],
     functions: Pick<DecoupledConv2dOptions, 'magnitude' | 'angular'>,
+    adaptive = false,
   ) => {
     const [batch, side, channels, filters] = shape;
     const shapes = [[batch, side, side, channels], [3, 3, channels, filters], [filters], [filters]];
@@ -154,7 +220,9 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
     const apply = (...given: tf.Tensor[]): tf.Tensor =>
       decoupledConv2d(given[0] as tf.Tensor4D, given[1] as tf.Tensor4D, {
         ...{ ...functions, alpha: 1, beta: 1, stride: 1, padding: 'same' },
-        radius: given[2] as tf.Tensor1D | undefined,
+        radius: adaptive
+          ? { rho: given[2] as tf.Tensor1D, onMean: () => {} }
+          : (given[2] as tf.Tensor1D | undefined),
         k: given[3] as tf.Tensor1D | undefined,
       });
     return { inputs, apply, dy: tf.ones([batch, side, side, filters]) };
@@ -170,16 +238,18 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
   const bytes = ({ readBytes, writtenBytes }: TrafficCount): number => readBytes + writtenBytes;
 
   test.each([
-    [[2, 9, 3, 6], 'sphere', 'cosine'],
-    [[2, 9, 3, 6], 'tanh', 'cosine'],
-    [[2, 12, 32, 32], 'tanh', 'sigmoid'],
-    [[2, 12, 16, 64], 'linear', 'square-cosine'],
+    [[2, 9, 3, 6], 'sphere', 'cosine', false],
+    [[2, 9, 3, 6], 'tanh', 'cosine', false],
+    [[2, 12, 32, 32], 'tanh', 'sigmoid', false],
+    [[2, 12, 16, 64], 'linear', 'square-cosine', false],
+    [[2, 20, 3, 32], 'tanh', 'cosine', true],
+    [[2, 12, 32, 32], 'tanh', 'sigmoid', true],
   ] as const)(
-    '%j, %s × %s: one dispatch forward, two back, hardly more bytes than a plain convolution',
-    async (shape, magnitude, angular) => {
+    '%j, %s × %s, adaptive R: %s: one dispatch or two forward, two or three back, few bytes more than a plain convolution',
+    async (shape, magnitude, angular, adaptive) => {
       await startBackend('webgpu');
       tf.tidy(() => {
-        const { inputs, apply, dy } = layerOf(shape, { magnitude, angular });
+        const { inputs, apply, dy } = layerOf(shape, { magnitude, angular }, adaptive);
         const { traffic } = backend();
         const [batch, side, channels, filters] = shape;
         // What no convolution can do without: x and w are read, y is written.
@@ -187,8 +257,15 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
         traffic.take();
         apply(...inputs);
         const inference = traffic.take();
-        expect(inference.dispatches).toBe(1);
-        expect(bytes(inference) / least).toBeLessThan(1.1);
+        const [ofX, ofY] = [channels, filters].map((values) => 4 * batch * side * side * values) as [
+          number,
+          number,
+        ];
+        // R depends on all of x, so x is read before; the slopes by it are read before dx is written, or x and dx after.
+        const before = adaptive ? ofX : 0;
+        const inBetween = adaptive ? Math.min(2 * ofY, 3 * ofX) : 0;
+        expect(inference.dispatches).toBe(adaptive ? 2 : 1);
+        expect((bytes(inference) - before) / least).toBeLessThan(1.1);
         /** What the passes of a training step move. */
         const trained = (layer: typeof apply, given: tf.Tensor[]) => {
           let forward = traffic.take();
@@ -207,10 +284,10 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
         expect(bytes(plain.forward)).toBeGreaterThanOrEqual(least);
         // dx and dw are written, w, x and, by a kernel for each, dy are read.
         expect(bytes(plain.backward)).toBeGreaterThanOrEqual(2 * least);
-        expect(forward.dispatches).toBe(1);
-        expect(backward.dispatches).toBe(2);
-        expect(bytes(forward) / bytes(plain.forward)).toBeLessThan(1.3);
-        expect(bytes(backward) / bytes(plain.backward)).toBeLessThan(1.3);
+        expect(forward.dispatches).toBe(adaptive ? 2 : 1);
+        expect(backward.dispatches).toBe(adaptive ? 3 : 2);
+        expect((bytes(forward) - before) / bytes(plain.forward)).toBeLessThan(1.1);
+        expect((bytes(backward) - inBetween) / bytes(plain.backward)).toBeLessThan(1.3);
       });
     },
   );
@@ -236,11 +313,12 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
     }
   });
 
-  test('a smaller batch compiles nothing', async () => {
+  test.each([false, true])('a smaller batch compiles nothing, adaptive R: %s', async (adaptive) => {
     await startBackend('webgpu');
     const train = (batch: number): void =>
       tf.tidy(() => {
-        const { inputs, apply, dy } = layerOf([batch, 7, 3, 5], { magnitude: 'tanh', angular: 'sigmoid' });
+        const functions = { magnitude: 'tanh', angular: 'sigmoid' } as const;
+        const { inputs, apply, dy } = layerOf([batch, 7, 3, 5], functions, adaptive);
         tf.grads((...given) => {
           const [gamma, beta] = [tf.ones([5]), tf.zeros([5])] as tf.Tensor1D[];
           return batchNormalize(apply(...given), gamma!, beta!, true, () => undefined);
@@ -255,13 +333,14 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
   });
 
   test.each([
-    ['tanh', 'cosine'],
-    ['tanh', 'sigmoid'],
-  ] as const)('%s × %s in 16 bits is close to 32', async (magnitude, angular) => {
+    ['tanh', 'cosine', false],
+    ['tanh', 'sigmoid', false],
+    ['tanh', 'sigmoid', true],
+  ] as const)('%s × %s, adaptive R: %s, in 16 bits is close to 32', async (magnitude, angular, adaptive) => {
     await startBackend('webgpu');
     const evaluated = (storage: DawnBackend['storage']): Float64Array[] => {
       backend().storage = storage;
-      return resultsOf(layerOf([2, 9, 20, 24], { magnitude, angular }));
+      return resultsOf(layerOf([2, 9, 20, 24], { magnitude, angular }, adaptive));
     };
     try {
       const expected = evaluated('float32');

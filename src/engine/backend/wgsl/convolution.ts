@@ -4,17 +4,19 @@ import type { DawnBackend } from '../dawnBackend.js';
 import type { Storage } from './kernel.js';
 import { matrixProduct, roomOf, side, type Tile, tileDeclarations, tilesFor } from './matrixProduct.js';
 import { operatorCode, operatorConstants } from './operator.js';
-import { nameOf, type Parameters, parameterCode, parametersOf } from './product.js';
+import { meanNormParts } from './patchNorms.js';
+import { isAdaptive, nameOf, type Parameters, parameterCode, parametersOf } from './product.js';
+import { columnSums, groupSumCode, sumOf } from './sums.js';
 import { patchesOf, patchValueCode, shapeOf, windowCode, windowConstants } from './window.js';
 
-/** What a decoupled convolution takes; R and k [1] or [F], norms [N, H′, W′, 1], where they are given. */
+/** What a decoupled convolution takes; R, or the ρ of R = ρ·E‖x‖, and k [1] or [F], where the operator has them. */
 export interface ConvolutionTensors {
   /** [N, H, W, Cin]. */
   readonly x: tf.TensorInfo;
   /** [K, K, Cin, F]. */
   readonly w: tf.TensorInfo;
-  readonly norms?: tf.TensorInfo;
   readonly radius?: tf.TensorInfo;
+  readonly rho?: tf.TensorInfo;
   readonly k?: tf.TensorInfo;
 }
 
@@ -24,8 +26,8 @@ export interface ConvolutionTrace {
   readonly y: tf.TensorInfo;
   /** [F]. */
   readonly filterNorms: tf.TensorInfo;
-  /** [N, H′, W′, 1], where they were not given. */
-  readonly patchNorms?: tf.TensorInfo;
+  /** [N, H′, W′, 1]; with ρ [N·H′·W′ + 1], whose last is E‖x‖: one tensor less for a kernel to read. */
+  readonly patchNorms: tf.TensorInfo;
 }
 
 /** Tiles whose values and sums of squares a workgroup has room for. */
@@ -61,7 +63,8 @@ function groupsFor(rowCount: number, columnCount: number, { rows, columns }: Til
 interface Forward {
   readonly tile: Tile;
   readonly parameters: Parameters;
-  readonly hasNorms: boolean;
+  /** Whether E‖x‖ is written. */
+  readonly givesMean: boolean;
   /** Whether a gradient will be asked for. */
   readonly traced: boolean;
   readonly storage: Storage;
@@ -69,12 +72,14 @@ interface Forward {
 
 /**
  * y and, for a gradient, the patches' and filters' norms in one pass: each workgroup sees all of its patches and
- * filters, so that it can sum their squares as they come by. Each thread does so for its share of the terms.
+ * filters, so that it can sum their squares as they come by. Each thread does so for its share of the terms. The parts of
+ * E‖x‖ are few: each workgroup adds them up for itself.
  */
-function forwardCode({ tile, parameters, hasNorms, traced, storage }: Forward): string {
+function forwardCode({ tile, parameters, givesMean, traced, storage }: Forward): string {
   const { rows, columns } = tile;
   // The sums of squares are float32: they take the place of tiles that are.
   const [patchSums, filterSums] = storage === 'float16' ? ['patchSums', 'filterSums'] : ['lefts', 'rights'];
+  const adaptive = isAdaptive(parameters);
   return `
 ${operatorCode}${parameterCode(parameters)}${windowCode}${patchValueCode}
 ${tileDeclarations(tile, { left: 'Stored', right: 'Stored' })}
@@ -87,6 +92,7 @@ ${
 var<workgroup> filterSums: array<array<f32, ${side * columns}>, ${side}>;`
     : ''
 }
+${adaptive ? groupSumCode(patchSums) : ''}
 
 @compute @workgroup_size(${side}, ${side})
 fn main(
@@ -111,6 +117,16 @@ fn main(
       filterSquares[c] += value * value;
     }`,
   })}
+  ${
+    adaptive
+      ? `${sumOf('total', 'sizes.parts', 'parts[i]')}
+  meanNorm = total;
+  if (firstRow == 0u && firstColumn == 0u && index == 0u) {
+    ${givesMean ? 'mean[0] = meanNorm;' : ''}
+    ${traced ? 'patchNorms[sizes.rowCount] = meanNorm;' : ''}
+  }`
+      : ''
+  }
   for (var r = 0u; r < ${rows}u; r++) {
     ${patchSums}[lane.x][lane.y + r * ${side}u] = patchSquares[r];
   }
@@ -137,17 +153,13 @@ fn main(
       if (patch_ >= sizes.rowCount || filter_ >= columnCount) {
         continue;
       }
-      ${
-        hasNorms
-          ? 'let n = norms[patch_];'
-          : `var patchSquare = epsilon;
+      var patchSquare = epsilon;
       for (var k = 0u; k < ${side}u; k++) {
         patchSquare += ${patchSums}[k][lane.y + r * ${side}u];
       }
-      let n = sqrt(patchSquare);`
-      }
+      let n = sqrt(patchSquare);
       ${
-        traced && !hasNorms
+        traced
           ? `if (filter_ == 0u) {
         patchNorms[patch_] = n;
       }`
@@ -166,38 +178,47 @@ fn main(
 `;
 }
 
-/** y, and where a gradient will be asked for the filters' norms and, where they are not given, the patches'. */
+/** y, where a gradient will be asked for the filters' norms and the patches', and E‖x‖ where R is in mean patch norms. */
 export function decoupledConvolution(
   backend: DawnBackend,
   tensors: ConvolutionTensors,
   attributes: FusedConvolutionAttributes & { readonly traced: boolean },
 ): tf.TensorInfo[] {
-  const { x, w, norms } = tensors;
-  const { traced } = attributes;
+  const { x, w, rho } = tensors;
+  const { traced, stride, padding, epsilon } = attributes;
   const window = windowOf(tensors, attributes);
   const parameters = parametersOf(tensors);
   const { batchSize, outHeight, outWidth, outChannels } = window;
   const rowCount = batchSize * outHeight * outWidth;
-  const hasNorms = norms !== undefined;
   const { storage } = backend;
+  const of = { kernel: w.shape[0]!, stride, padding, epsilon };
+  const parts = rho && meanNormParts(backend, x, of);
+  // Some drivers allow a kernel only eight tensors: x, w, the parts, y and both norms, ρ, k and the mean are more.
+  const givesMean =
+    parts !== undefined &&
+    (traced ? 7 : 5) + parameters.length <= backend.device.limits.maxStorageBuffersPerShaderStage;
+  const summed = givesMean ? parts : parts && columnSums(backend, parts, parts.shape[0]!, 1, []);
   const run = (tile: Tile): tf.TensorInfo[] => {
     const outputs = {
       y: backend.output(window.outShape),
       ...(traced && { filterNorms: backend.output([outChannels]) }),
-      ...(traced && !hasNorms && { patchNorms: backend.output([batchSize, outHeight, outWidth, 1]) }),
+      ...(traced && {
+        patchNorms: backend.output(rho ? [rowCount + 1] : [batchSize, outHeight, outWidth, 1]),
+      }),
+      ...(givesMean && { mean: backend.output([]) }),
     };
-    const name = `forward ${tile.rows}×${tile.columns} ${nameOf(parameters)} ${hasNorms} ${traced}`;
+    const name = `forward ${tile.rows}×${tile.columns} ${nameOf(parameters)} ${givesMean} ${traced}`;
     backend.dispatch({
-      kernel: { name, write: () => forwardCode({ tile, parameters, hasNorms, traced, storage }), storage },
+      kernel: { name, write: () => forwardCode({ tile, parameters, givesMean, traced, storage }), storage },
       constants: {
         ...operatorConstants(attributes),
         ...windowConstants(window),
-        epsilon: attributes.epsilon,
+        epsilon,
         terms: tf.util.sizeFromShape(w.shape) / outChannels,
         columnCount: outChannels,
       },
-      sizes: { rowCount },
-      inputs: { x, w, ...(norms && { norms }), ...Object.fromEntries(parameters) },
+      sizes: { rowCount, ...(summed && { parts: tf.util.sizeFromShape(summed.shape) }) },
+      inputs: { x, w, ...Object.fromEntries(parameters), ...(summed && { parts: summed }) },
       outputs,
       groups: groupsFor(rowCount, outChannels, tile),
     });
@@ -208,5 +229,7 @@ export function decoupledConvolution(
     forwardTiles(backend, rowCount, outChannels),
     run,
   );
-  return run(tile);
+  const outputs = run(tile);
+  if (parts !== undefined) backend.disposeData(parts.dataId);
+  return givesMean || summed === undefined ? outputs : [...outputs, summed];
 }

@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import type { FusedConvolutionAttributes } from '../../operator/fusedConvolution.js';
 import type { DawnBackend } from '../dawnBackend.js';
 import type { TunedWork } from '../tuning.js';
@@ -7,8 +7,10 @@ import { type FilterTile, filterTileCode, filterTilesFor, sharesOf, weightsOf } 
 import { inLine, lineOfGroups } from './kernel.js';
 import { matrixProduct, roomOf, side, type Tile, tileDeclarations, tilesFor } from './matrixProduct.js';
 import { operatorConstants } from './operator.js';
+import { addMeanGradient } from './patchNorms.js';
 import {
   fieldSumCode,
+  isAdaptive,
   nameOf,
   type Parameters,
   parameterGradients,
@@ -18,11 +20,13 @@ import {
   slopesDeclaration,
   summedSlopes,
 } from './product.js';
+import { groupSumCode, sumOf } from './sums.js';
 import { patchesOf, patchValueCode, shapeOf, windowCode, windowConstants } from './window.js';
 
 /**
  * Where dL/du comes from: computed from y and dy wherever it is used, which moves the fewest bytes, or by a pass of its
- * own before, which computes each value only once.
+ * own before, which computes each value only once. With R = ρ·E‖x‖ each norm has a gradient through the mean, too, which
+ * is the sum of all: the pass before knows it in time for dx; else it is added to dx afterwards.
  */
 type Source = 'computed' | 'stored';
 
@@ -35,20 +39,34 @@ interface Variant {
 
 type GradientTensors = ConvolutionTensors & ConvolutionTrace & { readonly dy: tf.TensorInfo };
 
-/** Gradients to x, w and, where given, the norms, R and k, in this order. */
+/** Gradients to x, w and, where given, R or ρ, and k, in this order. */
 export function decoupledConvolutionGradient(
   backend: DawnBackend,
   tensors: GradientTensors,
   attributes: FusedConvolutionAttributes,
 ): tf.TensorInfo[] {
   const window = windowOf(tensors, attributes);
+  const run = (variant: Variant) => gradients(backend, tensors, variant, { window, attributes });
+  return run(chooseVariant(backend, tensors, { window, attributes }, run));
+}
+
+function gradients(
+  backend: DawnBackend,
+  tensors: GradientTensors,
+  variant: Variant,
+  { window, attributes }: Setting,
+): tf.TensorInfo[] {
   const parameters = parametersOf(tensors);
-  const run = (variant: Variant) => matrixGradients(backend, tensors, variant, { window, attributes });
-  const { dx, byNorms, partial, sums } = run(chooseVariant(backend, tensors, { window, attributes }, run));
-  const { w, filterNorms } = tensors;
+  const { dx, partial, sums } = matrixGradients(backend, tensors, variant, { window, attributes });
+  const { x, w, filterNorms, rho, patchNorms: norms } = tensors;
   const { dw, ...byParameters } = normalisedGradient(backend, { partial, w, filterNorms, sums }, parameters);
   for (const { dataId } of [partial, sums]) backend.disposeData(dataId);
-  return [dx, dw, ...(byNorms === undefined ? [] : [byNorms]), ...Object.values(byParameters)];
+  if (rho !== undefined && variant.source === 'computed') {
+    const { stride, padding } = attributes;
+    const byRho = byParameters.byRadius!;
+    addMeanGradient(backend, { x, norms, rho, byRho, dx }, { kernel: w.shape[0]!, stride, padding });
+  }
+  return [dx, dw, ...Object.values(byParameters)];
 }
 
 interface Setting {
@@ -61,15 +79,13 @@ function chooseVariant(
   backend: DawnBackend,
   tensors: GradientTensors,
   { window, attributes }: Setting,
-  run: (variant: Variant) => MatrixGradients,
+  run: (variant: Variant) => tf.TensorInfo[],
 ): Variant {
   const fits = (input: Tile, filter: Tile): boolean => {
     const rows = side * Math.max(input.rows, filter.rows) + 1;
     const columns = side * Math.max(input.columns, filter.columns);
     return 4 * side * (rows + columns) <= roomOf(backend);
   };
-  const timed = (variant: Variant): readonly tf.TensorInfo[] =>
-    Object.values(run(variant)).filter((tensor) => tensor !== undefined);
   const [usualFilter, ...otherFilters] = filterTilesFor(window);
   const inputs = tilesFor(window.batchSize * window.inHeight * window.inWidth, window.inChannels, (tile) =>
     fits(tile, usualFilter),
@@ -78,31 +94,42 @@ function chooseVariant(
     kernel: `${kernel} ${shapeOf(window)} ${backend.storage}`,
     patches: patchesOf(window),
   });
-  const { source } = backend.choose<{ readonly source: Source }>(
-    work(`gradient by ${attributes.magnitude} ${attributes.angular}`),
-    canCompute(backend, tensors) ? [{ source: 'computed' }, { source: 'stored' }] : [{ source: 'stored' }],
-    (candidate) => timed({ ...candidate, input: inputs[0], filter: usualFilter }),
+  const radius = tensors.rho === undefined ? '' : ' of the batch';
+  const { source } = backend.choose(
+    work(`gradient by ${attributes.magnitude} ${attributes.angular}${radius}`),
+    sourcesFor(backend, tensors),
+    (candidate) => run({ ...candidate, input: inputs[0], filter: usualFilter }),
   );
   const input = backend.choose(work(`gradient ${source} to input`), inputs, (candidate) =>
-    timed({ source, input: candidate, filter: usualFilter }),
+    run({ source, input: candidate, filter: usualFilter }),
   );
   const filter = backend.choose(
     work(`gradient ${source} to filters`),
     [usualFilter, ...otherFilters.filter((tile) => fits(input, tile))],
-    (candidate) => timed({ source, input, filter: candidate }),
+    (candidate) => run({ source, input, filter: candidate }),
   );
   return { source, input, filter };
 }
 
 /** Of a kernel that computes dL/du: dx, dw, sums; x, w, y, dy and both norms. */
 const fewestTensors = 9;
-/** With R, k and, where the norms are given, their gradient. */
-export const mostTensors = fewestTensors + 3;
+/** With R or ρ, and k. */
+export const mostTensors = fewestTensors + 2;
 
-/** Whether a kernel may have as many tensors as computing dL/du takes; some drivers allow only eight or ten. */
-function canCompute(backend: DawnBackend, { norms, radius, k }: GradientTensors): boolean {
-  const tensors = fewestTensors + [norms, radius, k].filter((tensor) => tensor !== undefined).length;
-  return tensors <= backend.device.limits.maxStorageBuffersPerShaderStage;
+/** That which moves the fewest bytes first. */
+function sourcesFor(
+  backend: DawnBackend,
+  tensors: GradientTensors,
+): readonly [{ readonly source: Source }, ...{ readonly source: Source }[]] {
+  const [computed, stored] = [{ source: 'computed' }, { source: 'stored' }] as const;
+  // Some drivers allow a kernel only eight or ten tensors.
+  const count = fewestTensors + parametersOf(tensors).length;
+  if (count > backend.device.limits.maxStorageBuffersPerShaderStage) return [stored];
+  const { x, y, rho } = tensors;
+  // A pass before writes dL/du, which is read; one afterwards reads x and dx, and writes that.
+  const storesLess =
+    rho !== undefined && 2 * tf.util.sizeFromShape(y.shape) < 3 * tf.util.sizeFromShape(x.shape);
+  return storesLess ? [stored, computed] : [computed, stored];
 }
 
 interface MatrixGradients {
@@ -112,8 +139,6 @@ interface MatrixGradients {
   readonly partial: tf.TensorInfo;
   /** [groups, fields, F], to be added up over the groups; the fields are {@link summedSlopes}. */
   readonly sums: tf.TensorInfo;
-  /** [N, H′, W′, 1], where the norms were given. */
-  readonly byNorms: tf.TensorInfo | undefined;
 }
 
 /**
@@ -126,11 +151,9 @@ function matrixGradients(
   variant: Variant,
   { window, attributes }: Setting,
 ): MatrixGradients {
-  const { x, w, y, dy, filterNorms } = tensors;
+  const { x, w, y, dy, filterNorms, patchNorms: norms } = tensors;
   const { source, input, filter } = variant;
   const { storage } = backend;
-  const norms = (tensors.norms ?? tensors.patchNorms)!;
-  const givenNorms = tensors.norms !== undefined;
   const parameters = parametersOf(tensors);
   const { inChannels, outChannels, batchSize, inHeight, inWidth } = window;
   const weights = weightsOf(window);
@@ -146,16 +169,15 @@ function matrixGradients(
   const dx = backend.output(x.shape);
   const partial = backend.output([parts, weights, outChannels]);
   const sums = stored?.sums ?? backend.output([parts, summedSlopes(parameters).length, outChannels]);
-  const byNorms = stored?.byNorms ?? (givenNorms ? backend.output(norms.shape) : undefined);
   const read =
     stored === undefined
-      ? { y, dy, norms, ...Object.fromEntries(parameters) }
-      : { byProjection: stored.byProjection, ...(!givenNorms && { byNorms: stored.byNorms, norms }) };
+      ? { y, dy, ...Object.fromEntries(parameters) }
+      : { byProjection: stored.byProjection, byNorms: stored.byNorms };
   const tileName = `${input.rows}×${input.columns} ${filter.rows}×${filter.columns}`;
   backend.dispatch({
     kernel: {
-      name: `gradient ${source} ${tileName} ${nameOf(parameters)} ${givenNorms}`,
-      write: () => gradientCode(variant, parameters, givenNorms),
+      name: `gradient ${source} ${tileName} ${nameOf(parameters)}`,
+      write: () => gradientCode(variant, parameters),
       storage,
     },
     constants: {
@@ -165,31 +187,28 @@ function matrixGradients(
       weights,
       terms: (weights / inChannels) * outChannels,
     },
-    sizes: { rowCount, positions, share, parts, inputTiles },
-    inputs: { x, w, filterNorms, ...read },
+    sizes: { rowCount, positions, share, parts, inputTiles, slopeParts: sums.shape[0]! },
+    inputs: { x, w, filterNorms, norms, ...read },
     outputs: {
       dx,
       dw: partial,
-      ...(stored === undefined && { slopeSums: sums, ...(byNorms !== undefined && { byNorms }) }),
+      ...(stored === undefined && { slopeSums: sums }),
     },
     groups: inLine(groupsAPart * parts),
   });
-  if (stored !== undefined) backend.disposeData(stored.byProjection.dataId);
-  if (stored !== undefined && !givenNorms) backend.disposeData(stored.byNorms.dataId);
-  return { dx, partial, sums, byNorms: givenNorms ? byNorms : undefined };
+  for (const of of stored === undefined ? [] : [stored.byProjection, stored.byNorms])
+    backend.disposeData(of.dataId);
+  return { dx, partial, sums };
 }
 
 /** WGSL of `slopesAt` where a pass before has stored them; the first filter has all of a patch's `byNorm`. */
-const storedSlopesCode = (hasNorms: boolean): string => `${slopesDeclaration}
+const storedSlopesCode = `${slopesDeclaration}
+var<private> meanSlope: f32; // what each norm's gradient has through E‖x‖
 fn slopesAt(patch_: u32, filter_: u32) -> Slopes {
   var slopes: Slopes;
   slopes.byProjection = byProjection[patch_ * filters + filter_];
-  ${
-    hasNorms
-      ? `if (filter_ == 0u) {
-    slopes.byNorm = byNorms[patch_];
-  }`
-      : ''
+  if (filter_ == 0u) {
+    slopes.byNorm = byNorms[patch_] + meanSlope;
   }
   return slopes;
 }
@@ -197,15 +216,12 @@ fn slopesAt(patch_: u32, filter_: u32) -> Slopes {
 
 /**
  * dL/dx is a product of matrices, of pixels and channels over taps and filters; with x·Σ dn/n over the pixel's patches
- * added where the norms are the convolution's own. Their sums, and those over the patches for R, k and ‖w‖, are of slopes
+ * added. Their sums, and those over the patches for R, k and ‖w‖, are of slopes
  * that come by for the matrices anyway.
  */
-function gradientCode(
-  { source, input, filter }: Variant,
-  parameters: Parameters,
-  givenNorms: boolean,
-): string {
+function gradientCode({ source, input, filter }: Variant, parameters: Parameters): string {
   const isComputed = source === 'computed';
+  const adaptive = isAdaptive(parameters);
   const larger = {
     rows: Math.max(input.rows, filter.rows),
     columns: Math.max(input.columns, filter.columns),
@@ -216,9 +232,10 @@ override weights: u32; // K·K·Cin
 override terms: u32; // K·K·F
 ${windowCode}${patchValueCode}${lineOfGroups}
 ${tileDeclarations(larger, { left: 'f32', right: 'f32' })}
-${isComputed ? slopesCode(parameters, 'y') : storedSlopesCode(!givenNorms)}
+${isComputed ? slopesCode(parameters, 'y') : storedSlopesCode}
 ${patchAtCode}
-${inputTileCode(input, givenNorms ? (isComputed ? 'written' : 'elsewhere') : 'spread')}
+${adaptive && !isComputed ? groupSumCode('lefts') : ''}
+${inputTileCode(input, adaptive && !isComputed)}
 ${filterGradientCode(filter, isComputed ? summedSlopes(parameters) : [])}
 
 const inputTileRows = ${side * input.rows}u;
@@ -232,6 +249,7 @@ fn main(
   @builtin(local_invocation_id) lane: vec3u,
   @builtin(local_invocation_index) index: u32,
 ) {
+  ${adaptive && isComputed ? 'meanNorm = norms[sizes.positions];' : ''}
   let across = (channels + inputTileColumns - 1u) / inputTileColumns;
   let filterTiles = (filters + filterTileColumns - 1u) / filterTileColumns;
   let weightTiles = (weights + filterTileRows - 1u) / filterTileRows;
@@ -272,70 +290,47 @@ fn patchAt(pixel: u32, tap: u32) -> u32 {
 }
 `;
 
-/** @param norms what becomes of dL/d‖x‖: part of dx, a gradient of its own, or that which it is elsewhere */
-function inputTileCode(tile: Tile, norms: 'spread' | 'written' | 'elsewhere'): string {
+/** @param addsMean whether the parts of what the norms' gradients have through E‖x‖ lie behind them */
+function inputTileCode(tile: Tile, addsMean: boolean): string {
   const { rows, columns } = tile;
-  const count = {
-    spread: 'normSums[r] += slopes.byNorm / max(norms[patch_], 1e-30);',
-    // Each patch has a pixel of the image at this tap, and only one.
-    written: `if (term / filters == ownTap) {
-          normSums[r] += slopes.byNorm;
-        }`,
-    elsewhere: '',
-  }[norms];
-  const use = {
-    spread: 'dx[place] = sums[r][c] + x[place] * normSum;',
-    written: `dx[place] = sums[r][c];
-        if (channel == 0u) {
-          let patch_ = patchAt(pixel, ownTap);
-          if (patch_ != NO_PATCH) {
-            byNorms[patch_] = normSum;
-          }
-        }`,
-    elsewhere: 'dx[place] = sums[r][c];',
-  }[norms];
-  const summed = norms !== 'elsewhere';
   return `
 fn inputTile(firstRow: u32, firstColumn: u32, lane: vec3u, index: u32) {
   if (firstRow >= sizes.rowCount) {
     return;
   }
   let columnCount = channels;
-  ${norms === 'written' ? 'let ownTap = top * kernelWidth + left;' : ''}
-  ${summed ? `var normSums: array<f32, ${rows}>;` : ''}
+  var normSums: array<f32, ${rows}>;
+  ${
+    addsMean
+      ? `${sumOf('total', 'sizes.slopeParts', 'byNorms[sizes.positions + i]')}
+  meanSlope = total;`
+      : ''
+  }
   ${matrixProduct(tile, {
     left: `let patch_ = patchAt(row, term / filters);
         if (patch_ != NO_PATCH) {
           let slopes = slopesAt(patch_, term % filters);
           value = slopes.byProjection;
-          ${count}
+          normSums[r] += slopes.byNorm / max(norms[patch_], 1e-30);
         }`,
     right: `let filter_ = term % filters;
         value = f32(stored(w[(term / filters * channels + column) * filters + filter_] / filterNorms[filter_]));`,
   })}
-  ${
-    summed
-      ? `for (var r = 0u; r < ${rows}u; r++) {
+  for (var r = 0u; r < ${rows}u; r++) {
     lefts[index % ${side}u][index / ${side}u + r * ${side}u] = normSums[r];
   }
-  workgroupBarrier();`
-      : ''
-  }
+  workgroupBarrier();
   for (var r = 0u; r < ${rows}u; r++) {
     let pixel = firstRow + lane.y + r * ${side}u;
-    ${
-      summed
-        ? `var normSum = 0.0;
+    var normSum = 0.0;
     for (var k = 0u; k < ${side}u; k++) {
       normSum += lefts[k][lane.y + r * ${side}u];
-    }`
-        : ''
     }
     for (var c = 0u; c < ${columns}u; c++) {
       let channel = firstColumn + lane.x + c * ${side}u;
       if (pixel < sizes.rowCount && channel < channels) {
         let place = pixel * channels + channel;
-        ${use}
+        dx[place] = sums[r][c] + x[place] * normSum;
       }
     }
   }

@@ -25,17 +25,19 @@ export interface Dispatch {
   /** By the names that the kernel reads them by, as arrays of f32. */
   readonly inputs: Named<tf.TensorInfo>;
   readonly outputs: Named<tf.TensorInfo>;
+  /** Those that it reads and then writes. */
+  readonly updated?: Named<tf.TensorInfo>;
   /** Workgroups in x, y and z. */
   readonly groups: readonly [number, number, number];
 }
 
-/** The whole WGSL: outputs, inputs and sizes are bound in this order. */
-export function shaderOf({ kernel, outputs, inputs, sizes = {} }: Dispatch): string {
-  const names = [...Object.keys(outputs), ...Object.keys(inputs)];
-  const writable = Object.keys(outputs).length;
+/** The whole WGSL: outputs, what is updated, inputs and sizes are bound in this order. */
+export function shaderOf({ kernel, outputs, updated, inputs, sizes = {} }: Dispatch): string {
+  const written = Object.keys({ ...outputs, ...updated });
+  const names = [...written, ...Object.keys(inputs)];
   const tensors = names.map(
     (name, binding) =>
-      `@group(0) @binding(${binding}) var<storage, ${binding < writable ? 'read_write' : 'read'}> ${name}: array<f32>;\n`,
+      `@group(0) @binding(${binding}) var<storage, ${binding < written.length ? 'read_write' : 'read'}> ${name}: array<f32>;\n`,
   );
   const fields = Object.keys(sizes);
   const uniform =

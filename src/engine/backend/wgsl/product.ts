@@ -17,26 +17,34 @@ export interface ProductTensors {
 
 const threads = 256;
 
-type Parameter = 'radius' | 'k';
-/** R and k, those that there are. */
+type Parameter = 'radius' | 'rho' | 'k';
+/** R, or the ρ of R = ρ·E‖x‖, and k, those that there are. */
 export type Parameters = readonly (readonly [Parameter, tf.TensorInfo])[];
 
-export function parametersOf(tensors: Pick<ProductTensors, Parameter>): Parameters {
-  return (['radius', 'k'] as const).flatMap((name) => {
+export function parametersOf(tensors: { readonly [name in Parameter]?: tf.TensorInfo }): Parameters {
+  return (['radius', 'rho', 'k'] as const).flatMap((name) => {
     const tensor = tensors[name];
     return tensor === undefined ? [] : [[name, tensor] as const];
   });
 }
 
-/** WGSL that reads R and k of a filter; 1 where there is none. */
+/** Whether R is in mean patch norms. */
+export function isAdaptive(parameters: Parameters): boolean {
+  return parameters.some(([name]) => name === 'rho');
+}
+
+/** WGSL that reads R and k of a filter; 1 where there is none. With ρ, `main` has to set `meanNorm` first. */
 export function parameterCode(given: Parameters): string {
   const read = (name: Parameter): string => {
     const tensor = given.find(([other]) => other === name)?.[1];
     if (tensor === undefined) return '1.0';
     return tensor.shape[0] === 1 ? `${name}[0]` : `${name}[filter_]`;
   };
+  const radius = isAdaptive(given) ? 'rhoOf(filter_) * meanNorm' : read('radius');
   return `
-fn radiusOf(filter_: u32) -> f32 { return ${read('radius')}; }
+var<private> meanNorm: f32; // E‖x‖
+fn rhoOf(filter_: u32) -> f32 { return ${read('rho')}; }
+fn radiusOf(filter_: u32) -> f32 { return ${radius}; }
 fn kOf(filter_: u32) -> f32 { return ${read('k')}; }
 `;
 }
@@ -93,7 +101,7 @@ struct Slopes {
   byProjection: f32,
   byNorm: f32, // the filter's share of the patch's
   along: f32, // ⟨dL/du, u⟩
-  byRadius: f32,
+  byRadius: f32, // or by ρ
   byK: f32,
 }
 `;
@@ -117,7 +125,7 @@ fn slopesAt(patch_: u32, filter_: u32) -> Slopes {
     byProjection,
     slope * g.value * h.slope - byProjection * c,
     byProjection * c * n,
-    slope * g.value * h.byRadius,
+    slope * g.value * h.byRadius${isAdaptive(parameters) ? ' * meanNorm' : ''},
     slope * h.ratio * n * g.byK,
   );
 }
@@ -140,7 +148,10 @@ const mostGroups = 1024;
 export interface ProductGradient {
   /** [N, H′, W′, F]. */
   readonly byProjection: tf.TensorInfo;
-  /** [N, H′, W′, 1]. */
+  /**
+   * [N, H′, W′, 1]; with ρ [N·H′·W′ + groups], whose last values add up to what each norm's gradient has beside through
+   * E‖x‖.
+   */
   readonly byNorms: tf.TensorInfo;
   /** [groups, fields, F], to be added up over the groups; the fields: ⟨dL/du, u⟩, then those of R and k that there are. */
   readonly sums: tf.TensorInfo;
@@ -150,6 +161,7 @@ export interface ProductGradient {
  * Gradients to the projection and the norms, and sums over each workgroup's patches for those to R, k and ‖w‖, in one
  * pass.
  * @param values the projection, or y, from which it is recovered
+ * @param norms [N, H′, W′, 1]; with ρ [N·H′·W′ + 1], whose last is E‖x‖
  * @param dy [N, H′, W′, F]
  */
 export function productGradientSums(
@@ -163,7 +175,8 @@ export function productGradientSums(
   functions: OperatorFunctions,
 ): ProductGradient {
   const filters = dy.shape[3]!;
-  const patches = tf.util.sizeFromShape(norms.shape);
+  const patches = tf.util.sizeFromShape(dy.shape) / filters;
+  const adaptive = isAdaptive(parameters);
   const share = Math.ceil(patches / (side * patchesPerThread) / mostGroups) * side * patchesPerThread;
   const groups = Math.ceil(patches / share);
   const fields = summedSlopes(parameters);
@@ -191,6 +204,12 @@ fn sumOverFilters(lane: vec3u, value: f32) -> f32 {
 
 @compute @workgroup_size(${side}, ${side})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane: vec3u) {
+  ${
+    adaptive
+      ? `meanNorm = norms[sizes.patches];
+  var meanSlope = 0.0;`
+      : ''
+  }
   let end = min((group.x + 1u) * sizes.share, sizes.patches);
   for (var some = group.x * sizes.share; some < end; some += ${side * patchesPerThread}u) {
     let first = some + lane.y;
@@ -217,6 +236,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
         } else {
           sums[place] += ${name}Total;
         }
+        ${adaptive && name === 'byRadius' ? `meanSlope += ${name}Total * rhoOf(filter_) / meanNorm;` : ''}
       }`,
       )}
     }
@@ -228,11 +248,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lane:
       }
     }
   }
+  ${
+    adaptive
+      ? `let share = sumOverFilters(lane, meanSlope) / f32(sizes.patches);
+  if (lane.x == 0u && lane.y == 0u) {
+    byNorms[sizes.patches + group.x] = share;
+  }`
+      : ''
+  }
 }
 `;
   const outputs = {
     byProjection: backend.output(dy.shape),
-    byNorms: backend.output(norms.shape),
+    byNorms: backend.output(adaptive ? [patches + groups] : norms.shape),
     sums: backend.output([groups, fields.length, filters]),
   };
   backend.dispatch({
@@ -265,7 +293,7 @@ fn sumOverRows(lane: vec3u, value: f32) -> f32 {
 /**
  * WGSL that adds up the sums of {@link productGradientSums}, with `filters` and `sizes.groups`, in workgroups of a
  * square of 16 × 16 threads: `fieldSum` for the filter of each column, and `parameterSums`, which one line of groups
- * (filters in x) calls to write the gradients to R and k, `byRadius` and `byK`.
+ * (filters in x) calls to write the gradients to R, or ρ, and k, `byRadius` and `byK`.
  */
 export function fieldSumCode(parameters: Parameters): string {
   const fields = 1 + parameters.length;
@@ -316,7 +344,9 @@ fn parameterSums(lane: vec3u, group: u32) {
 `;
 }
 
-const gradientName = { radius: 'byRadius', k: 'byK' } as const satisfies Readonly<Record<Parameter, string>>;
+const gradientName = { radius: 'byRadius', rho: 'byRadius', k: 'byK' } as const satisfies Readonly<
+  Record<Parameter, string>
+>;
 
 /** Tensors for the gradients that `parameterSums` writes. */
 export function parameterGradients(

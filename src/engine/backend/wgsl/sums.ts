@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { DawnBackend } from '../dawnBackend.js';
+import { side } from './matrixProduct.js';
 
 const lanes = 256;
 /** So many columns keep a GPU busy with a thread each. */
@@ -57,4 +58,40 @@ export function columnSums(
     groups: [Math.ceil(columns / columnsAtOnce), 1, 1],
   });
   return sums;
+}
+
+/**
+ * WGSL of `groupSum`, the sum of a value of each thread of a square of 16 × 16, which all of them get; in uniform control
+ * flow.
+ * @param square a workgroup's array of 16 rows of as many floats or more, which is overwritten
+ */
+export function groupSumCode(square: string): string {
+  return `
+fn groupSum(lane: vec3u, value: f32) -> f32 {
+  ${square}[lane.y][lane.x] = value;
+  for (var half = ${side / 2}u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane.y < half) {
+      ${square}[lane.y][lane.x] += ${square}[lane.y + half][lane.x];
+    }
+  }
+  workgroupBarrier();
+  var sum = 0.0;
+  for (var i = 0u; i < ${side}u; i++) {
+    sum += ${square}[0][i];
+  }
+  workgroupBarrier();
+  return sum;
+}
+`;
+}
+
+/** WGSL that has `name` be the sum of `term` over i < `count`, in all threads of a square of 16 × 16; with `groupSum`. */
+export function sumOf(name: string, count: string, term: string): string {
+  return `
+  var ${name}OfThread = 0.0;
+  for (var i = lane.y * ${side}u + lane.x; i < ${count}; i += ${side * side}u) {
+    ${name}OfThread += ${term};
+  }
+  let ${name} = groupSum(lane, ${name}OfThread);`;
 }
