@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { AveragesAttributes } from '../layers/runningAverage.js';
 import type { OperatorFunctions } from '../operator/decoupledProduct.js';
 import type { FusedConvolutionAttributes } from '../operator/fusedConvolution.js';
 import type { FusedKernel } from '../operator/fusedKernels.js';
@@ -12,6 +13,7 @@ import { filterGradient } from './wgsl/filterGradient.js';
 import { decoupledConvolutionGradient } from './wgsl/gradient.js';
 import { patchNorms, patchNormsGradient } from './wgsl/patchNorms.js';
 import { type ProductTensors, product, productGradient } from './wgsl/product.js';
+import { type AveragesTensors, runningAverages } from './wgsl/runningAverages.js';
 
 type Tensors<Name extends string> = Readonly<Record<Name, tf.TensorInfo>>;
 
@@ -78,6 +80,9 @@ export function registerWebgpuKernels(): void {
     (backend, inputs: Tensors<'x' | 'slope' | 'shift'>, { relu }: { readonly relu: boolean }) => [
       channelAffine(backend, inputs, relu),
     ],
+  );
+  register('RunningAverages', (backend, inputs: AveragesTensors, attributes: AveragesAttributes) =>
+    runningAverages(backend, inputs, attributes),
   );
   replaceKernel('Conv2DBackpropFilter', 'webgpu', () => ({ inputs, attrs, backend }) => {
     const { x, dy } = inputs as Tensors<string> as Tensors<'x' | 'dy'>;

@@ -7,6 +7,7 @@ import { DawnBackend } from '../../../src/engine/backend/dawnBackend.js';
 import type { TrafficCount } from '../../../src/engine/backend/traffic.js';
 import { Tuner } from '../../../src/engine/backend/tuning.js';
 import { DecoupledConv2D } from '../../../src/engine/layers/decoupledConv2dLayer.js';
+import { updateRunningAverages } from '../../../src/engine/layers/runningAverage.js';
 import { batchNormalize } from '../../../src/engine/operator/batchNorm.js';
 import {
   type DecoupledConv2dOptions,
@@ -396,6 +397,36 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
       (x, gamma, beta) => batchNormalize(x, gamma as tf.Tensor1D, beta as tf.Tensor1D, relu, () => undefined),
       1e-4,
     );
+  });
+
+  test('the running averages of a layer take one dispatch', async () => {
+    await startBackend('webgpu');
+    // More values than a workgroup has threads, and another number of them.
+    const lengths = [300, 7];
+    const steps = [0, 1, 2].map((step) =>
+      lengths.map((length, n) => randomValues(10 * step + n, length, -2, 3)),
+    );
+    const [averages, weight] = [
+      lengths.map((length) => tf.variable(tf.fill([length], 5))),
+      tf.variable(tf.scalar(0)),
+    ];
+    const taken = steps.map((values) => {
+      const given = values.map((of, n) => tensorOf(of, [lengths[n]!]));
+      backend().traffic.take();
+      updateRunningAverages(averages, weight, given, 0.9);
+      tf.dispose(given);
+      return backend().traffic.take().dispatches;
+    });
+    expect(taken).toEqual([1, 1, 1]);
+    // Written out: Σ 0.9^(2 − t)·v_t / Σ 0.9^(2 − t).
+    for (const [n, average] of averages.entries()) {
+      const expected = steps[0]![n]!.map(
+        (first, i) => (0.81 * first + 0.9 * steps[1]![n]![i]! + steps[2]![n]![i]!) / 2.71,
+      );
+      expectClose(average, Float64Array.from(expected), 1e-6, `average ${n}`);
+    }
+    expectClose(weight, Float64Array.of(1 - 0.9 ** 3), 1e-6, 'weight');
+    tf.dispose([...averages, weight]);
   });
 
   test('a read that waits leaves hardly a turn of the event loop behind', async () => {
