@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { WeightingName } from '../../core/config/operatorSchema.js';
 import { usesRadius } from '../../core/operator/operator.js';
-import { isSharedBatch } from '../parallel/exchange.js';
 import { affineConvolution, type ChannelAffine } from './affineConvolution.js';
 import { type BatchRadius, batchRadius, isOfBatch } from './batchRadius.js';
 import { decoupledProduct, type OperatorFunctions, type ProductInputs } from './decoupledProduct.js';
@@ -87,9 +86,7 @@ function unweighted(x: tf.Tensor4D, w: tf.Tensor4D, options: DecoupledConv2dOpti
   // The kernels give their projection to their gradient only.
   if (hasFused('DecoupledConvolution') && options.onProjection === undefined) {
     const attributes = { ...functions, stride, padding, epsilon: normEpsilon };
-    // The kernels know the mean over their own share of a batch only.
-    const radius = isSharedBatch() ? radiusFor(() => patchNorms(x, window, normEpsilon)) : inUnitOfNorms();
-    return fusedConvolution({ x, w, radius, k }, attributes);
+    return fusedConvolution({ x, w, radius: inUnitOfNorms(), k }, attributes);
   }
   const unit = normalizeFilters(w, normEpsilon); // [K, K, Cin, F]
   if (magnitude === 'linear' && angular === 'cosine') {
