@@ -51,7 +51,7 @@ const trainingPasses = ['forward', 'backward'] as const;
 const allPasses = ['inference', ...trainingPasses] as const;
 type Pass = (typeof allPasses)[number];
 
-/** R as it is, and ρ·E‖x‖, for which a training step needs all norms before the convolution. */
+/** R as it is, and ρ·E‖x‖, for which a training step needs the mean of all norms before the convolution. */
 const radii = {
   'fixed R': (rho: tf.Tensor1D) => rho,
   'adaptive R': (rho: tf.Tensor1D) => ({ rho, onMean: () => {} }),
