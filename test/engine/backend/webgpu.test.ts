@@ -293,7 +293,7 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
     },
   );
 
-  test('an adaptive radius has norms of its own in training only', async () => {
+  test('an adaptive radius takes a pass over the norms, and a step of their average, in training only', async () => {
     await startBackend('webgpu');
     const layer = new DecoupledConv2D({
       ...{ filters: 3, kernelSize: 3, strides: 1, padding: 'same', averageDecay: 0.9, seed: 5 },
@@ -308,7 +308,7 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
     };
     try {
       expect(kernels(false)).toEqual(['forward']);
-      expect(kernels(true)).toEqual(['patch', 'forward']);
+      expect(kernels(true)).toEqual(['patch', 'forward', 'running']);
     } finally {
       dispatch.mockRestore();
     }
