@@ -24,17 +24,23 @@ export function configChanges(a: Config, b: Config, classes?: PresetClasses): Co
 
 /** Field by field, `layers.conv1.filters` → `16`. */
 function fieldsOf({ $schema: _, layers: given, ...rest }: Config, classes?: number): Map<string, string> {
-  const fields = new Map<string, string>();
   const layers = layersOf({ layers: given }, classes);
   const names = layerNames(layers);
-  const walk = (path: string, value: unknown): void => {
-    if (value === undefined) return;
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      fields.set(path, typeof value === 'string' ? value : JSON.stringify(value));
-    else for (const [key, inner] of Object.entries(value)) walk(path === '' ? key : `${path}.${key}`, inner);
-  };
-  walk('', rest);
-  for (const [i, { name: _name, ...layer }] of layers.entries()) walk(`layers.${names[i]}`, layer);
-  fields.set('layers, in order', names.join(', '));
-  return fields;
+  return new Map([
+    ...leavesOf(rest),
+    ...layers.flatMap(({ name: _name, ...layer }, i) => [...leavesOf(layer, `layers.${names[i]}`)]),
+    ['layers, in order', names.join(', ')],
+  ]);
+}
+
+/** What a part of a config says, field by field: `optimizer.type` → `adam`; a list is one value. */
+export function leavesOf(value: unknown, path = ''): Map<string, string> {
+  if (value === undefined) return new Map();
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return new Map([[path, typeof value === 'string' ? value : JSON.stringify(value)]]);
+  return new Map(
+    Object.entries(value).flatMap(([key, inner]) => [
+      ...leavesOf(inner, path === '' ? key : `${path}.${key}`),
+    ]),
+  );
 }

@@ -1,6 +1,14 @@
 import type { MagnitudeName } from '../config/operatorSchema.js';
 import type { Cell, Claim, Experiment, ExperimentData, PlannedRun, Scale } from './experiment.js';
-import { cnn9, dataField, operatorFields, tableTraining } from './settings.js';
+import {
+  cnn9,
+  dataField,
+  operatorFields,
+  operatorOf,
+  orderAlone,
+  styleFields,
+  tableTraining,
+} from './settings.js';
 import { rowName } from './tables.js';
 
 const networks: readonly (MagnitudeName | 'inner-product')[] = ['inner-product', 'sphere', 'ball', 'tanh'];
@@ -69,16 +77,21 @@ export function attackTable(
   const training = tableTraining(scale, steps);
   const images = attackedImages(scale);
   const blackBox = name === 'table8';
-  const config = (
-    magnitude: MagnitudeName | 'inner-product',
-    adversarial: boolean,
-  ): PlannedRun['config'] => ({
-    data: dataField(data),
-    layers: cnn9(scale, { batchNorm: true, relu: true }),
-    ...training.fields,
-    ...operatorFields(magnitude, 'cosine'),
-    ...(adversarial ? { adversarial: { attack: 'fgsm', epsilon: attackEpsilon } } : {}),
-  });
+  const style = { batchNorm: true, relu: true };
+  const run = (id: string, magnitude: MagnitudeName | 'inner-product', adversarial: boolean): PlannedRun => {
+    const trained = adversarial ? { adversarial: { attack: 'fgsm', epsilon: attackEpsilon } } : {};
+    return {
+      id,
+      config: {
+        data: dataField(data),
+        layers: cnn9(scale, style),
+        ...training.fields,
+        ...operatorFields(magnitude, 'cosine'),
+        ...trained,
+      },
+      subject: { operator: operatorOf(magnitude, 'cosine'), layers: styleFields(style), ...trained },
+    };
+  };
   const kinds = [
     { kind: 'normal', words: '', adversarial: false },
     { kind: 'adversarial', words: ', adversarially trained', adversarial: true },
@@ -99,7 +112,7 @@ export function attackTable(
               : { kind: 'attacked-accuracy', attack, ...(blackBox ? { source } : {}) },
         }),
       );
-      return { row, run: { id, config: config(magnitude, adversarial) }, cells };
+      return { row, run: run(id, magnitude, adversarial), cells };
     }),
   );
   return {
@@ -115,9 +128,7 @@ export function attackTable(
     columns: measured.map(({ column }) => column),
     runs: [
       ...made.map(({ run }) => run),
-      ...(blackBox
-        ? [{ id: source, config: config('inner-product', false), seedShift: sourceSeedShift }]
-        : []),
+      ...(blackBox ? [{ ...run(source, 'inner-product', false), seedShift: sourceSeedShift }] : []),
     ],
     cells: made.flatMap(({ cells }) => cells),
     setting: [
@@ -133,11 +144,7 @@ export function attackTable(
         : [
             `Attacks: on ${images} images, of which one network’s accuracy is known to within some 4 points (95 %).`,
           ]),
-      ...(scale === 'full'
-        ? ['The paper does not name the network.']
-        : [
-            'Data: Fashion-MNIST instead of CIFAR-10, so only the order of the numbers can be compared, never their size.',
-          ]),
+      ...(scale === 'full' ? ['The paper does not name the network.'] : [orderAlone]),
       'Accuracies are those after the last step.',
     ],
     claims: blackBox ? blackBoxClaims() : whiteBoxClaims(),

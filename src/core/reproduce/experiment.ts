@@ -26,6 +26,8 @@ export interface PlannedRun {
   readonly id: string;
   /** What stands in a `*.dcnet.json`; the seed is added. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** What of a config the run's place in the table or figure says, as the paper prints it: its operator, batch normalisation… */
+  readonly subject: Readonly<Record<string, unknown>>;
   /** Added to the seed where the same config is trained twice and must give two networks. */
   readonly seedShift?: number;
 }

@@ -4,7 +4,7 @@ import { operatorName, resolveOperator } from '../operator/operator.js';
 import type { Claim, Experiment, ExperimentData, Scale } from './experiment.js';
 import type { FeatureSpread } from './features.js';
 import { judgeLower } from './judge.js';
-import { dataField } from './settings.js';
+import { authorsProjection, dataField, operatorOf, orderAlone } from './settings.js';
 import { rowName } from './tables.js';
 
 /** Networks of figure 1, in its order of talking: the plain one, then those whose features lie on a ring. */
@@ -27,14 +27,15 @@ export function figure1(
         config: {
           data: dataField(data),
           layers: { preset: 'mnist-2d', widths: widthsOf[scale] },
-          operator: magnitude === 'inner-product' ? magnitude : { magnitude, angular: 'cosine' },
+          operator: operatorOf(magnitude, 'cosine'),
           optimizer: { type: 'adam', learningRate: 0.001 },
           schedule: { type: 'cosine' },
           steps,
           batch: 64,
           averageDecay: 0.99,
-          ...(magnitude === 'inner-product' ? {} : { projection: { every: 100 } }),
+          ...(magnitude === 'inner-product' ? {} : { projection: authorsProjection }),
         },
+        subject: { operator: operatorOf(magnitude, 'cosine') },
       },
       cell: {
         row: rowName(magnitude),
@@ -61,8 +62,8 @@ export function figure1(
       `Adam 1e-3, cosine schedule, ${steps.toLocaleString('en')} steps of 64 images; projection every 100 steps for decoupled filters.`,
     ],
     deviations: [
-      'The paper gives no numbers for this figure, nor the network’s widths.',
-      ...(scale === 'full' ? [] : ['Data: Fashion-MNIST instead of MNIST; its classes overlap more.']),
+      'The paper gives no numbers for this figure.',
+      ...(scale === 'full' ? [] : [`${orderAlone} The classes of Fashion-MNIST overlap more.`]),
     ],
     claims: figure1Claims(),
   };

@@ -1,4 +1,6 @@
 import { attackTable } from './attacks.js';
+import { authorsSetting } from './authors.js';
+import { deviationsOf } from './deviations.js';
 import type { Experiment, ExperimentData, ExperimentName, Scale } from './experiment.js';
 import { figure1, figure3 } from './figures.js';
 import { classificationData, table1, table2, table3 } from './tables.js';
@@ -31,7 +33,12 @@ export function planExperiment(
   data: ExperimentData,
   steps?: number,
 ): Experiment {
-  const experiment = plan(name, scale, data, steps);
+  const planned = plan(name, scale, data, steps);
+  const authors = authorsSetting(name);
+  const experiment =
+    authors === undefined
+      ? planned
+      : { ...planned, deviations: [...planned.deviations, ...deviationsOf(planned, authors)] };
   if (steps === undefined || experiment.runs.length === 0) return experiment;
   const cut = `Every training has ${steps.toLocaleString('en')} steps, for --steps says so: not the length that this scale is made for.`;
   return { ...experiment, deviations: [cut, ...experiment.deviations] };

@@ -4,6 +4,10 @@ import type { ExperimentData, Scale } from './experiment.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** What becomes of a comparison where the data are not the paper's. */
+export const orderAlone =
+  'On other data only the order of the numbers can be compared with the paper’s, never their size.';
+
 /** Number of steps of the small runs. Their test error still falls, slowly: they are stopped to keep the hour. */
 const smallSteps = 1000;
 const fullSteps = 42_500;
@@ -72,17 +76,24 @@ export function dataField({ kind, folder }: ExperimentData): Fields {
   }
 }
 
+/** What a table says of CNN-9's convolutions. */
+interface Cnn9Style {
+  readonly batchNorm: boolean;
+  readonly relu: boolean;
+}
+
 /** CNN-9 as a preset. */
-export function cnn9(
-  scale: Scale,
-  { batchNorm, relu }: { readonly batchNorm: boolean; readonly relu: boolean },
-): Fields {
+export function cnn9(scale: Scale, style: Cnn9Style): Fields {
   return {
     preset: 'cnn-9',
     widths: scale === 'full' ? [64, 128, 256] : [8, 16, 32],
-    batchNorm,
-    activation: relu ? 'relu' : 'none',
+    ...styleFields(style),
   };
+}
+
+/** The part of {@link cnn9} that a table says. */
+export function styleFields({ batchNorm, relu }: Cnn9Style): Fields {
+  return { batchNorm, activation: relu ? 'relu' : 'none' };
 }
 
 /** Projection as the authors' code has it. */
@@ -93,7 +104,16 @@ export const decoupledTraining: Fields = { orthogonality: 1e-5 };
 
 /** Fields of a row's operator, and of the training that only decoupled filters have. */
 export function operatorFields(magnitude: MagnitudeName | 'inner-product', angular: AngularName): Fields {
+  const operator = operatorOf(magnitude, angular);
   return magnitude === 'inner-product'
-    ? { operator: magnitude }
-    : { operator: { magnitude, angular }, ...decoupledTraining, projection: authorsProjection };
+    ? { operator }
+    : { operator, ...decoupledTraining, projection: authorsProjection };
+}
+
+/** The `operator` of a row. */
+export function operatorOf(
+  magnitude: MagnitudeName | 'inner-product',
+  angular: AngularName,
+): Fields | string {
+  return magnitude === 'inner-product' ? magnitude : { magnitude, angular };
 }
