@@ -226,6 +226,64 @@ describe('dcnet reproduce', () => {
     );
   });
 
+  it('trains each seed, and reports mean and spread of what their runs came to', async () => {
+    const tiny = await TinyReproduction.create(
+      ...['table2', '--only', 'plain', '--steps', '30', '--seeds', '2'],
+    );
+    const { exitCode, stdout } = await tiny.start().ended;
+    expect(exitCode).toBe(0);
+    const errors: number[] = [];
+    const configs: { seed: number }[] = [];
+    for (const name of ['plain-seed1', 'plain-seed2']) {
+      const { testAccuracy } = JSON.parse(
+        await tiny.read('table2-small', 'runs', name, runFiles.summary),
+      ) as Summary;
+      errors.push(100 * (1 - testAccuracy!));
+      configs.push(
+        JSON.parse(await tiny.read('table2-small', 'runs', name, runFiles.config)) as { seed: number },
+      );
+    }
+    expect(configs[1]).toEqual({ ...configs[0], seed: 2 });
+    expect(configs[0]!.seed).toBe(1);
+    const { results } = JSON.parse(stdout) as { results: { values: unknown }[] };
+    expect(results[0]!.values).toEqual(errors.map((value, i) => ({ seed: i + 1, value })));
+    // Of two numbers: half their sum, and their distance over √2.
+    const [a, b] = errors as [number, number];
+    const spread = `**${((a + b) / 2).toFixed(2)}** ± ${(Math.abs(a - b) / Math.SQRT2).toFixed(2)} (paper 35.30`;
+    const report = await tiny.read('table2-small', 'table2.md');
+    expect(report).toContain(`| plain convolution | – | ${spread}`);
+    expect(report).toContain('Seeds 1, 2.');
+    for (const name of ['plain-seed1', 'plain-seed2'])
+      expect(report).toContain(`| \`runs/${name}\` | completed | 30 |`);
+  });
+
+  it('draws figure 1 of the first seed, and gives the numbers of all', async () => {
+    const tiny = await TinyReproduction.create(
+      ...['figure1', '--only', 'sphere', '--steps', '20', '--seeds', '2'],
+    );
+    await writeTinyData(path.join(tiny.directory, 'data'), { train: 128, test: 40, side: 24 });
+    expect((await tiny.start().ended).exitCode).toBe(0);
+    const report = await tiny.read('figure1-small', 'figure1.md');
+    const [first, second, both] = ['seed 1', 'seed 2', 'mean ± deviation'].map((what) => {
+      const line = report.split('\n').find((each) => each.startsWith(`| SphereConv, ${what} |`));
+      return line!
+        .split('|')
+        .slice(2, 5)
+        .map((cell) => cell.trim());
+    });
+    expect(first).not.toEqual(second);
+    for (const [i, cell] of both!.entries()) {
+      const [mean, deviation] = cell.split(' ± ').map(Number);
+      const [a, b] = [Number(first![i]), Number(second![i])];
+      // As far as the numbers are rounded.
+      const half = i === 2 ? 0.1 : 0.001;
+      expect(Math.abs(mean! - (a + b) / 2)).toBeLessThanOrEqual(half);
+      expect(Math.abs(deviation! - Math.abs(a - b) / Math.SQRT2)).toBeLessThanOrEqual(half);
+    }
+    expect(report).toContain('of the networks of seed 1');
+    expect((await tiny.read('figure1-small', 'figure1.svg')).split('>SphereConv<')).toHaveLength(2);
+  });
+
   it('refuses what it does not know, and too few steps', async () => {
     const unknown = await TinyReproduction.create('table2', '--only', 'maxout');
     const { exitCode, stderr } = await unknown.start().ended;

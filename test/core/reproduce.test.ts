@@ -8,6 +8,7 @@ import {
   runsOf,
 } from '../../src/core/reproduce/experiment.js';
 import { featureSpread } from '../../src/core/reproduce/features.js';
+import { featureTable, featureValues } from '../../src/core/reproduce/featureTable.js';
 import { figure3Table, spreadColumns } from '../../src/core/reproduce/figures.js';
 import { judgeConvergence, judgeLower, judgeRows } from '../../src/core/reproduce/judge.js';
 import { type ReportContent, reportMarkdown } from '../../src/core/reproduce/markdown.js';
@@ -327,6 +328,31 @@ describe('figures', () => {
     expect(petals.norm).toBeCloseTo(0.5);
     expect(petals.normWithin).toBeCloseTo(0.5);
     expect(petals.angleWithin).toBeCloseTo((Math.sqrt(-2 * Math.log(0.5)) * 180) / Math.PI);
+  });
+
+  it('gives the numbers of every seed, and their mean and deviation', () => {
+    const of = (row: string, seed: number, norm: number) => ({
+      ...{ row, seed },
+      spread: { norm, normWithin: 10 * norm, angleWithin: 100 * norm },
+    });
+    // By hand: mean 0.3; squares 0.01 + 0.01 over 1, so 0.1414.
+    const measured = [of('a', 1, 0.2), of('a', 2, 0.4), of('b', 2, 0.5)];
+    const columns = spreadColumns.map(([, column]) => column);
+    expect(featureTable(measured)).toEqual([
+      ['', ...columns],
+      ['a, seed 1', '0.200', '2.000', '20.0'],
+      ['a, seed 2', '0.400', '4.000', '40.0'],
+      ['a, mean ± deviation', '0.300 ± 0.141', '3.000 ± 1.414', '30.0 ± 14.1'],
+      ['b, seed 2', '0.500', '5.000', '50.0'],
+    ]);
+    const values = featureValues(measured);
+    expect(values('a', columns[0]!)).toBeCloseTo(0.3, 12);
+    expect(values('b', columns[2]!)).toBe(50);
+    expect(values('b', 'test accuracy')).toBeUndefined();
+    expect(featureTable(measured.slice(0, 1))).toEqual([
+      ['seed 1', ...columns],
+      ['a', '0.200', '2.000', '20.0'],
+    ]);
   });
 
   it('judges ring and petals by the spreads, as soon as all are measured', () => {

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import { type Cell, type CellValues, type Experiment, runName } from '../../core/reproduce/experiment.js';
 import { featureSpread } from '../../core/reproduce/features.js';
-import { figure3Table, spreadColumns } from '../../core/reproduce/figures.js';
+import { featureTable, featureValues } from '../../core/reproduce/featureTable.js';
+import { figure3Table } from '../../core/reproduce/figures.js';
 import { curvesPicture, featurePicture } from '../../core/reproduce/pictures.js';
 import { RunFolder } from '../../engine/training/runFolder.js';
 import { type EngineFlags, startEngine } from '../engine.js';
@@ -22,10 +23,11 @@ interface DrawnFigure {
 
 const nothing: DrawnFigure = { pictures: [], table: [], values: () => undefined };
 
-/** Pictures of a figure, of the networks that are trained, and what they show in numbers. */
+/** Pictures of a figure, of the networks that are trained with the first seed, and what those of all seeds show in numbers. */
 export async function drawFigure(
   experiment: Experiment,
   cells: readonly Cell[],
+  seeds: readonly number[],
   folder: string,
   flags: EngineFlags,
   output: Output,
@@ -45,38 +47,37 @@ export async function drawFigure(
     };
   if (experiment.name !== 'figure1') return nothing;
   const trained = [];
-  for (const { row, run } of cells) {
-    const directory = path.join(folder, runsDirectory, runName(run, 1));
-    const summary = await (await RunFolder.open(directory).catch(() => undefined))?.readSummary();
-    const { checkpoint } = summary ?? {};
-    // Failed, diverged or not run: the table says so.
-    if (summary?.status === 'completed' && checkpoint !== undefined)
-      trained.push({ title: row, checkpoint: path.join(directory, checkpoint) });
-  }
+  for (const { row, run } of cells)
+    for (const seed of seeds) {
+      const directory = path.join(folder, runsDirectory, runName(run, seed));
+      const summary = await (await RunFolder.open(directory).catch(() => undefined))?.readSummary();
+      const { checkpoint } = summary ?? {};
+      // Failed, diverged or not run: the table says so.
+      if (summary?.status === 'completed' && checkpoint !== undefined)
+        trained.push({ row, seed, checkpoint: path.join(directory, checkpoint) });
+    }
   if (trained.length === 0) return nothing;
   const engine = await startEngine(flags, output);
   const plots = [];
-  for (const { title, checkpoint } of trained)
-    plots.push({ title, features: await engine.planeFeatures({ checkpoint, limit: shownFeatures }) });
-  const spreads = plots.map(({ title, features }) => ({ title, spread: featureSpread(features) }));
+  const measured = [];
+  for (const { row, seed, checkpoint } of trained) {
+    const features = await engine.planeFeatures({ checkpoint, limit: shownFeatures });
+    if (seed === seeds[0]) plots.push({ title: row, features });
+    measured.push({ row, seed, spread: featureSpread(features) });
+  }
+  const ofSeed = seeds.length === 1 ? '' : `, of the networks of seed ${seeds[0]}`;
   return {
-    pictures: [
-      {
-        file: 'figure1.svg',
-        alternative: `Features of ${shownFeatures.toLocaleString('en')} test images in the plane, one plot for each network, a colour for each class; the table below gives their spread.`,
-        svg: featurePicture(plots),
-      },
-    ],
-    table: [
-      ['seed 1', ...spreadColumns.map(([, column]) => column)],
-      ...spreads.map(({ title, spread }) => [
-        title,
-        ...spreadColumns.map(([measure, , decimals]) => spread[measure].toFixed(decimals)),
-      ]),
-    ],
-    values: (row, column) => {
-      const measure = spreadColumns.find(([, name]) => name === column)?.[0];
-      return measure && spreads.find(({ title }) => title === row)?.spread[measure];
-    },
+    pictures:
+      plots.length === 0
+        ? []
+        : [
+            {
+              file: 'figure1.svg',
+              alternative: `Features of ${shownFeatures.toLocaleString('en')} test images in the plane${ofSeed}, one plot for each network, a colour for each class; the table below gives their spread.`,
+              svg: featurePicture(plots),
+            },
+          ],
+    table: featureTable(measured),
+    values: featureValues(measured),
   };
 }

@@ -89,7 +89,7 @@ export async function reproduce(
     const measuring = { experiment, outcomes, folder, flags, signal: abort.signal, output };
     const { results, warnings } = await measureAll(cells, seeds, measuring);
     const interrupted = abort.signal.aborted;
-    const drawn = await drawFigure(experiment, cells, folder, flags, output);
+    const drawn = await drawFigure(experiment, cells, seeds, folder, flags, output);
     const files = await writeExperimentReport(
       folder,
       name,

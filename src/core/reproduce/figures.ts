@@ -91,11 +91,11 @@ function figure1Claims(): readonly Claim[] {
   const names = `${decoupled.slice(0, -1).join(', ')} and ${decoupled.at(-1)}`;
   return [
     {
-      text: `Features of ${names} lie nearer to a ring than the plain network’s: their ‖x‖ spreads less (seed 1).`,
+      text: `Features of ${names} lie nearer to a ring than the plain network’s: their ‖x‖ spreads less.`,
       judge: lower('norm'),
     },
     {
-      text: 'Within a class, too, their ‖x‖ spreads less: clusters, where the plain network has petals (seed 1).',
+      text: 'Within a class, too, their ‖x‖ spreads less: clusters, where the plain network has petals.',
       judge: lower('normWithin'),
     },
   ];
