@@ -41,6 +41,8 @@ export async function train(config: string | undefined, flags: TrainFlags, outpu
   const resume = async (run: string) => {
     const warning = await killWarning(run, halve);
     if (warning !== undefined) output.warn(warning);
+    const change = await engine.queue.changeWarning(run);
+    if (change !== undefined) output.warn(`warning: ${change}`);
     return engine.queue.resume(run, { halve });
   };
   let finished = once(summaries, 'finished') as Promise<[Summary]>;

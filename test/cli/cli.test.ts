@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { behaviourComparisonSchema, weightComparisonSchema } from '../../src/core/comparison/comparison.js';
 import { parseMetrics } from '../../src/core/run/metrics.js';
-import { runStateSchema } from '../../src/core/run/run.js';
+import { environmentSchema, runStateSchema } from '../../src/core/run/run.js';
 import { inspectionSchema } from '../../src/core/statistics/inspection.js';
 import { doctorReportSchema, evaluationSchema } from '../../src/protocol/engine.js';
 import { reportSchema } from '../../src/protocol/report.js';
@@ -330,6 +330,54 @@ describe('dcnet train', () => {
       expect(stdout).not.toMatch(/^On /m);
       if (args[0] === 'evaluate') expect(stdout).toMatch(/images\/s on wasm, 2 threads$/m);
     }
+  });
+
+  it('goes on with another runtime: that is told, and the run’s record has both', async () => {
+    const project = await TinyProject.create();
+    const config = await project.writeConfig({ epochs: 1 });
+    const trained = answer(
+      await dcnet('train', config, '--workers', '1', '--no-inspection', '--json', ...engineFlags),
+    ) as { run: string; steps: number };
+    const { run, steps } = trained;
+    const file = path.join(run, 'config.dcnet.json');
+    const environment = async () =>
+      environmentSchema.parse(JSON.parse(await readFile(path.join(run, 'environment.json'), 'utf8')));
+    const started = await environment();
+    expect(started).toMatchObject({ backend: 'wasm', precision: 'fp32', history: [] });
+
+    /** As after a stop, with more to do. */
+    const resume = async (epochs: number, backend: string): Promise<Ended> => {
+      const state = JSON.parse(await readFile(path.join(run, 'state.json'), 'utf8'));
+      await writeFile(path.join(run, 'state.json'), JSON.stringify({ ...state, status: 'stopped' }));
+      await writeFile(file, (await readFile(file, 'utf8')).replace(/"epochs":\d+/, `"epochs":${epochs}`));
+      const args = ['train', '--resume', run, '--no-inspection', '--json', '--backend', backend];
+      const ended = await dcnet(...args, '--media', mediaDirectory);
+      expect(ended.exitCode, ended.stderr).toBe(0);
+      return ended;
+    };
+    const warning =
+      /^warning: This run was trained on wasm up to here: its result will be that of no single/m;
+    expect((await resume(2, 'wasm')).stderr).not.toContain('warning:');
+    expect(await environment()).toEqual(started);
+    expect((await resume(3, 'cpu')).stderr).toMatch(warning);
+    const { backend, device, runtime, history } = await environment();
+    expect({ backend, runtime: runtime?.name }).toEqual({ backend: 'cpu', runtime: 'cpu' });
+    expect(device).toMatch(/^CPU \(plain JavaScript/);
+    expect(history).toMatchObject([
+      { backend: 'wasm', device: started.device, precision: 'fp32', fromStep: 0 },
+      { backend: 'cpu', device, precision: 'fp32', fromStep: 2 * steps },
+    ]);
+    expect((await resume(4, 'cpu')).stderr).not.toContain('warning:');
+    expect((await environment()).history).toHaveLength(2);
+    const { records } = parseMetrics(await readFile(path.join(run, 'metrics.jsonl'), 'utf8'));
+    const resumed = records.flatMap((record) =>
+      record.type === 'event' && record.event === 'resumed' ? [record.message] : [],
+    );
+    expect(resumed.map((message) => /; it was started .*$/.exec(message!)?.[0])).toEqual([
+      undefined,
+      '; it was started on wasm',
+      '; it was started on wasm',
+    ]);
   });
 
   it.each([1, 2])('stops cleanly by Ctrl-C, pressed %i times', async (times) => {

@@ -6,7 +6,7 @@ import { runtimeRecordSchema } from './runtime.js';
 /**
  * A run is a folder `runs/<name>/`:
  * - `config.dcnet.json`  the config's text as it was
- * - `environment.json`   versions, backend, device, seed, data hash, git commit
+ * - `environment.json`   versions, backend, device, precision (each newest, and all it had), seed, data hash, git commit
  * - `metrics.jsonl`      append-only: one `MetricsRecord` a line
  * - `state.json`         one `RunState`, replaced atomically when it changes
  * - `checkpoints/epoch-0001.dcnet.safetensors` …, `best.dcnet.safetensors`
@@ -28,15 +28,26 @@ export const configExtension = '.dcnet.json';
 
 const isoTime = z.iso.datetime();
 
-export const environmentSchema = z.object({
+/** What computed a run. */
+const computedBySchema = z.object({
+  backend: z.string(),
+  backendVersion: z.string(),
+  device: z.string(),
+  /** Older runs do not say. */
+  precision: z.enum(['fp32', 'fp16']).default('fp32'),
+});
+export type ComputedBy = z.infer<typeof computedBySchema>;
+
+export const environmentSchema = computedBySchema.extend({
   dcnetVersion: z.string(),
   node: z.string(),
   platform: z.string(),
   cpu: z.string(),
   cores: z.number().int(),
-  backend: z.string(),
-  backendVersion: z.string(),
-  device: z.string(),
+  /** All that computed it, in their order, where they were more than one: the last is the one above. */
+  history: z
+    .array(computedBySchema.extend({ /** Finished steps when it began. */ fromStep: z.number().int() }))
+    .default([]),
   /** Why this runtime, and why no other. */
   runtime: runtimeRecordSchema.optional(),
   /** Threads that share each batch; older runs had one. */

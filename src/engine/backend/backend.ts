@@ -19,6 +19,8 @@ export interface Runtime {
   readonly device: string;
   /** That compute, where they are ours. */
   readonly threads?: number;
+  /** Left out: fp32. */
+  readonly precision?: Precision;
   /** Left out: it was asked for by its name. */
   readonly why?: RuntimeChoice;
   /** It computes nothing any more, in this process, and why; only of one that can be lost. */
@@ -67,7 +69,7 @@ export async function startBackend(
       await setBackend('webgpu');
       completeWebgpu(precision);
       await countFor('webgpu');
-      return { name: 'webgpu', ...runtime, lost: (tf.backend() as DawnBackend).lost };
+      return { name: 'webgpu', precision, ...runtime, lost: (tf.backend() as DawnBackend).lost };
     }
     case 'wasm': {
       await prepareWasm();

@@ -14,7 +14,7 @@ import { locateData } from '../data/location.js';
 import type { Reading } from '../data/reading.js';
 import { buildModel, type DcnetModel } from '../model/model.js';
 import { type TrainingLength, trainingLength } from './batches.js';
-import { describeEnvironment } from './environment.js';
+import { describeEnvironment, goingOnWith } from './environment.js';
 import { createOptimizer, type TrainOptimizer } from './optimizer.js';
 import type { RunFolder } from './runFolder.js';
 
@@ -69,13 +69,13 @@ export async function prepareRun(plan: RunPlan, folder: RunFolder, reading: Read
   const config = { ...read, layers: checkpoint?.metadata.config.layers ?? read.layers };
   const { network } = resolveNetwork(config, data.info);
   if (network === undefined) throw new Error('A config without errors gave no network.');
-  const environment = await folder.readEnvironment();
-  if (environment === undefined)
-    await folder.writeEnvironment(
-      await describeEnvironment(plan.runtime, data, config.seed, plan.configFile),
-    );
-
   const finishedSteps = checkpoint?.metadata.step ?? 0;
+  const before = await folder.readEnvironment();
+  const environment =
+    before === undefined
+      ? await describeEnvironment(plan.runtime, data, config.seed, plan.configFile)
+      : goingOnWith(before, plan.runtime, finishedSteps);
+  if (environment !== before) await folder.writeEnvironment(environment);
   const secondsBefore = finishedSteps === 0 ? 0 : secondsAt(await folder.readMetrics(), finishedSteps);
 
   const model = buildModel(network, { seed: config.seed, averageDecay: config.averageDecay });

@@ -10,6 +10,7 @@ import { readTensors } from '../checkpoint/modelState.js';
 import { recordOf } from '../runtimeChoice.js';
 import { Stopwatch } from './clock.js';
 import type { TrainingControl } from './control.js';
+import { sinceStart } from './environment.js';
 import { isOutOfMemory, outOfMemoryError } from './outOfMemory.js';
 import { type Prepared, prepareRun, type RunPlan } from './prepare.js';
 import type { RunTracker } from './runTracker.js';
@@ -138,8 +139,8 @@ class Run {
   async #whereItRuns(): Promise<string> {
     const { name, device } = this.plan.runtime;
     const environment = await this.tracker.folder.readEnvironment();
-    const before = environment?.backend;
-    const changed = before === undefined || before === name ? '' : `; it was started on ${before}`;
+    const since = environment && sinceStart(environment);
+    const changed = since === undefined ? '' : `; ${since}`;
     const batch = this.#batch;
     const parts = batch === undefined || batch.parts === 1 ? '' : `; each batch in ${describeParts(batch)}`;
     const config = this.#prepared?.config.adversarial;

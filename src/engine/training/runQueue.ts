@@ -11,6 +11,7 @@ import type { DataStore } from '../data/dataStore.js';
 import { locateData } from '../data/location.js';
 import { trainingLength } from './batches.js';
 import { TrainingControl } from './control.js';
+import { changeWarning } from './environment.js';
 import { isProcessAlive } from './processes.js';
 import { carryOut } from './run.js';
 import { RunFolder } from './runFolder.js';
@@ -128,6 +129,12 @@ export class RunQueue {
       },
       { ...state, step: state?.step ?? 0, epoch: state?.epoch ?? 1, ...size },
     );
+  }
+
+  /** What to tell of a run that this process's runtime is to go on with, where another did before. */
+  async changeWarning(runDirectory: string): Promise<string | undefined> {
+    const environment = await (await RunFolder.open(runDirectory)).readEnvironment();
+    return environment && changeWarning(environment, this.options.runtime);
   }
 
   /** Hold after the current step. */
