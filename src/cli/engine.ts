@@ -43,6 +43,25 @@ export async function startTold(flags: EngineFlags, output: Output): Promise<Eng
 }
 
 /**
+ * Have work stop in good order by Ctrl-C, a closed terminal or who else ends this process. A second Ctrl-C ends at once; a
+ * terminal that closes may tell it more than once, and nobody waits there.
+ * @returns what stops listening
+ */
+export function onInterrupt(stop: () => void): () => void {
+  let interrupts = 0;
+  const interrupt = (signal: NodeJS.Signals): void => {
+    if (signal === 'SIGINT' && interrupts > 0) process.exit(interruptedExitCode);
+    // A terminal that is gone takes no more text; that is no reason to leave the rest undone.
+    if (signal === 'SIGHUP') for (const each of [process.stdout, process.stderr]) each.on('error', () => {});
+    if (interrupts++ === 0) stop();
+  };
+  for (const signal of endSignals) process.on(signal, interrupt);
+  return () => {
+    for (const signal of endSignals) process.off(signal, interrupt);
+  };
+}
+
+/**
  * Long work on a terminal: a line that says how far it is, and Ctrl-C, a closed terminal or who else ends this process gives
  * it up, so that it takes away what it has begun. A second Ctrl-C ends at once.
  */
@@ -52,13 +71,7 @@ export async function withProgress<T>(
 ): Promise<T> {
   const { stream } = output;
   const abort = new AbortController();
-  const interrupt = (signal: NodeJS.Signals): void => {
-    if (signal === 'SIGINT' && abort.signal.aborted) process.exit(interruptedExitCode);
-    // A terminal that is gone takes no more text; that is no reason to leave the rest undone.
-    if (signal === 'SIGHUP') for (const each of [process.stdout, process.stderr]) each.on('error', () => {});
-    abort.abort();
-  };
-  for (const signal of endSignals) process.on(signal, interrupt);
+  const stopListening = onInterrupt(() => abort.abort());
   const clear = (): void => void (stream.isTTY && stream.write('\r\x1b[K'));
   try {
     return await work({
@@ -69,7 +82,7 @@ export async function withProgress<T>(
       },
     });
   } finally {
-    for (const signal of endSignals) process.off(signal, interrupt);
+    stopListening();
     clear();
   }
 }

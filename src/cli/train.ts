@@ -10,8 +10,8 @@ import { runtimeParagraph } from '../core/run/runtime.js';
 import { isProcessAlive } from '../engine/training/processes.js';
 import { RunFolder } from '../engine/training/runFolder.js';
 import { readConfigFile } from './configFile.js';
-import { type EngineFlags, startEngine } from './engine.js';
-import { exitCodeOf, interruptedExitCode, type Output, percent, usageError } from './output.js';
+import { type EngineFlags, onInterrupt, startEngine } from './engine.js';
+import { exitCodeOf, type Output, percent, usageError } from './output.js';
 import { createTrainingProgress } from './progress.js';
 
 export interface TrainFlags extends EngineFlags {
@@ -25,8 +25,8 @@ export interface TrainFlags extends EngineFlags {
 const runsFolder = 'runs';
 
 /**
- * Train a config, or go on with a run, to its end. Ctrl-C stops after the current step, with a checkpoint; a second
- * one ends at once.
+ * Train a config, or go on with a run, to its end. Ctrl-C or a terminal that closes stops after the current step, with a
+ * checkpoint; a second Ctrl-C ends at once.
  * @returns the exit code
  * @throws DcnetError before the training starts
  */
@@ -52,14 +52,10 @@ export async function train(config: string | undefined, flags: TrainFlags, outpu
   output.say(`Run: ${runDirectory}`);
   output.say(`On ${runtimeParagraph(engine.runtime)}`);
 
-  let interrupts = 0;
-  const interrupt = (): void => {
-    if (++interrupts > 1) process.exit(interruptedExitCode);
+  const stopListening = onInterrupt(() => {
     output.warn('\nStopping after this step, with a checkpoint; Ctrl-C again ends at once.');
     void engine.stop();
-  };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  });
   try {
     let [summary] = await finished;
     for (let smaller = halved(summary); halve && smaller !== undefined; smaller = halved(summary)) {
@@ -78,8 +74,7 @@ export async function train(config: string | undefined, flags: TrainFlags, outpu
     return summary.error === undefined ? 0 : exitCodeOf(new DcnetError(summary.error));
   } finally {
     progress.end();
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
+    stopListening();
   }
 }
 

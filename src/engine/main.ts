@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { asDcnetError, DcnetError } from '../core/errors.js';
 import { backendSchema, precisionSchema } from '../protocol/engine.js';
+import { endSignals } from './backend/crashMarks.js';
 import { lookForTensorflowIn } from './backend/tensorflow.js';
 import { EngineServer } from './server.js';
 import { startRuntime } from './startRuntime.js';
@@ -59,8 +60,7 @@ async function main(): Promise<void> {
     idleLimitMs: limits[0],
     orphanLimitMs: limits[1],
   });
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.on(signal, () => server.end(`it got ${signal}`));
+  for (const signal of endSignals) process.on(signal, () => server.end(`it got ${signal}`));
   const crash = (thrown: unknown): void => {
     console.error(thrown);
     server.crash(asDcnetError(thrown));

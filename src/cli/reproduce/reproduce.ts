@@ -18,8 +18,8 @@ import { type CellResult, chooseCells, hasConverged, type SeedValue } from '../.
 import { fewestSteps } from '../../core/reproduce/settings.js';
 import type { Summary } from '../../core/run/run.js';
 import { RunFolder } from '../../engine/training/runFolder.js';
-import type { EngineFlags } from '../engine.js';
-import { interruptedExitCode, type Output, usageError } from '../output.js';
+import { type EngineFlags, onInterrupt } from '../engine.js';
+import { type Output, usageError } from '../output.js';
 import { accuracyOf, attack, brokenChecks } from './attacked.js';
 import { findData } from './data.js';
 import { drawFigure } from './figure.js';
@@ -42,8 +42,8 @@ export interface ReproduceFlags extends EngineFlags {
 const failedExitCode = 1;
 
 /**
- * Train the grid of a table or figure, as far as it is not trained yet, and write the report. Ctrl-C stops with
- * checkpoints and reports what is there; the same command goes on.
+ * Train the grid of a table or figure, as far as it is not trained yet, and write the report. Ctrl-C or a terminal that closes stops
+ * with checkpoints and reports what is there; the same command goes on.
  * @returns the exit code: 1 where a cell failed
  * @throws DcnetError `cancelled` after an interruption; what concerns all runs
  */
@@ -70,13 +70,10 @@ export async function reproduce(
 
   const parallel = flags.parallel ?? (flags.scale === 'small' ? os.availableParallelism() : 1);
   const abort = new AbortController();
-  const interrupt = (): void => {
-    if (abort.signal.aborted) process.exit(interruptedExitCode);
+  const stopListening = onInterrupt(() => {
     output.warn('\nStopping, with checkpoints; Ctrl-C again ends at once.');
     abort.abort();
-  };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  });
   try {
     const runs = seeds.flatMap((seed) => runsOf(experiment, cells).map((plan) => ({ plan, seed })));
     const outcomes = await trainGrid(runs, {
@@ -114,8 +111,7 @@ export async function reproduce(
     output.answer({ experiment: name, scale: flags.scale, folder, ...files, results, warnings });
     return results.some(({ values }) => values.some(({ value }) => value === 'failed')) ? failedExitCode : 0;
   } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
+    stopListening();
   }
 }
 
