@@ -16,15 +16,17 @@ export interface StartOptions {
   /** Where it runs; left out: here. */
   readonly directory?: string;
   readonly nodeFlags?: readonly string[];
+  /** The Node.js that runs it; left out: this one. */
+  readonly node?: string;
 }
 
 /** Start `dcnet …args` as it is built. @throws Error where it is not built */
 export function start(
   args: readonly string[],
-  { directory = '.', nodeFlags = [] }: StartOptions = {},
+  { directory = '.', nodeFlags = [], node = process.execPath }: StartOptions = {},
 ): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
   if (!existsSync(bundle)) throw new Error(`${bundle} is not there: run npm run build first.`);
-  const child = spawn(process.execPath, [...nodeFlags, bundle, ...args], {
+  const child = spawn(node, [...nodeFlags, bundle, ...args], {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
