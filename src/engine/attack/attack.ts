@@ -113,12 +113,18 @@ async function climb(
  * @param gradient [N, H, W, C], by pixel values
  */
 function ascent(gradient: tf.Tensor4D, norm: AttackNorm): tf.Tensor4D {
-  if (norm === 'linf') return tf.sign(gradient);
+  if (norm === 'linf') return signs(gradient);
   // First by the largest value: a gradient of 1e-30 has no square in float32.
   const largest = tf.max(tf.abs(gradient), [1, 2, 3], true); // [N, 1, 1, 1]
   const even = tf.div(gradient, tf.maximum(largest, 1e-37));
   const length = tf.sqrt(tf.sum(tf.square(even), [1, 2, 3], true)); // [N, 1, 1, 1]
   return tf.div(even, tf.maximum(length, 1e-30));
+}
+
+/** −1, 0 or 1. tfjs's own on WebAssembly takes whatever is below 1e-7 for 0, as gradients by pixel values often are. */
+function signs<R extends tf.Rank>(x: tf.Tensor<R>): tf.Tensor<R> {
+  const is = (holds: tf.Tensor): tf.Tensor => tf.cast(holds, 'float32');
+  return tf.sub<tf.Tensor<R>>(is(tf.greater(x, 0)), is(tf.less(x, 0)));
 }
 
 /** Of each image the attempt that reaches the goal; of two that do or do not, the one with the larger objective. */

@@ -92,6 +92,26 @@ describe('on softmax regression, whose gradient is known,', () => {
     disposeBatch(batch);
   });
 
+  test.each([1e-6, 1e-12, 1e-20])(
+    'FGSM moves every pixel, also where all gradients are some %d',
+    async (size) => {
+      const model = logistic();
+      const kernel = model.tensors.get('dense1/kernel')!;
+      tf.tidy(() => kernel.assign(tf.mul(kernel, size)));
+      const batch = randomBatch(4, shape, 11);
+      const x = batch.x.dataSync<'float32'>();
+      const { values } = await attacked(model, batch, { attack: 'fgsm', epsilon: 5 });
+      const weights = kernelOf(model, 'dense1/kernel');
+      for (let image = 0; image < 4; image++) {
+        const at = image * 36;
+        const { gradient } = logisticLoss(x.subarray(at, at + 36), weights, image);
+        for (const [i, slope] of gradient.entries())
+          expect(values[at + i]).toBeCloseTo(clip(x[at + i]! + (5 / 128) * Math.sign(slope)), 6);
+      }
+      disposeBatch(batch);
+    },
+  );
+
   test.each(['linf', 'l2'] as const)('the loss of no image ever falls along BIM (%s)', async (norm) => {
     const model = logistic();
     const count = 20;
