@@ -25,6 +25,7 @@ const webgpuTests = [
   'parity',
   'model/presets.test.ts',
   'training/step.test.ts',
+  'training/reference.test.ts',
   'backend/windows.test.ts',
   'backend/webgpu.test.ts',
   'bench/gpu.test.ts',

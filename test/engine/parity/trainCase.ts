@@ -16,6 +16,9 @@ import { hashed, uniform } from './deterministic.js';
 /** Values of tensors by their names in a checkpoint. */
 type Values = ReadonlyMap<string, Float32Array>;
 
+/** What of a case says how it is trained. */
+export type TrainedCase = Pick<ParityCase, 'name' | 'shape' | 'classes' | 'batch' | 'steps' | 'config'>;
+
 /** What the engine makes of a case. */
 export interface Outcome {
   /** Of each step, as it is reported. */
@@ -40,7 +43,7 @@ const halfWidths = new Map([
  * Train a case as a run does: the whole trainer, on the images that the Python side drew. It is stopped after each step
  * and goes on from there, so that each loss is reported by itself.
  */
-export async function trainCase(found: ParityCase, runtime: Runtime): Promise<Outcome> {
+export async function trainCase(found: TrainedCase, runtime: Runtime): Promise<Outcome> {
   const text = JSON.stringify({ ...found.config, batch: found.batch });
   const info = { shape: found.shape, classes: found.classes };
   const { config, network } = requireConfig(text, found.name, info);
@@ -125,7 +128,7 @@ function valuesOf(tensors: Iterable<readonly [string, tf.Tensor]>): Values {
 }
 
 /** A batch as the Python side draws it, at four contrasts. */
-function drawn({ name, shape, classes, batch }: ParityCase, step: number) {
+function drawn({ name, shape, classes, batch }: TrainedCase, step: number) {
   const pixels = sizeOf(shape);
   const images = Uint8Array.from(hashed(`${name}/images/${step}`, batch * pixels), (value, index) => {
     const contrast = 1 + (Math.floor(index / pixels) % 4);
@@ -138,7 +141,7 @@ function drawn({ name, shape, classes, batch }: ParityCase, step: number) {
 }
 
 /** A data set whose shuffled order gives each step the batch that was drawn for it. */
-function dataOf(found: ParityCase, seed: number): DataSet {
+function dataOf(found: TrainedCase, seed: number): DataSet {
   const { shape, classes, batch, steps } = found;
   const pixels = sizeOf(shape);
   const train = {
