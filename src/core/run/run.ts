@@ -50,7 +50,7 @@ export const environmentSchema = computedBySchema.extend({
     .default([]),
   /** Why this runtime, and why no other. */
   runtime: runtimeRecordSchema.optional(),
-  /** Threads that share each batch; older runs had one. */
+  /** Threads that computed on WebAssembly when it began; results do not depend on it. */
   workers: z.number().int().positive().default(1),
   seed: z.number().int(),
   data: z.object({

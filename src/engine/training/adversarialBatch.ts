@@ -24,7 +24,7 @@ function isAttacked(position: number, share: number): boolean {
 /**
  * Training images of which a share is replaced by an attack on the weights as they are now. The network is attacked as
  * it is used at test time, by its running averages: that is what an attacker will meet, it leaves the averages alone,
- * and each image's attack is its own, whatever batch, part or worker it is in. (In the first steps the averages are
+ * and each image's attack is its own, whatever batch or part it is in. (In the first steps the averages are
  * not worth much yet, and neither is the attack.)
  * @param x [N, H, W, C], normalised
  * @param labels [N], int32
