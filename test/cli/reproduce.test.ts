@@ -179,13 +179,17 @@ describe('dcnet reproduce', () => {
     expect(again.stderr).not.toContain('attacking');
     expect(await tiny.read('tables7-8-small', 'attacks', 'plain-seed1-transfer.json')).toBe(kept);
 
-    // Of another network, however new the file is.
-    const other = { ...JSON.parse(kept), measurement: { ...measurement, checkpointSha256: '0'.repeat(64) } };
-    await writeFile(
-      tiny.file('tables7-8-small', 'attacks', 'plain-seed1-transfer.json'),
-      JSON.stringify(other),
-    );
-    expect((await tiny.start().ended).stderr).toContain('plain-seed1-transfer: attacking');
+    // Of another network, however new the file is; and by attacks of before.
+    for (const other of [
+      { measurement: { ...measurement, checkpointSha256: '0'.repeat(64) } },
+      { attacksVersion: 1 },
+    ]) {
+      await writeFile(
+        tiny.file('tables7-8-small', 'attacks', 'plain-seed1-transfer.json'),
+        JSON.stringify({ ...JSON.parse(kept), ...other }),
+      );
+      expect((await tiny.start().ended).stderr).toContain('plain-seed1-transfer: attacking');
+    }
   });
 
   it('says which checks of an attack were not run', async () => {

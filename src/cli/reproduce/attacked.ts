@@ -1,7 +1,9 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import * as z from 'zod';
 import { attackEpsilon, attackEpsilons, bimSteps } from '../../core/reproduce/attacks.js';
 import type { AttackedMeasure } from '../../core/reproduce/experiment.js';
+import { attacksVersion } from '../../engine/attack/attack.js';
 import { replaceFile } from '../../engine/checkpoint/atomicFile.js';
 import { checkpointSha256 } from '../../engine/checkpoint/checkpoint.js';
 import { type RobustnessReport, robustnessReportSchema } from '../../protocol/robustness.js';
@@ -55,7 +57,7 @@ export async function attack(
     throw failureOf(`The attack on ${target}`, ended);
   }
   await mkdir(path.dirname(file), { recursive: true });
-  await replaceFile(file, Buffer.from(`${JSON.stringify(answer.data)}\n`));
+  await replaceFile(file, Buffer.from(`${JSON.stringify({ ...answer.data, attacksVersion })}\n`));
   return answer.data;
 }
 
@@ -92,9 +94,11 @@ export function brokenChecks({ checks }: RobustnessReport): {
   };
 }
 
+const keptSchema = robustnessReportSchema.extend({ attacksVersion: z.literal(attacksVersion) });
+
 /** An earlier measurement, where it was made of these very checkpoints in the same way. */
 async function readKept({ target, source, images, file }: AttackPlan): Promise<RobustnessReport | undefined> {
-  const kept = robustnessReportSchema.safeParse(await readJson(file));
+  const kept = keptSchema.safeParse(await readJson(file));
   if (!kept.success) return undefined;
   const { measurement } = kept.data;
   const sourceSha256 = source === undefined ? undefined : await checkpointSha256(source);

@@ -7,6 +7,9 @@ import { type Attacked, type Goal, objectiveGradient, objectives } from './objec
 import type { PixelScale } from './pixelScale.js';
 import { randomPerturbation } from './randomPerturbation.js';
 
+/** Raised where attacks of the same settings come out otherwise: what was measured with others is measured anew. */
+export const attacksVersion = 2;
+
 /** Images to attack. */
 export interface AttackBatch {
   /** [N, H, W, C], normalised, in the range of pixels. */

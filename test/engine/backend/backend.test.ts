@@ -38,7 +38,8 @@ describe('startBackend', () => {
       name: 'wasm',
       version: '4.22.0',
       // Of every Node.js that is supported; version 20 has it when it is told to.
-      device: 'CPU (WebAssembly relaxed SIMD)',
+      device: 'CPU (WebAssembly relaxed SIMD), one thread',
+      threads: 1,
     });
     expect(tf.getBackend()).toBe('wasm');
   });

@@ -34,7 +34,7 @@ function expected(): Float64Array {
 test.each(['dcnet-kernels.wasm', 'dcnet-kernels-relaxed.wasm'])(
   '%s convolves, with tiles and without',
   (name) => {
-    const memory = new WebAssembly.Memory({ initial: 16 });
+    const memory = new WebAssembly.Memory({ initial: 16, maximum: 2 ** 16, shared: true });
     const bytes = readFileSync(new URL(`../../../dist/wasm/${name}`, import.meta.url));
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
     const kernels = exports as unknown as Kernels;
@@ -58,12 +58,12 @@ test.each(['dcnet-kernels.wasm', 'dcnet-kernels-relaxed.wasm'])(
       expected().reduce((largest, value, at) => Math.max(largest, Math.abs(value - found[at]!)), 0);
 
     const shape = [1, height, width, channels];
-    kernels.packFilters(3, 3, channels, filters, w, panels);
+    kernels.packFilters(3, 3, channels, filters, 0, filters, w, panels);
     kernels.convolve(...shape, 1, 1, 3, 3, filters, 1, 1, 1, 1, height, width, x, panels, frame, out);
     expect(largestError()).toBeLessThan(1e-5);
 
     found.fill(0);
-    kernels.transformFilters(channels, filters, filters, 1, 0, w, panels);
+    kernels.transformFilters(channels, filters, filters, 1, 0, 0, filters, w, panels);
     const tiling = [filters, 1, 1, height, width, 16];
     kernels.convolveTiles(...shape, ...tiling, x, panels, frame, tiles, products, out);
     expect(largestError()).toBeLessThan(1e-5);
