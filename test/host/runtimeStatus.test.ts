@@ -43,7 +43,10 @@ describe('What computes, in the status bar', () => {
     await untilStatus(run, 'completed');
     await until('the runtime', async () => (await workbench.statusBar.innerText()).trim() === 'DCNet wasm');
     const text = await tooltip(workbench);
-    assert.match(text, /Trainings are computed by wasm [\d.]+ on CPU \(WebAssembly[^)]*\), (one thread|\d threads)\./);
+    assert.match(
+      text,
+      /Trainings are computed by wasm [\d.]+ on CPU \(WebAssembly[^)]*\), (one thread|\d threads)\./,
+    );
     assert.match(text, /Chosen by /);
     for (const other of ['tensorflow', 'webgpu', 'cpu']) assert.match(text, new RegExp(`Not ${other}: .`));
     await workbench.screenshot('runtime');
