@@ -43,21 +43,24 @@ export async function startTold(flags: EngineFlags, output: Output): Promise<Eng
 }
 
 /**
- * Have work stop in good order by Ctrl-C, a closed terminal or who else ends this process. A second Ctrl-C ends at once; a
- * terminal that closes may tell it more than once, and nobody waits there.
+ * Have work stop in good order by Ctrl-C, a closed terminal, a reader that leaves its pipe, or who else ends this process. A
+ * second Ctrl-C ends at once; a terminal that closes may tell it more than once, and nobody waits there.
  * @returns what stops listening
  */
 export function onInterrupt(stop: () => void): () => void {
   let interrupts = 0;
-  const interrupt = (signal: NodeJS.Signals): void => {
+  const interrupt = (): void => void (interrupts++ === 0 && stop());
+  const signalled = (signal: NodeJS.Signals): void => {
     if (signal === 'SIGINT' && interrupts > 0) process.exit(interruptedExitCode);
-    // A terminal that is gone takes no more text; that is no reason to leave the rest undone.
-    if (signal === 'SIGHUP') for (const each of [process.stdout, process.stderr]) each.on('error', () => {});
-    if (interrupts++ === 0) stop();
+    interrupt();
   };
-  for (const signal of endSignals) process.on(signal, interrupt);
+  const streams = [process.stdout, process.stderr];
+  for (const signal of endSignals) process.on(signal, signalled);
+  // What is written to a terminal that is gone fails before its signal is told.
+  for (const stream of streams) stream.on('error', interrupt);
   return () => {
-    for (const signal of endSignals) process.off(signal, interrupt);
+    for (const signal of endSignals) process.off(signal, signalled);
+    for (const stream of streams) stream.off('error', interrupt);
   };
 }
 

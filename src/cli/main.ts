@@ -25,7 +25,7 @@ import { dataGet, dataInfo } from './data.js';
 import { doctor, evaluate, inspect, predict } from './look.js';
 import { eject, summary } from './network.js';
 import { operator } from './operator.js';
-import { createOutput, exitCodeOf, type Output } from './output.js';
+import { createOutput, exitCodeOf, type Output, outliveReaders } from './output.js';
 import { report } from './report.js';
 import { reproduce } from './reproduce/reproduce.js';
 import { robustness } from './robustness.js';
@@ -313,6 +313,7 @@ async function main(): Promise<number> {
   }
 }
 
+outliveReaders();
 main().then((exitCode) => {
   // The last line must reach its reader before the process ends: `process.exit` would cut a pipe short.
   process.exitCode = exitCode;

@@ -26,6 +26,14 @@ export function createOutput(json: boolean): Output {
   };
 }
 
+/** Text for a terminal that has closed, or for a reader that has left its pipe, is lost; what is left to do is done. */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EIO' && error.code !== 'EPIPE') throw error;
+    });
+}
+
 /** As shells report a program that Ctrl-C ended. */
 export const interruptedExitCode = 130;
 

@@ -65,6 +65,17 @@ describe.skipIf(process.platform === 'win32')('a training', () => {
     },
   );
 
+  test('whose reader leaves its pipe stops, with a checkpoint', async () => {
+    let started: ReturnType<typeof start> | undefined;
+    const { run } = await training((config) => {
+      started = start(args(config));
+    });
+    started!.child.stdout!.destroy();
+    const { exitCode, stderr } = await started!.ended;
+    expect(exitCode, stderr).toBe(0);
+    await expectStopped(run);
+  });
+
   test.skipIf(process.platform !== 'linux' || !existsSync(terminal))(
     'whose terminal is closed leaves a checkpoint',
     async () => {
