@@ -44,7 +44,7 @@ struct Padding {
 void convolve(const TiledSizes& sizes, const TiledFilters& filters, const float* x, const TileExtras& extras, float* y) {
   const TileKernels& kernels = tileKernels();
   const int64_t width = upTo(kernels.panel, sizes.filters);
-  float* const panels = roomOfThread<Use::kPanels>(kPoints * sizes.channels * width);
+  float* const panels = roomOfThread<Use::kPanels>(kPoints * panelPlane(sizes, kernels.panel));
   inParallel(width / kernels.panel, [&](int64_t panel) {
     kernels.transformFilters(sizes, filters, panel, roomOfThread<Use::kBlock>(roomOfPanel(sizes)), panels);
   });
@@ -169,8 +169,8 @@ class FilterGradient {
   }
 
  private:
-  static constexpr int64_t kMostParts = 32;
-  static constexpr int64_t kFewestTiles = 256;
+  static constexpr int64_t kMostParts = 16;
+  static constexpr int64_t kFewestTiles = 128;
   const Padding padding_;
 };
 

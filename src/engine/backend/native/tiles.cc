@@ -16,6 +16,9 @@ constexpr int kMostRows = 8;
 // Floats behind each point's plane: at a power of two all planes would fall into the same sets of the cache.
 constexpr int64_t kPlaneGap = 16;
 constexpr int64_t kWidestPanel = 32;
+// Pixels of the input that a tile has in a row, and points of one dimension.
+constexpr int kSide = 6;
+constexpr int kOut = static_cast<int>(kTileSize);
 
 // Vectors of some floats; two of them are a panel's row. Rows of a product are summed together as registers have room for.
 struct Vectors16 {
@@ -38,18 +41,18 @@ struct Place {
 
   Place(const TiledSizes& sizes, int64_t tile)
       : image(tile / sizes.perImage()),
-        row(tile % sizes.perImage() / sizes.perRow() * 2),
-        column(tile % sizes.perRow() * 2) {}
+        row(tile % sizes.perImage() / sizes.perRow() * kTileSize),
+        column(tile % sizes.perRow() * kTileSize) {}
 };
 
-// Where the 4×4 pixels of a tile lie; `zeros`, one pixel of them, stands for those beyond the image's edge.
+// Where the 6×6 pixels of a tile lie; `zeros`, one pixel of them, stands for those beyond the image's edge.
 struct Pixels {
-  const float* at[4][4];
+  const float* at[kSide][kSide];
 
   DCNET_INLINE Pixels(const TiledSizes& sizes, const Place& place, const float* x, const float* zeros) {
     const float* const image = x + place.image * sizes.height * sizes.width * sizes.channels;
-    for (int64_t row = 0; row < 4; row++)
-      for (int64_t column = 0; column < 4; column++) {
+    for (int64_t row = 0; row < kSide; row++)
+      for (int64_t column = 0; column < kSide; column++) {
         const int64_t y = place.row - sizes.padTop + row;
         const int64_t c = place.column - sizes.padLeft + column;
         const bool isInside = y >= 0 && y < sizes.height && c >= 0 && c < sizes.width;
@@ -58,9 +61,66 @@ struct Pixels {
   }
 };
 
+// The transforms of one dimension, at the points 0, √½, −√½, √2, −√2 and ∞.
+template <class Vector>
+struct Line {
+  static constexpr float kHalf = 0.70710678118654752f;  // √½
+  static constexpr float kTwo = 1.41421356237309505f;   // √2
+
+  // Bᵀ d of six pixels.
+  static DCNET_INLINE void ofPixels(const Vector (&d)[kSide], Vector (&t)[kSide]) {
+    t[0] = d[0] - d[2] * 2.5f + d[4];
+    putPair(d[4] - d[2] * 2.f, (d[3] - d[1] * 2.f) * kHalf, t[1], t[2]);
+    putPair(d[4] - d[2] * .5f, (d[3] - d[1] * .5f) * kTwo, t[3], t[4]);
+    t[5] = d[1] - d[3] * 2.5f + d[5];
+  }
+
+  // Aᵀ m of six products.
+  static DCNET_INLINE void ofProducts(const Vector (&m)[kSide], Vector (&y)[kOut]) {
+    const Vector even1 = m[1] + m[2], odd1 = (m[1] - m[2]) * kHalf;
+    const Vector even2 = m[3] + m[4], odd2 = (m[3] - m[4]) * kTwo;
+    y[0] = m[0] + even1 + even2;
+    y[1] = odd1 + odd2;
+    y[2] = even1 * .5f + even2 * 2.f;
+    y[3] = odd1 * .5f + odd2 * 2.f + m[5];
+  }
+
+  // A dy of four pixels of the output.
+  static DCNET_INLINE void ofUpstreams(const Vector (&dy)[kOut], Vector (&t)[kSide]) {
+    t[0] = dy[0];
+    putPair(dy[0] + dy[2] * .5f, (dy[1] + dy[3] * .5f) * kHalf, t[1], t[2]);
+    putPair(dy[0] + dy[2] * 2.f, (dy[1] + dy[3] * 2.f) * kTwo, t[3], t[4]);
+    t[5] = dy[3];
+  }
+
+  // G g of three weights.
+  static DCNET_INLINE void ofWeights(const Vector (&g)[3], Vector (&t)[kSide]) {
+    t[0] = g[0];
+    putPair((g[0] + g[2] * .5f) * (-2.f / 3), g[1] * (-2.f / 3 * kHalf), t[1], t[2]);
+    putPair((g[0] + g[2] * 2.f) * (1.f / 6), g[1] * (1.f / 6 * kTwo), t[3], t[4]);
+    t[5] = g[2];
+  }
+
+  // Gᵀ u of six sums.
+  static DCNET_INLINE void ofSums(const Vector (&u)[kSide], Vector (&g)[3]) {
+    const Vector even1 = (u[1] + u[2]) * (-2.f / 3), odd1 = (u[1] - u[2]) * (-2.f / 3 * kHalf);
+    const Vector even2 = (u[3] + u[4]) * (1.f / 6), odd2 = (u[3] - u[4]) * (1.f / 6 * kTwo);
+    g[0] = u[0] + even1 + even2;
+    g[1] = odd1 + odd2;
+    g[2] = even1 * .5f + even2 * 2.f + u[5];
+  }
+
+ private:
+  static DCNET_INLINE void putPair(const Vector& even, const Vector& odd, Vector& sum, Vector& difference) {
+    sum = even + odd;
+    difference = even - odd;
+  }
+};
+
 template <class Vectors>
 struct Tiles {
   typedef typename Vectors::Vector Vector;
+  typedef Line<Vector> Line1;
   static constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
   static constexpr int64_t kPanel = 2 * kLanes;
   static constexpr int kRows = Vectors::kRows;
@@ -98,13 +158,10 @@ struct Tiles {
     }
   }
 
-  // A row of Bᵀ d, times B.
-  static DCNET_INLINE void storeTileRow(const Vector& t0, const Vector& t1, const Vector& t2, const Vector& t3, float* to,
-                                        int64_t plane) {
-    store(to, t0 - t2);
-    store(to + plane, t1 + t2);
-    store(to + 2 * plane, t2 - t1);
-    store(to + 3 * plane, t1 - t3);
+  // A row's points, each in its plane.
+  static DCNET_INLINE void storeRow(const Vector (&points)[kSide], int row, float* to, int64_t plane) {
+#pragma GCC unroll 6
+    for (int column = 0; column < kSide; column++) store(to + (kSide * row + column) * plane, points[column]);
   }
 
   static DCNET_INLINE float sum(const Vector& values) {
@@ -116,11 +173,11 @@ struct Tiles {
     return sum;
   }
 
-  // Σ x² of the four pixels that a tile gives: those in its middle.
+  // Σ x² of the sixteen pixels that a tile gives: those in its middle.
   static DCNET_INLINE void squarePixels(const TiledSizes& sizes, const Place& place, const Pixels& pixels,
                                         float* squares) {
-    for (int64_t row = 0; row < 2 && place.row + row < sizes.height; row++)
-      for (int64_t column = 0; column < 2 && place.column + column < sizes.width; column++) {
+    for (int64_t row = 0; row < kOut && place.row + row < sizes.height; row++)
+      for (int64_t column = 0; column < kOut && place.column + column < sizes.width; column++) {
         const float* const from = pixels.at[row + 1][column + 1];
         Vector total{};
         for (int64_t c = 0; c < sizes.channels; c += kLanes) {
@@ -140,47 +197,52 @@ struct Tiles {
       const Pixels pixels(sizes, place, x, zeros);
       if (squares != nullptr) squarePixels(sizes, place, pixels, squares);
       for (int64_t c = 0; c < sizes.channels; c += kLanes) {
-        Vector d[4][4];
-#pragma GCC unroll 4
-        for (int row = 0; row < 4; row++)
-#pragma GCC unroll 4
-          for (int column = 0; column < 4; column++)
-            d[row][column] = load(pixels.at[row][column] + c);
-        float* const to = tiles + tile * sizes.channels + c;
-        storeTileRow(d[0][0] - d[2][0], d[0][1] - d[2][1], d[0][2] - d[2][2], d[0][3] - d[2][3], to, plane);
-        storeTileRow(d[1][0] + d[2][0], d[1][1] + d[2][1], d[1][2] + d[2][2], d[1][3] + d[2][3], to + 4 * plane, plane);
-        storeTileRow(d[2][0] - d[1][0], d[2][1] - d[1][1], d[2][2] - d[1][2], d[2][3] - d[1][3], to + 8 * plane, plane);
-        storeTileRow(d[1][0] - d[3][0], d[1][1] - d[3][1], d[1][2] - d[3][2], d[1][3] - d[3][3], to + 12 * plane, plane);
+        Vector rows[kSide][kSide];
+#pragma GCC unroll 6
+        for (int column = 0; column < kSide; column++) {
+          Vector d[kSide], t[kSide];
+#pragma GCC unroll 6
+          for (int row = 0; row < kSide; row++) d[row] = load(pixels.at[row][column] + c);
+          Line1::ofPixels(d, t);
+#pragma GCC unroll 6
+          for (int row = 0; row < kSide; row++) rows[row][column] = t[row];
+        }
+#pragma GCC unroll 6
+        for (int row = 0; row < kSide; row++) {
+          Vector points[kSide];
+          Line1::ofPixels(rows[row], points);
+          storeRow(points, row, tiles + tile * sizes.channels + c, plane);
+        }
       }
     }
   }
 
-  // Aᵀ m A of a block's tiles: two rows of two pixels, of which the second row or column may lie beyond the image.
+  // Aᵀ m A of a block's tiles: four rows of four pixels, of which the last rows or columns may lie beyond the image.
   static DCNET_INLINE void storeOutputs(const TiledSizes& sizes, const TileBlock& block, const float* products,
                                         int64_t pitch, int64_t plane, const TileExtras& extras, float* y) {
     for (int64_t tile = 0; tile < block.count; tile++) {
       const Place place(sizes, block.first + tile);
       const int64_t pixel = (place.image * sizes.outHeight + place.row) * sizes.outWidth + place.column;
-      const bool hasRow = place.row + 1 < sizes.outHeight;
-      const bool hasColumn = place.column + 1 < sizes.outWidth;
+      const int64_t height = std::min(kTileSize, sizes.outHeight - place.row);
+      const int64_t width = std::min(kTileSize, sizes.outWidth - place.column);
       for (int64_t f = 0; f < sizes.filters; f += kLanes) {
         const float* const from = products + tile * pitch + f;
-        Vector upper[4], lower[4];
+        Vector rows[kOut][kSide];
+#pragma GCC unroll 6
+        for (int column = 0; column < kSide; column++) {
+          Vector m[kSide], out[kOut];
+#pragma GCC unroll 6
+          for (int row = 0; row < kSide; row++) m[row] = load(from + (kSide * row + column) * plane);
+          Line1::ofProducts(m, out);
 #pragma GCC unroll 4
-        for (int column = 0; column < 4; column++) {
-          const Vector m0 = load(from + column * plane);
-          const Vector m1 = load(from + (4 + column) * plane);
-          const Vector m2 = load(from + (8 + column) * plane);
-          const Vector m3 = load(from + (12 + column) * plane);
-          upper[column] = m0 + m1 + m2;
-          lower[column] = m1 - m2 - m3;
+          for (int row = 0; row < kOut; row++) rows[row][column] = out[row];
         }
-        storeOutput(upper[0] + upper[1] + upper[2], pixel, sizes.filters, f, extras, y);
-        if (hasColumn) storeOutput(upper[1] - upper[2] - upper[3], pixel + 1, sizes.filters, f, extras, y);
-        if (!hasRow) continue;
-        const int64_t below = pixel + sizes.outWidth;
-        storeOutput(lower[0] + lower[1] + lower[2], below, sizes.filters, f, extras, y);
-        if (hasColumn) storeOutput(lower[1] - lower[2] - lower[3], below + 1, sizes.filters, f, extras, y);
+        for (int64_t row = 0; row < height; row++) {
+          Vector out[kOut];
+          Line1::ofProducts(rows[row], out);
+          for (int64_t column = 0; column < width; column++)
+            storeOutput(out[column], pixel + row * sizes.outWidth + column, sizes.filters, f, extras, y);
+        }
       }
     }
   }
@@ -191,36 +253,34 @@ struct Tiles {
     store(y + at, extras.factors == nullptr ? value : value + load(extras.source + at) * extras.factors[pixel]);
   }
 
-  // A row of A dy, times Aᵀ.
-  static DCNET_INLINE void storeUpstreamRow(const Vector& a, const Vector& b, float* to, int64_t plane) {
-    store(to, a);
-    store(to + plane, a + b);
-    store(to + 2 * plane, a - b);
-    store(to + 3 * plane, -b);
-  }
-
   // A dy Aᵀ of a block's tiles, [point, tile, filters up to a panel]; what lies beyond the image counts as 0.
   static DCNET_INLINE void transformUpstreams(const TiledSizes& sizes, const TileBlock& block, const float* dy,
                                               float* upstreams, int64_t pitch, int64_t plane) {
-    const int64_t pixel = sizes.filters;
     for (int64_t tile = 0; tile < block.count; tile++) {
       const Place place(sizes, block.first + tile);
       const float* const first =
-          dy + ((place.image * sizes.outHeight + place.row) * sizes.outWidth + place.column) * pixel;
-      const float* const below = first + sizes.outWidth * pixel;
-      const bool hasRow = place.row + 1 < sizes.outHeight;
-      const bool hasColumn = place.column + 1 < sizes.outWidth;
+          dy + ((place.image * sizes.outHeight + place.row) * sizes.outWidth + place.column) * sizes.filters;
       for (int64_t f = 0; f < pitch; f += kLanes) {
-        const bool isThere = f < sizes.filters;
-        const Vector d00 = isThere ? load(first + f) : Vector{};
-        const Vector d01 = isThere && hasColumn ? load(first + pixel + f) : Vector{};
-        const Vector d10 = isThere && hasRow ? load(below + f) : Vector{};
-        const Vector d11 = isThere && hasRow && hasColumn ? load(below + pixel + f) : Vector{};
-        float* const to = upstreams + tile * pitch + f;
-        storeUpstreamRow(d00, d01, to, plane);
-        storeUpstreamRow(d00 + d10, d01 + d11, to + 4 * plane, plane);
-        storeUpstreamRow(d00 - d10, d01 - d11, to + 8 * plane, plane);
-        storeUpstreamRow(-d10, -d11, to + 12 * plane, plane);
+        Vector rows[kSide][kOut];
+#pragma GCC unroll 4
+        for (int column = 0; column < kOut; column++) {
+          const bool isThere = f < sizes.filters && place.column + column < sizes.outWidth;
+          Vector pixels[kOut], t[kSide];
+#pragma GCC unroll 4
+          for (int row = 0; row < kOut; row++)
+            pixels[row] = isThere && place.row + row < sizes.outHeight
+                                 ? load(first + (row * sizes.outWidth + column) * sizes.filters + f)
+                                 : Vector{};
+          Line1::ofUpstreams(pixels, t);
+#pragma GCC unroll 6
+          for (int row = 0; row < kSide; row++) rows[row][column] = t[row];
+        }
+#pragma GCC unroll 6
+        for (int row = 0; row < kSide; row++) {
+          Vector points[kSide];
+          Line1::ofUpstreams(rows[row], points);
+          storeRow(points, row, upstreams + tile * pitch + f, plane);
+        }
       }
     }
   }
@@ -229,7 +289,7 @@ struct Tiles {
                                             float* room, float* panels) {
     const int64_t channels = sizes.channels;
     const int64_t tap = channels * sizes.filters;
-    const int64_t plane = channels * upTo(kPanel, sizes.filters);
+    const int64_t plane = panelPlane(sizes, kPanel);
     for (int64_t f = panel * kPanel; f < (panel + 1) * kPanel; f += kLanes) {
       float* const to = panels + panel * channels * kPanel + f % kPanel;
       const bool isThere = f < sizes.filters;
@@ -244,25 +304,22 @@ struct Tiles {
         gChannel = kLanes;
       }
       for (int64_t c = 0; c < channels; c++) {
-        Vector rows[4][3];
+        Vector rows[kSide][3];
 #pragma GCC unroll 3
         for (int column = 0; column < 3; column++) {
           const float* const at = g + column * gTap + c * gChannel;
-          const Vector g0 = isThere ? load(at) : Vector{};
-          const Vector g1 = isThere ? load(at + 3 * gTap) : Vector{};
-          const Vector g2 = isThere ? load(at + 6 * gTap) : Vector{};
-          rows[0][column] = g0;
-          rows[1][column] = (g0 + g1 + g2) * .5f;
-          rows[2][column] = (g0 - g1 + g2) * .5f;
-          rows[3][column] = g2;
+          Vector weights[3], t[kSide];
+#pragma GCC unroll 3
+          for (int row = 0; row < 3; row++) weights[row] = isThere ? load(at + 3 * row * gTap) : Vector{};
+          Line1::ofWeights(weights, t);
+#pragma GCC unroll 6
+          for (int row = 0; row < kSide; row++) rows[row][column] = t[row];
         }
-#pragma GCC unroll 4
-        for (int row = 0; row < 4; row++) {
-          float* const out = to + c * kPanel + 4 * row * plane;
-          store(out, rows[row][0]);
-          store(out + plane, (rows[row][0] + rows[row][1] + rows[row][2]) * .5f);
-          store(out + 2 * plane, (rows[row][0] - rows[row][1] + rows[row][2]) * .5f);
-          store(out + 3 * plane, rows[row][2]);
+#pragma GCC unroll 6
+        for (int row = 0; row < kSide; row++) {
+          Vector points[kSide];
+          Line1::ofWeights(rows[row], points);
+          storeRow(points, row, to + c * kPanel, plane);
         }
       }
     }
@@ -286,7 +343,7 @@ struct Tiles {
     float* const products = tiles + kPoints * tilePlane;
     transformTiles(sizes, block, x, extras.squares, room, tiles, tilePlane);
     for (int64_t point = 0; point < kPoints; point++) {
-      const float* panel = panels + point * channels * pitch;
+      const float* panel = panels + point * panelPlane(sizes, kPanel);
       for (int64_t f = 0; f < pitch; f += kPanel, panel += channels * kPanel)
         for (int64_t tile = 0; tile < block.count; tile += kRows)
           multiply(tiles + point * tilePlane + tile * channels, channels, 1, panel, kPanel, channels,
@@ -309,36 +366,37 @@ struct Tiles {
       for (int64_t f = 0; f < pitch; f += kPanel)
         for (int64_t c = 0; c < channels; c += kRows)
           multiply(tiles + point * tilePlane + c, 1, channels, upstreams + point * upstreamPlane + f, pitch, block.count,
-                   sums + (point * channels + c) * pitch + f, pitch, adds);
+                   sums + (c * kPoints + point) * pitch + f, kPoints * pitch, adds);
   }
 
   static DCNET_INLINE void finishFilterGradient(const TiledSizes& sizes, int64_t channel, const float* sums,
                                                 int64_t parts, float* dw) {
     const int64_t pitch = upTo(kPanel, sizes.filters);
-    const int64_t plane = sizes.channels * pitch;
+    const int64_t part = sizes.channels * kPoints * pitch;
     const int64_t tap = sizes.channels * sizes.filters;
     for (int64_t f = 0; f < sizes.filters; f += kLanes) {
-      const float* const from = sums + channel * pitch + f;
-      Vector rows[3][4];
-#pragma GCC unroll 4
-      for (int column = 0; column < 4; column++) {
-        Vector u[4];
-#pragma GCC unroll 4
-        for (int row = 0; row < 4; row++) {
-          u[row] = load(from + (4 * row + column) * plane);
-          for (int64_t part = 1; part < parts; part++)
-            u[row] += load(from + (part * kPoints + 4 * row + column) * plane);
+      const float* const from = sums + channel * kPoints * pitch + f;
+      Vector rows[3][kSide];
+#pragma GCC unroll 6
+      for (int column = 0; column < kSide; column++) {
+        Vector u[kSide], g[3];
+#pragma GCC unroll 6
+        for (int row = 0; row < kSide; row++) {
+          const float* const at = from + (kSide * row + column) * pitch;
+          u[row] = load(at);
+          for (int64_t more = 1; more < parts; more++) u[row] += load(at + more * part);
         }
-        rows[0][column] = u[0] + (u[1] + u[2]) * .5f;
-        rows[1][column] = (u[1] - u[2]) * .5f;
-        rows[2][column] = (u[1] + u[2]) * .5f + u[3];
+        Line1::ofSums(u, g);
+#pragma GCC unroll 3
+        for (int row = 0; row < 3; row++) rows[row][column] = g[row];
       }
 #pragma GCC unroll 3
       for (int row = 0; row < 3; row++) {
+        Vector g[3];
+        Line1::ofSums(rows[row], g);
         float* const to = dw + 3 * row * tap + channel * sizes.filters + f;
-        store(to, rows[row][0] + (rows[row][1] + rows[row][2]) * .5f);
-        store(to + tap, (rows[row][1] - rows[row][2]) * .5f);
-        store(to + 2 * tap, (rows[row][1] + rows[row][2]) * .5f + rows[row][3]);
+#pragma GCC unroll 3
+        for (int column = 0; column < 3; column++) store(to + column * tap, g[column]);
       }
     }
   }
@@ -384,8 +442,12 @@ const TileKernels& tileKernels() {
 }
 
 int64_t tilesOfBlock(const TiledSizes& sizes) {
-  const int64_t few = (int64_t{1} << 14) / (sizes.channels + sizes.filters) / kMostRows * kMostRows;
+  const int64_t few = (int64_t{1} << 13) / (sizes.channels + sizes.filters) / kMostRows * kMostRows;
   return std::min(std::max<int64_t>(few, 2 * kMostRows), upTo(kMostRows, sizes.tiles()));
+}
+
+int64_t panelPlane(const TiledSizes& sizes, int64_t panel) {
+  return sizes.channels * upTo(panel, sizes.filters) + kPlaneGap;
 }
 
 int64_t roomOfPanel(const TiledSizes& sizes) { return 9 * sizes.channels * kWidestPanel / 2; }
