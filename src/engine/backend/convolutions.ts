@@ -318,7 +318,7 @@ function isTiled(window: Window): boolean {
   );
 }
 
-/** Whether a convolution falls into the tiles of minimal filtering F(2×2, 3×3). */
+/** Whether a convolution falls into the tiles of minimal filtering F(4×4, 3×3). */
 export function hasTiles(window: Window): boolean {
   return (
     window.filterHeight === 3 &&
@@ -379,16 +379,21 @@ function flippedSizes({
   };
 }
 
+/** Of kernels/winograd.ts: pixels of the output that a tile has in a row, its points, and floats behind a point's plane. */
+const tileSize = 4;
+const tilePoints = 36;
+const planeGap = 16;
+
 /** The numbers that the tiled kernels take after that of the images, and the floats of their scratch. */
 function tiling(sizes: TiledSizes) {
   const { height, width, channels, filters, padTop, padLeft, outHeight, outWidth } = sizes;
   // Tiles of a block stay in the second-level cache from one step to the next.
-  const block = Math.min(128, Math.max(16, upTo(4, Math.floor(4096 / Math.max(channels, filters)))));
+  const block = Math.min(128, Math.max(16, upTo(4, Math.floor(2048 / Math.max(channels, filters)))));
   return {
     numbers: [height, width, channels, filters, padTop, padLeft, outHeight, outWidth, block],
-    frame: (upTo(2, outHeight) + 2) * (upTo(2, outWidth) + 2) * channels + 4,
-    tiles: 16 * (block * upTo(4, channels) + 16),
-    products: 16 * (block * upTo(8, filters) + 16),
+    frame: (upTo(tileSize, outHeight) + 2) * (upTo(tileSize, outWidth) + 2) * channels + 4,
+    tiles: tilePoints * (block * upTo(4, channels) + planeGap),
+    products: tilePoints * (block * upTo(8, filters) + planeGap),
   };
 }
 
@@ -410,10 +415,10 @@ function convolveTiles(
 ): void {
   const { channels, filters } = sizes;
   const { numbers, frame, tiles, products } = tiling(sizes);
-  const panels = 16 * channels * upTo(8, filters);
+  const panels = tilePoints * (channels * upTo(8, filters) + planeGap);
   module.withScratch(panels, (transformed) => {
     const layout = [channels, filters, inputStep, outputStep, Number(flipped)];
-    inPanels(module, filters, 16 * channels, (range) => [
+    inPanels(module, filters, tilePoints * channels, (range) => [
       ['transformFilters', ...layout, ...range, module.address(filter), transformed],
     ]);
     const tilesAt = scratchAt + 4 * frame;
@@ -427,7 +432,7 @@ function convolveTiles(
 }
 
 /** Tiles of a share of the batch whose sums are kept apart. */
-const fewestTilesOfShare = 256;
+const fewestTilesOfShare = 64;
 
 function filterGradientOfTiles(
   module: KernelModule,
@@ -438,8 +443,8 @@ function filterGradientOfTiles(
 ): void {
   const { numbers, frame, tiles, products } = tiling(sizes);
   const { images, channels, filters, height, width, outHeight, outWidth } = sizes;
-  const size = 16 * upTo(4, channels) * upTo(8, filters);
-  const tilesOfImage = Math.ceil(outHeight / 2) * Math.ceil(outWidth / 2);
+  const size = tilePoints * upTo(4, channels) * upTo(8, filters);
+  const tilesOfImage = Math.ceil(outHeight / tileSize) * Math.ceil(outWidth / tileSize);
   // Each share has sums of its own: few enough that adding them up costs little beside the products.
   const shares = sharesOf(images, Math.ceil(fewestTilesOfShare / tilesOfImage));
   module.withScratch(shares.length * size, (sums) => {
@@ -454,7 +459,7 @@ function filterGradientOfTiles(
       }),
       frame + tiles + products,
     );
-    inRows(module, channels, 16 * filters * shares.length, ({ first, count }) => ({
+    inRows(module, channels, tilePoints * filters * shares.length, ({ first, count }) => ({
       call: [
         'finishFilterGradient',
         ...[channels, filters, first, first + count, shares.length, sums, module.address(out)],

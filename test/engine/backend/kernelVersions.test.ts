@@ -5,7 +5,10 @@ import { randomValues } from '../tensors.js';
 
 /** What our kernels' module exports; the addresses are in the memory it is given. */
 type Kernels = Readonly<
-  Record<'packFilters' | 'convolve' | 'transformFilters' | 'convolveTiles', (...numbers: number[]) => void>
+  Record<
+    'constantFloats' | 'placeConstants' | 'packFilters' | 'convolve' | 'transformFilters' | 'convolveTiles',
+    (...numbers: number[]) => number
+  >
 >;
 
 // Version 20 of Node.js runs relaxed SIMD when it is told to.
@@ -47,10 +50,11 @@ test.each(['dcnet-kernels.wasm', 'dcnet-kernels-relaxed.wasm'])(
     const x = place(xs.length);
     const w = place(ws.length);
     const out = place(height * width * filters);
-    const panels = place(16 * channels * 16);
-    const frame = place((height + 3) * (width + 3) * channels + 4);
-    const tiles = place(16 * (16 * 12 + 16));
-    const products = place(16 * (16 * 16 + 16));
+    const panels = place(36 * (channels * 16 + 16));
+    const frame = place((height + 5) * (width + 3) * channels + 4);
+    const tiles = place(36 * (16 * 12 + 16));
+    const products = place(36 * (16 * 16 + 16));
+    kernels.placeConstants(place(kernels.constantFloats()));
     new Float32Array(memory.buffer, x, xs.length).set(xs);
     new Float32Array(memory.buffer, w, ws.length).set(ws);
     const found = new Float32Array(memory.buffer, out, height * width * filters);

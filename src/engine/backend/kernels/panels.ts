@@ -89,6 +89,17 @@ export function fourPatches(
     p3 += framePitch;
   }
   const pitch = (<usize>filters) << 2;
+  if (count > 3 && lanes >= panelWidth) {
+    v128.store(out, a0);
+    v128.store(out, b0, 16);
+    v128.store(out + pitch, a1);
+    v128.store(out + pitch, b1, 16);
+    v128.store(out + 2 * pitch, a2);
+    v128.store(out + 2 * pitch, b2, 16);
+    v128.store(out + 3 * pitch, a3);
+    v128.store(out + 3 * pitch, b3, 16);
+    return;
+  }
   storePatch(out, a0, b0, lanes);
   if (count > 1) storePatch(out + pitch, a1, b1, lanes);
   if (count > 2) storePatch(out + 2 * pitch, a2, b2, lanes);

@@ -46,17 +46,22 @@ export function affine(v: v128, slope: v128, shift: v128): v128 {
   return f32x4.add(f32x4.mul(v, slope), shift);
 }
 
-// V8 builds a vector constant anew wherever it is used, by three instructions, also in a loop: those of tanh and asin lie in
+// V8 builds a vector constant anew wherever it is used, by three instructions, also in a loop: those that are needed there lie in
 // memory, from where one instruction fetches each.
 const one: usize = 0;
-const half: usize = 16;
+export const half: usize = 16;
 const largest: usize = 32;
 const numerators: usize = 48;
 const denominators: usize = 112;
 const quarterTurn: usize = 176;
 const coefficients: usize = 192;
-const heldValue: usize = 272;
-const tableEnd: usize = 276;
+export const two: usize = 272;
+export const twoAndHalf: usize = 288;
+/** √½ and √2. */
+export const rootHalf: usize = 304;
+export const rootTwo: usize = 320;
+const heldValue: usize = 336;
+const tableEnd: usize = 340;
 
 let table: usize = 0;
 
@@ -83,6 +88,10 @@ export function fillConstants(at: usize): void {
   place(coefficients + 32, 0.0455501563847065);
   place(coefficients + 48, 0.07494434714317322);
   place(coefficients + 64, 0.1666678935289383);
+  place(two, 2);
+  place(twoAndHalf, 2.5);
+  place(rootHalf, 0.7071067811865476);
+  place(rootTwo, 1.4142135623730951);
 }
 
 function place(constant: usize, value: f32): void {

@@ -1,12 +1,27 @@
-// Convolutions of 3×3 filters with stride 1, and the gradient of their filters, by minimal filtering F(2×2, 3×3): 16
-// multiplications give four values of the output, where their sum takes 36 (Lavin and Gray, Fast Algorithms for
-// Convolutional Neural Networks, CVPR 2016, section 4.1). A tile is four by four pixels d of the input:
-// y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A. What stands in the brackets is, for each of the 16 points, a product of matrices of all
-// tiles with all filters.
+// Convolutions of 3×3 filters with stride 1, and the gradient of their filters, by minimal filtering F(4×4, 3×3): 36
+// multiplications give sixteen values of the output, where their sum takes 144 (Lavin and Gray, Fast Algorithms for
+// Convolutional Neural Networks, CVPR 2016, section 4). A tile is six by six pixels d of the input:
+// y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A. What stands in the brackets is, for each of the 36 points, a product of matrices of all
+// tiles with all filters. The transforms interpolate at 0, ±√½, ±√2 and ∞: their factors are smaller than those of the
+// usual 0, ±1, ±2 and ∞, and so are the errors of float32.
 import { accumulate, fillFrame, fourPatches, panelWidth } from './panels';
-import { lanesAt, scaled, storeLanes } from './vector';
+import {
+  constants,
+  half,
+  lanesAt,
+  multiplyAdd,
+  rootHalf,
+  rootTwo,
+  storeLanes,
+  two,
+  twoAndHalf,
+} from './vector';
 
-const points: usize = 16;
+/** Pixels of the input that a tile has in a row, and points of one dimension. */
+const side: usize = 6;
+const points: usize = side * side;
+/** Pixels of the output that a tile has in a row. */
+const tileSize = 4;
 /** Floats behind each point's plane: at a power of two all planes would fall into the same sets of the cache. */
 const planeGap = 16;
 
@@ -16,7 +31,7 @@ const planeGap = 16;
  * @param flipped whether the filters are flipped in both directions, as for the gradient of the input
  * @param start, end outputs to transform, the first a multiple of 8
  * @param w [3, 3, channels, filters]
- * @param panels of all outputs
+ * @param panels of all outputs: 36·(inputs·(outputs up to a multiple of 8) + 16) floats
  */
 export function transformFilters(
   inputs: i32,
@@ -31,42 +46,130 @@ export function transformFilters(
 ): void {
   const tap = (<usize>(inputs * outputs)) << 2;
   const step: usize = flipped ? 0 - tap : tap;
-  const width = (outputs + panelWidth - 1) & ~(panelWidth - 1);
-  const plane = (<usize>(inputs * width)) << 2;
-  if (end === outputs && (outputs & 7) !== 0) {
-    const last = panels + ((<usize>((outputs & ~7) * inputs)) << 2);
-    for (let point: usize = 0; point < points; point++)
-      memory.fill(last + point * plane, 0, (<usize>(inputs * panelWidth)) << 2);
-  }
-  for (let output = start; output < end; output++) {
+  const outputBytes = (<usize>outputStep) << 2;
+  const plane = panelPlaneOf(inputs, outputs);
+  for (let output = start; output < upTo8(end); output += 4) {
     const panel = panels + ((<usize>((output & ~7) * inputs + (output & 7))) << 2);
+    const lanes = lanesAt(output, outputs);
     for (let input = 0; input < inputs; input++) {
       const first = w + ((<usize>(input * inputStep + output * outputStep)) << 2) + (flipped ? 8 * tap : 0);
       const to = panel + ((<usize>(input * panelWidth)) << 2);
-      const t0 = f32x4(f32.load(first), f32.load(first + step), f32.load(first + 2 * step), 0);
-      const t1 = f32x4(f32.load(first + 3 * step), f32.load(first + 4 * step), f32.load(first + 5 * step), 0);
-      const t2 = f32x4(f32.load(first + 6 * step), f32.load(first + 7 * step), f32.load(first + 8 * step), 0);
-      const even = scaled(f32x4.add(t0, t2), 0.5);
-      const odd = scaled(t1, 0.5);
-      storeFilterRow(t0, to, plane);
-      storeFilterRow(f32x4.add(even, odd), to + 4 * plane, plane);
-      storeFilterRow(f32x4.sub(even, odd), to + 8 * plane, plane);
-      storeFilterRow(t2, to + 12 * plane, plane);
+      transformWeights(first, step, outputBytes, lanes, to, plane);
     }
   }
 }
 
+/** G g Gᵀ of one input's weights to four outputs, of which some may not be there. */
+function transformWeights(
+  first: usize,
+  step: usize,
+  outputBytes: usize,
+  lanes: i32,
+  to: usize,
+  plane: usize,
+): void {
+  const at = constants();
+  const g00 = gathered(first, outputBytes, lanes);
+  const g01 = gathered(first + step, outputBytes, lanes);
+  const g02 = gathered(first + 2 * step, outputBytes, lanes);
+  const g10 = gathered(first + 3 * step, outputBytes, lanes);
+  const g11 = gathered(first + 4 * step, outputBytes, lanes);
+  const g12 = gathered(first + 5 * step, outputBytes, lanes);
+  const g20 = gathered(first + 6 * step, outputBytes, lanes);
+  const g21 = gathered(first + 7 * step, outputBytes, lanes);
+  const g22 = gathered(first + 8 * step, outputBytes, lanes);
+  const row = side * plane;
+  storeWeightRow(g00, g01, g02, to, plane);
+  storeWeightRow(g20, g21, g22, to + 5 * row, plane);
+  storeWeightRows(
+    multiplyAdd(g20, v128.load(at, half), g00),
+    multiplyAdd(g21, v128.load(at, half), g01),
+    multiplyAdd(g22, v128.load(at, half), g02),
+    f32x4.mul(g10, v128.load(at, rootHalf)),
+    f32x4.mul(g11, v128.load(at, rootHalf)),
+    f32x4.mul(g12, v128.load(at, rootHalf)),
+    f32x4.splat(-2.0 / 3.0),
+    to + row,
+    plane,
+  );
+  storeWeightRows(
+    multiplyAdd(g20, v128.load(at, two), g00),
+    multiplyAdd(g21, v128.load(at, two), g01),
+    multiplyAdd(g22, v128.load(at, two), g02),
+    f32x4.mul(g10, v128.load(at, rootTwo)),
+    f32x4.mul(g11, v128.load(at, rootTwo)),
+    f32x4.mul(g12, v128.load(at, rootTwo)),
+    f32x4.splat(1.0 / 6.0),
+    to + 3 * row,
+    plane,
+  );
+}
+
+/** Four weights, 0 for those that are not there. */
+function gathered(at: usize, step: usize, lanes: i32): v128 {
+  if (step === 4 && lanes === 4) return v128.load(at);
+  const zero: f32 = 0;
+  return f32x4(
+    lanes > 0 ? f32.load(at) : zero,
+    lanes > 1 ? f32.load(at + step) : zero,
+    lanes > 2 ? f32.load(at + 2 * step) : zero,
+    lanes > 3 ? f32.load(at + 3 * step) : zero,
+  );
+}
+
+/** Two rows of G g, (even ± odd)·factor, each times Gᵀ. */
+function storeWeightRows(
+  even0: v128,
+  even1: v128,
+  even2: v128,
+  odd0: v128,
+  odd1: v128,
+  odd2: v128,
+  factor: v128,
+  to: usize,
+  plane: usize,
+): void {
+  storeWeightRow(
+    f32x4.mul(f32x4.add(even0, odd0), factor),
+    f32x4.mul(f32x4.add(even1, odd1), factor),
+    f32x4.mul(f32x4.add(even2, odd2), factor),
+    to,
+    plane,
+  );
+  storeWeightRow(
+    f32x4.mul(f32x4.sub(even0, odd0), factor),
+    f32x4.mul(f32x4.sub(even1, odd1), factor),
+    f32x4.mul(f32x4.sub(even2, odd2), factor),
+    to + side * plane,
+    plane,
+  );
+}
+
 /** A row of G g, times Gᵀ. */
-function storeFilterRow(row: v128, to: usize, plane: usize): void {
-  const g0 = f32x4.extract_lane(row, 0);
-  const g1 = f32x4.extract_lane(row, 1);
-  const g2 = f32x4.extract_lane(row, 2);
-  const even: f32 = (g0 + g2) * 0.5;
-  const odd: f32 = g1 * 0.5;
-  f32.store(to, g0);
-  f32.store(to + plane, even + odd);
-  f32.store(to + 2 * plane, even - odd);
-  f32.store(to + 3 * plane, g2);
+function storeWeightRow(g0: v128, g1: v128, g2: v128, to: usize, plane: usize): void {
+  const at = constants();
+  v128.store(to, g0);
+  const near = f32x4.splat(-2.0 / 3.0);
+  const far = f32x4.splat(1.0 / 6.0);
+  storePair(
+    f32x4.mul(multiplyAdd(g2, v128.load(at, half), g0), near),
+    f32x4.mul(f32x4.mul(g1, v128.load(at, rootHalf)), near),
+    to + plane,
+    plane,
+  );
+  storePair(
+    f32x4.mul(multiplyAdd(g2, v128.load(at, two), g0), far),
+    f32x4.mul(f32x4.mul(g1, v128.load(at, rootTwo)), far),
+    to + 3 * plane,
+    plane,
+  );
+  v128.store(to + 5 * plane, g2);
+}
+
+/** What a point and its negative give: even ± odd. */
+function storePair(even: v128, odd: v128, to: usize, plane: usize): void {
+  v128.store(to, f32x4.add(even, odd));
+  v128.store(to + plane, f32x4.sub(even, odd));
 }
 
 /** The image that the frame holds. */
@@ -77,9 +180,9 @@ let framed: i32 = -1;
  * @param x [images, height, width, channels]
  * @param panels from {@link transformFilters}
  * @param block tiles computed together, a multiple of 4
- * @param frame (outHeight up to a multiple of 2, + 2)·(outWidth likewise)·channels floats, + 4
- * @param tiles 16·(block·(channels up to a multiple of 4) + 16) floats
- * @param products 16·(block·(filters up to a multiple of 8) + 16) floats
+ * @param frame (outHeight up to a multiple of 4, + 2)·(outWidth likewise)·channels floats, + 4
+ * @param tiles 36·(block·(channels up to a multiple of 4) + 16) floats
+ * @param products 36·(block·(filters up to a multiple of 8) + 16) floats
  * @param out [images, outHeight, outWidth, filters]
  */
 export function convolveTiles(
@@ -102,14 +205,14 @@ export function convolveTiles(
 ): void {
   const tilePitch = (channels + 3) & ~3;
   const tilePlane = (<usize>planeOf(block, tilePitch)) << 2;
-  const productPitch = (filters + 7) & ~7;
+  const productPitch = upTo8(filters);
   const productPlane = (<usize>planeOf(block, productPitch)) << 2;
   const panelSize = (<usize>(channels * panelWidth)) << 2;
-  const panelPlane = (<usize>(channels * productPitch)) << 2;
+  const panelPlane = panelPlaneOf(channels, filters);
   const tileBytes = (<usize>tilePitch) << 2;
   const productBytes = (<usize>productPitch) << 2;
-  const perRow = (outWidth + 1) >> 1;
-  const perImage = ((outHeight + 1) >> 1) * perRow;
+  const perRow = tilesAlong(outWidth);
+  const perImage = tilesAlong(outHeight) * perRow;
   const all = images * perImage;
   clearFrame(channels, outHeight, outWidth, frame);
   for (let first = 0; first < all; first += block) {
@@ -157,16 +260,16 @@ export function convolveTiles(
     for (let tile = 0; tile < count; tile++) {
       const index = first + tile;
       const image = index / perImage;
-      const row = ((index % perImage) / perRow) << 1;
-      const column = (index % perRow) << 1;
+      const row = ((index % perImage) / perRow) * tileSize;
+      const column = (index % perRow) * tileSize;
       storeOutput(
         products + <usize>tile * productBytes,
         productPlane,
         filters,
         out + ((<usize>(((image * outHeight + row) * outWidth + column) * filters)) << 2),
         outWidth,
-        row + 1 < outHeight,
-        column + 1 < outWidth,
+        min(tileSize, outHeight - row),
+        min(tileSize, outWidth - column),
       );
     }
   }
@@ -176,7 +279,7 @@ export function convolveTiles(
  * What dL/dw of a convolution with 3×3 filters and stride 1 is made of: dU = (Bᵀ d B) ⊙ (A dy Aᵀ) summed over all tiles.
  * Parameters as of {@link convolveTiles}.
  * @param upstreams as `products` there
- * @param sums 16·(channels up to a multiple of 4)·(filters up to a multiple of 8) floats
+ * @param sums [channels up to a multiple of 4, 36, filters up to a multiple of 8]
  */
 export function filterGradientOfTiles(
   images: i32,
@@ -198,15 +301,15 @@ export function filterGradientOfTiles(
 ): void {
   const tilePitch = (channels + 3) & ~3;
   const tilePlane = (<usize>planeOf(block, tilePitch)) << 2;
-  const upstreamPitch = (filters + 7) & ~7;
+  const upstreamPitch = upTo8(filters);
   const upstreamPlane = (<usize>planeOf(block, upstreamPitch)) << 2;
   const tileBytes = (<usize>tilePitch) << 2;
   const upstreamBytes = (<usize>upstreamPitch) << 2;
-  const sumPlane = <usize>tilePitch * upstreamBytes;
-  const perRow = (outWidth + 1) >> 1;
-  const perImage = ((outHeight + 1) >> 1) * perRow;
+  const sumPitch = points * upstreamBytes;
+  const perRow = tilesAlong(outWidth);
+  const perImage = tilesAlong(outHeight) * perRow;
   const all = images * perImage;
-  memory.fill(sums, 0, points * sumPlane);
+  memory.fill(sums, 0, <usize>tilePitch * sumPitch);
   clearFrame(channels, outHeight, outWidth, frame);
   for (let first = 0; first < all; first += block) {
     const count = min(block, all - first);
@@ -229,14 +332,14 @@ export function filterGradientOfTiles(
     for (let tile = 0; tile < count; tile++) {
       const index = first + tile;
       const image = index / perImage;
-      const row = ((index % perImage) / perRow) << 1;
-      const column = (index % perRow) << 1;
+      const row = ((index % perImage) / perRow) * tileSize;
+      const column = (index % perRow) * tileSize;
       transformUpstream(
         dy + ((<usize>(((image * outHeight + row) * outWidth + column) * filters)) << 2),
         filters,
         outWidth,
-        row + 1 < outHeight,
-        column + 1 < outWidth,
+        min(tileSize, outHeight - row),
+        min(tileSize, outWidth - column),
         upstreams + <usize>tile * upstreamBytes,
         upstreamPlane,
       );
@@ -244,7 +347,7 @@ export function filterGradientOfTiles(
     for (let point: usize = 0; point < points; point++) {
       const rows = tiles + point * tilePlane;
       const columns = upstreams + point * upstreamPlane;
-      const to = sums + point * sumPlane;
+      const to = sums + point * upstreamBytes;
       for (let c: usize = 0; c < tileBytes; c += 16) {
         for (let f: usize = 0; f < upstreamBytes; f += 32) {
           accumulate(
@@ -255,8 +358,8 @@ export function filterGradientOfTiles(
             upstreamBytes,
             1,
             count,
-            to + (c >> 2) * upstreamBytes + f,
-            upstreamBytes,
+            to + (c >> 2) * sumPitch + f,
+            sumPitch,
           );
         }
       }
@@ -279,22 +382,20 @@ export function finishFilterGradient(
   sums: usize,
   out: usize,
 ): void {
-  const upstreamBytes = (<usize>((filters + 7) & ~7)) << 2;
-  const sumPlane = <usize>((channels + 3) & ~3) * upstreamBytes;
-  const partBytes = points * sumPlane;
+  const upstreamBytes = (<usize>upTo8(filters)) << 2;
+  const sumPitch = points * upstreamBytes;
+  const partBytes = <usize>((channels + 3) & ~3) * sumPitch;
   for (let c = start; c < end; c++) {
-    for (let point: usize = 0; point < points; point++) {
-      const to = sums + point * sumPlane + <usize>c * upstreamBytes;
-      for (let part = 1; part < parts; part++) {
-        const from = to + <usize>part * partBytes;
-        for (let at: usize = 0; at < upstreamBytes; at += 16)
-          v128.store(to + at, f32x4.add(v128.load(to + at), v128.load(from + at)));
-      }
+    const to = sums + <usize>c * sumPitch;
+    for (let part = 1; part < parts; part++) {
+      const from = to + <usize>part * partBytes;
+      for (let at: usize = 0; at < sumPitch; at += 16)
+        v128.store(to + at, f32x4.add(v128.load(to + at), v128.load(from + at)));
     }
     for (let f = 0; f < filters; f += 4) {
       storeFilterGradient(
-        sums + <usize>c * upstreamBytes + ((<usize>f) << 2),
-        sumPlane,
+        to + ((<usize>f) << 2),
+        upstreamBytes,
         out + ((<usize>(c * filters + f)) << 2),
         (<usize>(channels * filters)) << 2,
         lanesAt(f, filters),
@@ -308,9 +409,22 @@ function planeOf(block: i32, pitch: i32): i32 {
   return block * pitch + planeGap;
 }
 
+/** Bytes between two points' panels. */
+function panelPlaneOf(inputs: i32, outputs: i32): usize {
+  return (<usize>planeOf(inputs, upTo8(outputs))) << 2;
+}
+
+function upTo8(length: i32): i32 {
+  return (length + 7) & ~7;
+}
+
+function tilesAlong(length: i32): i32 {
+  return (length + tileSize - 1) / tileSize;
+}
+
 function clearFrame(channels: i32, outHeight: i32, outWidth: i32, frame: usize): void {
-  const height = ((outHeight + 1) & ~1) + 2;
-  const width = ((outWidth + 1) & ~1) + 2;
+  const height = tilesAlong(outHeight) * tileSize + 2;
+  const width = tilesAlong(outWidth) * tileSize + 2;
   memory.fill(frame, 0, (<usize>(height * width * channels + 4)) << 2);
   framed = -1;
 }
@@ -332,11 +446,11 @@ function transformImages(
   tileBytes: usize,
   tilePlane: usize,
 ): void {
-  const perRow = (outWidth + 1) >> 1;
-  const perColumn = (outHeight + 1) >> 1;
+  const perRow = tilesAlong(outWidth);
+  const perColumn = tilesAlong(outHeight);
   const perImage = perColumn * perRow;
-  const frameHeight = 2 * perColumn + 2;
-  const frameWidth = 2 * perRow + 2;
+  const frameHeight = tileSize * perColumn + 2;
+  const frameWidth = tileSize * perRow + 2;
   const pixel = (<usize>channels) << 2;
   const pitch = <usize>frameWidth * pixel;
   for (let tile = 0; tile < count; tile++) {
@@ -347,8 +461,8 @@ function transformImages(
       fillFrame(from, height, width, channels, 1, 1, padTop, padLeft, frameHeight, frameWidth, frame);
       framed = image;
     }
-    const row = ((index % perImage) / perRow) << 1;
-    const column = (index % perRow) << 1;
+    const row = ((index % perImage) / perRow) * tileSize;
+    const column = (index % perRow) * tileSize;
     const from = frame + <usize>row * pitch + <usize>column * pixel;
     const to = tiles + <usize>tile * tileBytes;
     for (let c: usize = 0; c < tileBytes; c += 16) transformTile(from + c, pitch, pixel, to + c, tilePlane);
@@ -357,150 +471,260 @@ function transformImages(
 
 /** Bᵀ d B of four channels. */
 function transformTile(d: usize, pitch: usize, pixel: usize, to: usize, plane: usize): void {
+  const at = constants();
+  const row = side * plane;
+  transformOuterRow(d, pitch, pixel, to, plane);
+  transformPair(d, pitch, pixel, v128.load(at, two), v128.load(at, rootHalf), to + row, plane);
+  transformPair(d, pitch, pixel, v128.load(at, half), v128.load(at, rootTwo), to + 3 * row, plane);
+  transformOuterRow(d + pitch, pitch, pixel, to + 5 * row, plane);
+}
+
+/** The row of Bᵀ d for 0, or of the next pixels for ∞, times B. */
+function transformOuterRow(d: usize, pitch: usize, pixel: usize, to: usize, plane: usize): void {
+  const factor = v128.load(constants(), twoAndHalf);
+  storeTileRow(
+    outer(d, pitch, factor),
+    outer(d + pixel, pitch, factor),
+    outer(d + 2 * pixel, pitch, factor),
+    outer(d + 3 * pixel, pitch, factor),
+    outer(d + 4 * pixel, pitch, factor),
+    outer(d + 5 * pixel, pitch, factor),
+    to,
+    plane,
+  );
+}
+
+/** d0 − 5/2·d2 + d4 of pixels a step apart. */
+function outer(d: usize, step: usize, twoAndHalf: v128): v128 {
+  const ends = f32x4.add(v128.load(d), v128.load(d + 4 * step));
+  return less(ends, v128.load(d + 2 * step), twoAndHalf);
+}
+
+/** The rows of Bᵀ d for p and −p, d4 − d2·`square` ± (d3 − d1·`square`)·p, times B; `square` is that of the other pair's point. */
+function transformPair(
+  d: usize,
+  pitch: usize,
+  pixel: usize,
+  square: v128,
+  p: v128,
+  to: usize,
+  plane: usize,
+): void {
   const d1 = d + pitch;
   const d2 = d1 + pitch;
-  const d3 = d2 + pitch;
+  const even0 = inner(d2, pitch, square);
+  const even1 = inner(d2 + pixel, pitch, square);
+  const even2 = inner(d2 + 2 * pixel, pitch, square);
+  const even3 = inner(d2 + 3 * pixel, pitch, square);
+  const even4 = inner(d2 + 4 * pixel, pitch, square);
+  const even5 = inner(d2 + 5 * pixel, pitch, square);
+  const odd0 = f32x4.mul(inner(d1, pitch, square), p);
+  const odd1 = f32x4.mul(inner(d1 + pixel, pitch, square), p);
+  const odd2 = f32x4.mul(inner(d1 + 2 * pixel, pitch, square), p);
+  const odd3 = f32x4.mul(inner(d1 + 3 * pixel, pitch, square), p);
+  const odd4 = f32x4.mul(inner(d1 + 4 * pixel, pitch, square), p);
+  const odd5 = f32x4.mul(inner(d1 + 5 * pixel, pitch, square), p);
   storeTileRow(
-    f32x4.sub(v128.load(d), v128.load(d2)),
-    f32x4.sub(v128.load(d + pixel), v128.load(d2 + pixel)),
-    f32x4.sub(v128.load(d + 2 * pixel), v128.load(d2 + 2 * pixel)),
-    f32x4.sub(v128.load(d + 3 * pixel), v128.load(d2 + 3 * pixel)),
+    f32x4.add(even0, odd0),
+    f32x4.add(even1, odd1),
+    f32x4.add(even2, odd2),
+    f32x4.add(even3, odd3),
+    f32x4.add(even4, odd4),
+    f32x4.add(even5, odd5),
     to,
     plane,
   );
   storeTileRow(
-    f32x4.add(v128.load(d1), v128.load(d2)),
-    f32x4.add(v128.load(d1 + pixel), v128.load(d2 + pixel)),
-    f32x4.add(v128.load(d1 + 2 * pixel), v128.load(d2 + 2 * pixel)),
-    f32x4.add(v128.load(d1 + 3 * pixel), v128.load(d2 + 3 * pixel)),
-    to + 4 * plane,
+    f32x4.sub(even0, odd0),
+    f32x4.sub(even1, odd1),
+    f32x4.sub(even2, odd2),
+    f32x4.sub(even3, odd3),
+    f32x4.sub(even4, odd4),
+    f32x4.sub(even5, odd5),
+    to + side * plane,
     plane,
   );
-  storeTileRow(
-    f32x4.sub(v128.load(d2), v128.load(d1)),
-    f32x4.sub(v128.load(d2 + pixel), v128.load(d1 + pixel)),
-    f32x4.sub(v128.load(d2 + 2 * pixel), v128.load(d1 + 2 * pixel)),
-    f32x4.sub(v128.load(d2 + 3 * pixel), v128.load(d1 + 3 * pixel)),
-    to + 8 * plane,
-    plane,
-  );
-  storeTileRow(
-    f32x4.sub(v128.load(d1), v128.load(d3)),
-    f32x4.sub(v128.load(d1 + pixel), v128.load(d3 + pixel)),
-    f32x4.sub(v128.load(d1 + 2 * pixel), v128.load(d3 + 2 * pixel)),
-    f32x4.sub(v128.load(d1 + 3 * pixel), v128.load(d3 + 3 * pixel)),
-    to + 12 * plane,
-    plane,
-  );
+}
+
+/** The pixel two steps on, less this one times `square`. */
+function inner(d: usize, step: usize, square: v128): v128 {
+  return less(v128.load(d + 2 * step), v128.load(d), square);
+}
+
+/** a − b·factor. */
+function less(a: v128, b: v128, factor: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(b, factor, a);
+  return f32x4.sub(a, f32x4.mul(b, factor));
 }
 
 /** A row of Bᵀ d, times B. */
-function storeTileRow(t0: v128, t1: v128, t2: v128, t3: v128, to: usize, plane: usize): void {
-  v128.store(to, f32x4.sub(t0, t2));
-  v128.store(to + plane, f32x4.add(t1, t2));
-  v128.store(to + 2 * plane, f32x4.sub(t2, t1));
-  v128.store(to + 3 * plane, f32x4.sub(t1, t3));
+function storeTileRow(
+  t0: v128,
+  t1: v128,
+  t2: v128,
+  t3: v128,
+  t4: v128,
+  t5: v128,
+  to: usize,
+  plane: usize,
+): void {
+  const at = constants();
+  v128.store(to, less(f32x4.add(t0, t4), t2, v128.load(at, twoAndHalf)));
+  storePair(
+    less(t4, t2, v128.load(at, two)),
+    f32x4.mul(less(t3, t1, v128.load(at, two)), v128.load(at, rootHalf)),
+    to + plane,
+    plane,
+  );
+  storePair(
+    less(t4, t2, v128.load(at, half)),
+    f32x4.mul(less(t3, t1, v128.load(at, half)), v128.load(at, rootTwo)),
+    to + 3 * plane,
+    plane,
+  );
+  v128.store(to + 5 * plane, less(f32x4.add(t1, t5), t3, v128.load(at, twoAndHalf)));
 }
 
-/** Aᵀ m A of a tile, all filters: two rows of two pixels, of which the second row or column may lie beyond the image. */
+/**
+ * Aᵀ m A of a tile, all filters.
+ * @param products the first four rows of the points are written over
+ * @param rows, columns of the tile that lie within the image
+ */
 function storeOutput(
   products: usize,
   plane: usize,
   filters: i32,
   out: usize,
   outWidth: i32,
-  hasSecondRow: bool,
-  hasSecondColumn: bool,
+  rows: i32,
+  columns: i32,
 ): void {
   const pixel = (<usize>filters) << 2;
-  const below = out + <usize>outWidth * pixel;
+  const row = side * plane;
   for (let f = 0; f < filters; f += 4) {
     const lanes = lanesAt(f, filters);
     const at = (<usize>f) << 2;
     const m = products + at;
-    const m0 = rowOfOutput(m, plane, 0);
-    const m1 = rowOfOutput(m, plane, 1);
-    const m2 = rowOfOutput(m, plane, 2);
-    const m3 = rowOfOutput(m, plane, 3);
-    storeLanes(out + at, f32x4.add(f32x4.add(m0, m1), m2), lanes);
-    if (hasSecondColumn) storeLanes(out + pixel + at, f32x4.sub(f32x4.sub(m1, m2), m3), lanes);
-    if (!hasSecondRow) continue;
-    const n0 = secondRowOfOutput(m, plane, 0);
-    const n1 = secondRowOfOutput(m, plane, 1);
-    const n2 = secondRowOfOutput(m, plane, 2);
-    const n3 = secondRowOfOutput(m, plane, 3);
-    storeLanes(below + at, f32x4.add(f32x4.add(n0, n1), n2), lanes);
-    if (hasSecondColumn) storeLanes(below + pixel + at, f32x4.sub(f32x4.sub(n1, n2), n3), lanes);
+    for (let column: usize = 0; column < side; column++) {
+      const from = m + column * plane;
+      storeValues(from, row, from, row, tileSize, 4);
+    }
+    for (let r = 0; r < rows; r++)
+      storeValues(m + <usize>r * row, plane, out + <usize>(r * outWidth) * pixel + at, pixel, columns, lanes);
   }
 }
 
-/** A column's value in the first row of Aᵀ m. */
-function rowOfOutput(m: usize, plane: usize, column: usize): v128 {
-  const at = m + column * plane;
-  return f32x4.add(f32x4.add(v128.load(at), v128.load(at + 4 * plane)), v128.load(at + 8 * plane));
-}
-
-/** A column's value in the second row of Aᵀ m. */
-function secondRowOfOutput(m: usize, plane: usize, column: usize): v128 {
-  const at = m + column * plane;
-  return f32x4.sub(
-    f32x4.sub(v128.load(at + 4 * plane), v128.load(at + 8 * plane)),
-    v128.load(at + 12 * plane),
+/** Aᵀ m of six products a step apart: the first `count` of four values, `toStep` apart. */
+function storeValues(m: usize, step: usize, to: usize, toStep: usize, count: i32, lanes: i32): void {
+  const at = constants();
+  const m1 = v128.load(m + step);
+  const m2 = v128.load(m + 2 * step);
+  const m3 = v128.load(m + 3 * step);
+  const m4 = v128.load(m + 4 * step);
+  const m5 = v128.load(m + 5 * step);
+  const nearEven = f32x4.add(m1, m2);
+  const farEven = f32x4.add(m3, m4);
+  const nearOdd = f32x4.mul(f32x4.sub(m1, m2), v128.load(at, rootHalf));
+  const farOdd = f32x4.mul(f32x4.sub(m3, m4), v128.load(at, rootTwo));
+  storeLanes(to, f32x4.add(f32x4.add(v128.load(m), nearEven), farEven), lanes);
+  if (count === 1) return;
+  storeLanes(to + toStep, f32x4.add(nearOdd, farOdd), lanes);
+  if (count === 2) return;
+  storeLanes(
+    to + 2 * toStep,
+    multiplyAdd(farEven, v128.load(at, two), f32x4.mul(nearEven, v128.load(at, half))),
+    lanes,
+  );
+  if (count === 3) return;
+  storeLanes(
+    to + 3 * toStep,
+    multiplyAdd(farOdd, v128.load(at, two), multiplyAdd(nearOdd, v128.load(at, half), m5)),
+    lanes,
   );
 }
 
-/** A dy Aᵀ of a tile, all filters; what lies beyond the image counts as 0. */
+/** A dy Aᵀ of a tile, all filters; what lies beyond the image, of which `rows` and `columns` are within, counts as 0. */
 function transformUpstream(
   dy: usize,
   filters: i32,
   outWidth: i32,
-  hasSecondRow: bool,
-  hasSecondColumn: bool,
+  rows: i32,
+  columns: i32,
   to: usize,
   plane: usize,
 ): void {
   const pixel = (<usize>filters) << 2;
-  const below = dy + <usize>outWidth * pixel;
+  const pitch = <usize>outWidth * pixel;
+  const row = side * plane;
+  for (let f: usize = 0; f < pixel; f += 16) {
+    for (let column = 0; column < tileSize; column++) {
+      const from = dy + <usize>column * pixel + f;
+      storeUpstreams(from, pitch, column < columns ? rows : 0, to + <usize>column * plane + f, row);
+    }
+    // Of each of the six rows there are four values now, and six go back.
+    for (let r: usize = 0; r < side; r++) {
+      const from = to + r * row + f;
+      storeUpstreams(from, plane, tileSize, from, plane);
+    }
+  }
+}
+
+/** A dy of four values a step apart, of which those beyond `count` are 0: six values, `toStep` apart. */
+function storeUpstreams(dy: usize, step: usize, count: i32, to: usize, toStep: usize): void {
+  const at = constants();
   const zero = f32x4.splat(0);
-  for (let at: usize = 0; at < pixel; at += 16) {
-    const d00 = v128.load(dy + at);
-    const d01 = hasSecondColumn ? v128.load(dy + pixel + at) : zero;
-    const d10 = hasSecondRow ? v128.load(below + at) : zero;
-    const d11 = hasSecondRow && hasSecondColumn ? v128.load(below + pixel + at) : zero;
-    storeUpstreamRow(d00, d01, to + at, plane);
-    storeUpstreamRow(f32x4.add(d00, d10), f32x4.add(d01, d11), to + 4 * plane + at, plane);
-    storeUpstreamRow(f32x4.sub(d00, d10), f32x4.sub(d01, d11), to + 8 * plane + at, plane);
-    storeUpstreamRow(f32x4.neg(d10), f32x4.neg(d11), to + 12 * plane + at, plane);
+  const d0 = count > 0 ? v128.load(dy) : zero;
+  const d1 = count > 1 ? v128.load(dy + step) : zero;
+  const d2 = count > 2 ? v128.load(dy + 2 * step) : zero;
+  const d3 = count > 3 ? v128.load(dy + 3 * step) : zero;
+  v128.store(to, d0);
+  storePair(
+    multiplyAdd(d2, v128.load(at, half), d0),
+    f32x4.mul(multiplyAdd(d3, v128.load(at, half), d1), v128.load(at, rootHalf)),
+    to + toStep,
+    toStep,
+  );
+  storePair(
+    multiplyAdd(d2, v128.load(at, two), d0),
+    f32x4.mul(multiplyAdd(d3, v128.load(at, two), d1), v128.load(at, rootTwo)),
+    to + 3 * toStep,
+    toStep,
+  );
+  v128.store(to + 5 * toStep, d3);
+}
+
+/**
+ * Gᵀ dU G of one channel and four filters.
+ * @param u [36] points, `step` apart; the first three of each six are written over
+ */
+function storeFilterGradient(u: usize, step: usize, out: usize, tap: usize, lanes: i32): void {
+  for (let row: usize = 0; row < side; row++) {
+    const from = u + row * side * step;
+    storeWeightGradients(from, step, from, step, 4);
   }
+  for (let column: usize = 0; column < 3; column++)
+    storeWeightGradients(u + column * step, side * step, out + column * tap, 3 * tap, lanes);
 }
 
-/** A row of A dy, times Aᵀ. */
-function storeUpstreamRow(a: v128, b: v128, to: usize, plane: usize): void {
-  v128.store(to, a);
-  v128.store(to + plane, f32x4.add(a, b));
-  v128.store(to + 2 * plane, f32x4.sub(a, b));
-  v128.store(to + 3 * plane, f32x4.neg(b));
-}
-
-/** Gᵀ dU G of one channel and four filters. */
-function storeFilterGradient(u: usize, plane: usize, out: usize, tap: usize, lanes: i32): void {
-  for (let row: usize = 0; row < 3; row++) {
-    const h0 = rowOfGradient(u, plane, row);
-    const h1 = rowOfGradient(u + plane, plane, row);
-    const h2 = rowOfGradient(u + 2 * plane, plane, row);
-    const h3 = rowOfGradient(u + 3 * plane, plane, row);
-    const even = scaled(f32x4.add(h1, h2), 0.5);
-    const to = out + 3 * row * tap;
-    storeLanes(to, f32x4.add(h0, even), lanes);
-    storeLanes(to + tap, scaled(f32x4.sub(h1, h2), 0.5), lanes);
-    storeLanes(to + 2 * tap, f32x4.add(even, h3), lanes);
-  }
-}
-
-/** A column's value in a row of Gᵀ dU. */
-function rowOfGradient(u: usize, plane: usize, row: usize): v128 {
-  const u1 = v128.load(u + 4 * plane);
-  const u2 = v128.load(u + 8 * plane);
-  if (row === 1) return scaled(f32x4.sub(u1, u2), 0.5);
-  return f32x4.add(scaled(f32x4.add(u1, u2), 0.5), v128.load(row === 0 ? u : u + 12 * plane));
+/** Gᵀ u of six sums a step apart: three values, `toStep` apart. */
+function storeWeightGradients(u: usize, step: usize, to: usize, toStep: usize, lanes: i32): void {
+  const at = constants();
+  const u1 = v128.load(u + step);
+  const u2 = v128.load(u + 2 * step);
+  const u3 = v128.load(u + 3 * step);
+  const u4 = v128.load(u + 4 * step);
+  const u5 = v128.load(u + 5 * step);
+  const near = f32x4.splat(-2.0 / 3.0);
+  const far = f32x4.splat(1.0 / 6.0);
+  const nearEven = f32x4.mul(f32x4.add(u1, u2), near);
+  const farEven = f32x4.mul(f32x4.add(u3, u4), far);
+  const nearOdd = f32x4.mul(f32x4.mul(f32x4.sub(u1, u2), near), v128.load(at, rootHalf));
+  const farOdd = f32x4.mul(f32x4.mul(f32x4.sub(u3, u4), far), v128.load(at, rootTwo));
+  storeLanes(to, f32x4.add(f32x4.add(v128.load(u), nearEven), farEven), lanes);
+  storeLanes(to + toStep, f32x4.add(nearOdd, farOdd), lanes);
+  storeLanes(
+    to + 2 * toStep,
+    multiplyAdd(farEven, v128.load(at, two), multiplyAdd(nearEven, v128.load(at, half), u5)),
+    lanes,
+  );
 }
