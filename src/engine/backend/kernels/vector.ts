@@ -90,8 +90,8 @@ export function fillConstants(at: usize): void {
   place(coefficients + 64, 0.1666678935289383);
   place(two, 2);
   place(twoAndHalf, 2.5);
-  place(rootHalf, 0.7071067811865476);
-  place(rootTwo, 1.4142135623730951);
+  place(rootHalf, <f32>Math.SQRT1_2);
+  place(rootTwo, <f32>Math.SQRT2);
 }
 
 function place(constant: usize, value: f32): void {
