@@ -5,6 +5,7 @@ import type { ChannelAffine } from '../operator/affineConvolution.js';
 import { decoupledConv2d, hasBareProduct } from '../operator/decoupledConv2d.js';
 import type { decoupledProduct } from '../operator/decoupledProduct.js';
 import { radiusInUse } from '../operator/weighting.js';
+import { type ConvolutionArgs, channelsOf, convolutionShape } from './convolutionShape.js';
 import { onlyTensor, variableOf } from './layerWeights.js';
 import { updateRunningAverages } from './runningAverage.js';
 
@@ -13,18 +14,10 @@ export const rhoFloor = 1e-4;
 /** k = |r| + this (authors' code). */
 export const kFloor = 0.05;
 
-export interface DecoupledConv2DArgs {
-  readonly name?: string;
-  readonly filters: number;
-  readonly kernelSize: number;
-  readonly strides: number;
-  readonly padding: 'same' | 'valid';
+export interface DecoupledConv2DArgs extends ConvolutionArgs {
   readonly operator: Operator;
   /** Decay of the mean patch norm's running average, in [0, 1). */
   readonly averageDecay: number;
-  /** Seed of the initial filters. */
-  readonly seed: number;
-  readonly batchInputShape?: (number | null)[];
 }
 
 /** How a decoupled layer is called. */
@@ -68,9 +61,7 @@ export class DecoupledConv2D extends layers.Layer {
 
   override build(inputShape: (number | null)[]): void {
     const { filters, kernelSize, operator, seed } = this.options;
-    const channels = inputShape.at(-1);
-    if (typeof channels !== 'number')
-      throw new Error(`${this.name}: the number of input channels must be known.`);
+    const channels = channelsOf(inputShape, this.name);
     const deviation = Math.sqrt(2 / (kernelSize * kernelSize * channels));
     this.kernelWeight = this.addWeight(
       'kernel',
@@ -185,12 +176,7 @@ export class DecoupledConv2D extends layers.Layer {
   }
 
   override computeOutputShape(inputShape: (number | null)[]): (number | null)[] {
-    const { filters, kernelSize, strides, padding } = this.options;
-    const side = (length: number | null | undefined): number | null => {
-      if (length === null || length === undefined) return null;
-      return Math.ceil((padding === 'same' ? length : length - kernelSize + 1) / strides);
-    };
-    return [inputShape[0] ?? null, side(inputShape[1]), side(inputShape[2]), filters];
+    return convolutionShape(inputShape, this.options);
   }
 
   override getConfig(): tf.serialization.ConfigDict {

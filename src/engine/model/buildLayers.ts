@@ -3,6 +3,7 @@ import type { NetworkLayer, Shape } from '../../core/config/network.js';
 import { DebiasedBatchNormalization } from '../layers/batchNormalization.js';
 import { DecoupledConv2D } from '../layers/decoupledConv2dLayer.js';
 import { DecoupledDense } from '../layers/decoupledDenseLayer.js';
+import { PlainConv2D } from '../layers/plainConv2dLayer.js';
 
 type StockLayer = InstanceType<typeof stock.Layer>;
 
@@ -56,8 +57,7 @@ function buildOperator(layer: NetworkLayer, options: BuildOptions): StockLayer |
       const shape = { filters, kernelSize: kernel, strides: stride, padding };
       if (operator !== undefined)
         return new DecoupledConv2D({ name, ...shape, operator, averageDecay: options.averageDecay, seed });
-      const inputs = kernel * kernel * (layer.inputShape.at(-1) ?? 1);
-      return stock.conv2d({ name, ...shape, useBias: false, kernelInitializer: heNormal(inputs, seed) });
+      return new PlainConv2D({ name, ...shape, seed });
     }
     case 'max-pool':
     case 'average-pool': {
@@ -88,14 +88,13 @@ function buildShortcut(
 ): LayerPart[] {
   if (projection === undefined) return [];
   const own = `${name}/projection`;
-  const convolution = stock.conv2d({
+  const convolution = new PlainConv2D({
     name: `${name}_projection`,
     filters: outputShape.at(-1)!,
     kernelSize: 1,
     strides: projection.stride,
     padding: 'same',
-    useBias: false,
-    kernelInitializer: heNormal(fromShape.at(-1)!, seedOf(seed, own)),
+    seed: seedOf(seed, own),
   });
   const parts = [{ name: own, layer: convolution, inputShape: fromShape, decay: true }];
   if (!projection.batchNorm) return parts;

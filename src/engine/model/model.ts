@@ -4,14 +4,9 @@ import type { Normalization } from '../../core/config/normalizationSchema.js';
 import { DebiasedBatchNormalization } from '../layers/batchNormalization.js';
 import { type DecoupledCall, DecoupledConv2D } from '../layers/decoupledConv2dLayer.js';
 import { variableOf } from '../layers/layerWeights.js';
-import {
-  affineConvolution,
-  type ChannelAffine,
-  canFinishConvolution,
-} from '../operator/affineConvolution.js';
+import { canFinishConvolution } from '../operator/affineConvolution.js';
 import { normalizeFilters } from '../operator/filterNorms.js';
 import { canNormalizeProduct } from '../operator/normalizedProduct.js';
-import type { Window } from '../operator/patchNorms.js';
 import { normEpsilon } from '../operator/patchNorms.js';
 import { type BuildOptions, buildLayer, type LayerPart, type LayerParts } from './buildLayers.js';
 
@@ -222,28 +217,12 @@ function outputOf(
   earlier: EarlierResponses,
   context: DecoupledCall & { readonly training: boolean },
 ): tf.Tensor {
-  if (layer.type === 'conv' && layer.operator === undefined && context.affine !== undefined)
-    return plainConvolution(layer, operator!, input as tf.Tensor4D, context.affine);
   if (operator !== undefined) return operator.layer.call(input, context) as tf.Tensor;
   if (layer.type !== 'add') throw new Error(`${layer.name} has no operator.`);
   const source = earlier.get(layer.from);
   if (source === undefined)
     throw new Error(`${layer.name} adds the response of ${layer.from}, which is not there.`);
   return tf.add(input, run(shortcut, source, context.training));
-}
-
-/** A plain convolution and the batch normalisation behind it, at test time. */
-function plainConvolution(
-  window: Window,
-  { layer }: LayerPart,
-  x: tf.Tensor4D,
-  affine: () => ChannelAffine,
-): tf.Tensor {
-  return tf.tidy(() => {
-    const filters = variableOf(layer.weights[0]!) as tf.Tensor as tf.Tensor4D;
-    const { kernel, stride, padding } = window;
-    return affineConvolution({ x, filters }, undefined, { kernel, stride, padding }, affine());
-  });
 }
 
 /** One part after another. */

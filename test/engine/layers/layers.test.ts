@@ -9,6 +9,8 @@ import {
   DecoupledConv2D,
   type DecoupledConv2DArgs,
 } from '../../../src/engine/layers/decoupledConv2dLayer.js';
+import { variableOf } from '../../../src/engine/layers/layerWeights.js';
+import { PlainConv2D } from '../../../src/engine/layers/plainConv2dLayer.js';
 import { testBackend } from '../backends.js';
 import { patchNorms } from '../operator/oracle.js';
 import { expectClose, expectNoLeak, randomValues, sizeOf, tensorOf } from '../tensors.js';
@@ -149,6 +151,24 @@ describe('DecoupledConv2D', () => {
       tf.dispose([value, grads]);
     });
     x.dispose();
+  });
+});
+
+describe('PlainConv2D', () => {
+  test('has the filters alone, and no gradient of the images is computed when theirs is', async () => {
+    const layer = new PlainConv2D({ filters: 3, kernelSize: 3, strides: 1, padding: 'valid', seed: 5 });
+    layer.build([null, 6, 5, 2]);
+    expect(layer.weights.map(({ originalName, shape }) => [originalName.split('/').at(-1), shape])).toEqual([
+      ['kernel', [3, 3, 2, 3]],
+    ]);
+    expect(layer.computeOutputShape([null, 6, 5, 2])).toEqual([null, 4, 3, 3]);
+    const x = image(1);
+    const filters = variableOf(layer.weights[0]!);
+    const { kernelNames } = await tf.profile(() =>
+      tf.variableGrads(() => tf.sum<tf.Scalar>(layer.call(x, {})), [filters]),
+    );
+    expect(kernelNames).toContain('Conv2DBackpropFilter');
+    expect(kernelNames).not.toContain('Conv2DBackpropInput');
   });
 });
 
