@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import {
   EngineClient,
   type EngineClientOptions,
@@ -19,14 +20,17 @@ describe('Engine process', () => {
   const log: string[] = [];
 
   const presenceFile = (): string => path.join(folder, 'engine.json');
+  const engineScript = (): string => path.join(extension().extensionPath, 'dist', 'engine.js');
   const note = (message: string): void => void log.push(message);
-  function connectTo(options: Partial<EngineClientOptions> & { nodePath?: string } = {}): EngineClient {
+  function connectTo(
+    options: Partial<EngineClientOptions> & { nodePath?: string; script?: string } = {},
+  ): EngineClient {
     const client = new EngineClient({
       name: 'test',
       files: () => ({ presenceFile: presenceFile(), logFile: path.join(folder, 'engine.log') }),
       program: async () => ({
         node: { path: options.nodePath ?? process.execPath, version: process.versions.node, origin: 'test' },
-        script: path.join(extension().extensionPath, 'dist', 'engine.js'),
+        script: options.script ?? engineScript(),
         backend: 'wasm',
         precision: 'fp32',
         tensorflowFolder: '',
@@ -116,6 +120,34 @@ describe('Engine process', () => {
     const started = Date.now();
     await assert.rejects(client.request('doctor', {}));
     assert.ok(Date.now() - started < 400, 'the next one fails at once');
+  });
+
+  it('may take its time to start, which is told', async () => {
+    rmSync(presenceFile(), { force: true });
+    const script = path.join(folder, 'slow.mjs');
+    const engine = JSON.stringify(pathToFileURL(engineScript()).href);
+    writeFileSync(script, `setTimeout(() => import(${engine}), 1000);`);
+    const told: string[] = [];
+    const startLimits = { patienceMs: 400, limitMs: 60_000 };
+    const starts = log.length;
+    await pidOf(connectTo({ script, startLimits, onSlowStart: (message) => told.push(message) }));
+    assert.match(told.join(), /has been starting for .* first trial of a GPU/);
+    assert.equal(log.slice(starts).filter((line) => line.startsWith('Starting the test engine')).length, 1);
+  });
+
+  it('is ended where it never listens', async () => {
+    rmSync(presenceFile(), { force: true });
+    const script = path.join(folder, 'hung.mjs');
+    const pids = path.join(folder, 'hung.txt');
+    const noted = `fs.appendFileSync(${JSON.stringify(pids)}, process.pid + ' ');`;
+    writeFileSync(script, `import fs from 'node:fs'; ${noted} setInterval(() => {}, 1000);`);
+    const client = connectTo({ script, startLimits: { patienceMs: 400, limitMs: 3000 } });
+    await assert.rejects(
+      client.request('doctor', {}),
+      /hung\.mjs\) could not be started: .* within 3 seconds/,
+    );
+    const hung = readFileSync(pids, 'utf8').trim().split(' ').map(Number);
+    assert.deepEqual(hung.map(isAlive), [false], 'it was started once, and is gone');
   });
 
   it('is told to go: what is asked next is answered by its successor', async () => {

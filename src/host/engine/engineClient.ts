@@ -14,7 +14,13 @@ import {
 } from '../../protocol/engine.js';
 import { Owner } from '../lifecycle.js';
 import type { EngineFiles } from './engineFiles.js';
-import { attachToEngine, type EngineProgram, launchEngine } from './engineProcess.js';
+import {
+  attachToEngine,
+  type EngineProgram,
+  launchEngine,
+  StartHung,
+  type StartLimits,
+} from './engineProcess.js';
 import { LogTail } from './logTail.js';
 import { isAlive, readPresence, removePresence } from './presence.js';
 import { giveUpAfter, StartPolicy } from './startPolicy.js';
@@ -55,6 +61,10 @@ export interface EngineClientOptions {
   readonly onConnected?: (runtime: RuntimeRecord, isNew: boolean) => void;
   /** The engine is gone, and why where it was not told to go. */
   readonly onGone?: (death: EngineDeath | undefined) => void;
+  /** A start takes long: that is told to people, who wait. */
+  readonly onSlowStart?: (message: string) => void;
+  /** Left out: those that serve people. */
+  readonly startLimits?: StartLimits;
   /** End the engine when it was asked nothing for so long. Left out: it ends by itself when nothing needs it. */
   readonly idleLimitMs?: number;
 }
@@ -218,14 +228,22 @@ export class EngineClient extends Owner {
       );
       this.#follow(files.logFile);
       try {
-        const { socket, exit } = await launchEngine(program, files);
+        const onSlow = (seconds: number): void => this.#tellSlow(seconds);
+        const { socket, exit } = await launchEngine(program, files, onSlow, this.options.startLimits);
         return await this.#greet(socket, exit);
       } catch (thrown) {
         last = thrown;
         this.#policy.failed(Date.now());
         this.options.log.error(thrown instanceof Error ? thrown.message : String(thrown));
+        if (thrown instanceof StartHung) throw thrown;
       }
     }
+  }
+
+  #tellSlow(seconds: number): void {
+    const message = `The ${this.options.name} engine has been starting for ${seconds} seconds: the first trial of a GPU may take minutes.`;
+    this.options.log.info(message);
+    this.options.onSlowStart?.(message);
   }
 
   async #attach(): Promise<Connection | undefined> {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import net from 'node:net';
@@ -12,7 +12,14 @@ import type { NodeProgram } from './nodeProgram.js';
 import { isAlive, readPresence, removePresence } from './presence.js';
 
 /** How long a new engine may take until it listens. */
-const startLimitMs = 30_000;
+export interface StartLimits {
+  /** After this long people are told that it still starts. */
+  readonly patienceMs: number;
+  /** After this long it is ended: at a GPU's first use drivers compile for minutes. */
+  readonly limitMs: number;
+}
+
+const usualLimits: StartLimits = { patienceMs: 20_000, limitMs: 15 * 60_000 };
 /** How often a starting engine is looked for. */
 const startCheckMs = 50;
 
@@ -56,11 +63,14 @@ export async function attachToEngine(presenceFile: string): Promise<net.Socket |
 
 /**
  * Start an engine as a process of its own, which outlives the window, and connect to it.
- * @throws DcnetError `engine` when it cannot be started or does not listen in time
+ * @param onSlow gets the seconds that it has been starting for, once that is long
+ * @throws DcnetError `engine` when it cannot be started; StartHung when it does not listen in time: then it is ended
  */
 export async function launchEngine(
   program: EngineProgram,
   { presenceFile, logFile }: EngineFiles,
+  onSlow: (seconds: number) => void,
+  { patienceMs, limitMs }: StartLimits = usualLimits,
 ): Promise<LaunchedEngine> {
   await mkdir(path.dirname(presenceFile), { recursive: true });
   const log = openSync(logFile, 'w');
@@ -70,8 +80,9 @@ export async function launchEngine(
   const exit = new Promise<string>((resolve) => {
     markExit = resolve;
   });
+  let child: ChildProcess;
   try {
-    const child = spawn(
+    child = spawn(
       program.node.path,
       [
         program.script,
@@ -101,15 +112,27 @@ export async function launchEngine(
   } finally {
     closeSync(log);
   }
-  const deadline = Date.now() + startLimitMs;
-  while (Date.now() < deadline) {
+  const begin = Date.now();
+  const passed = (): number => Date.now() - begin;
+  let isSlow = false;
+  while (passed() < limitMs) {
     if (ended !== undefined) throw startFailed(program, ended);
     const presence = await readPresence(presenceFile);
     if (presence?.socket === socket) return { socket: await connect(socket), exit };
+    if (!isSlow && passed() > patienceMs) {
+      isSlow = true;
+      onSlow(Math.round(patienceMs / 1000));
+    }
     await delay(startCheckMs);
   }
-  throw startFailed(program, `it did not answer within ${startLimitMs / 1000} seconds`);
+  child.kill('SIGKILL');
+  await exit;
+  const { details } = startFailed(program, `it did not answer within ${Math.round(limitMs / 1000)} seconds`);
+  throw new StartHung(details);
 }
+
+/** An engine that never listened, though its process lived: the next one would do no better. */
+export class StartHung extends DcnetError {}
 
 function startFailed(program: EngineProgram, why: string): DcnetError {
   return new DcnetError({

@@ -53,6 +53,8 @@ export class Engines extends Owner {
     listener: EngineListener,
   ) {
     super();
+    const silent = (): void => undefined;
+    const onSlowStart = (message: string): void => void vscode.window.showInformationMessage(message);
     this.training = this._register(
       new EngineClient({
         name: 'training',
@@ -68,9 +70,9 @@ export class Engines extends Owner {
           memory.gone('training');
           listener.onGone(death);
         },
+        onSlowStart,
       }),
     );
-    const silent = (): void => undefined;
     this.analysis = this._register(
       new EngineClient({
         name: 'analysis',
@@ -80,6 +82,7 @@ export class Engines extends Owner {
         events: { runChanged: silent, runFinished: silent },
         onConnected: (...told) => memory.connected('analysis', ...told),
         onGone: () => memory.gone('analysis'),
+        onSlowStart,
         idleLimitMs: analysisIdleMs,
       }),
     );
