@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { behaviourComparisonSchema, weightComparisonSchema } from '../../src/core/comparison/comparison.js';
@@ -330,6 +330,29 @@ describe('dcnet train', () => {
       expect(stdout).not.toMatch(/^On /m);
       if (args[0] === 'evaluate') expect(stdout).toMatch(/images\/s on wasm, 2 threads$/m);
     }
+  });
+
+  it('names the program of the threads where it is missing, and what to do; one thread needs none', async () => {
+    const project = await TinyProject.create();
+    const config = await project.writeConfig({ epochs: 1 });
+    const dist = path.join(project.directory, 'dist');
+    await cp('dist/wasm', path.join(dist, 'wasm'), { recursive: true });
+    const program = path.join(dist, 'cli.js');
+    await cp('dist/cli.js', program);
+    const withThreads = (threads: number) =>
+      start(['train', config, '--workers', String(threads), '--no-inspection', '--json', ...engineFlags], {
+        program,
+      }).ended;
+    const two = await withThreads(2);
+    expect([two.exitCode, answer(two).error]).toEqual([
+      2,
+      {
+        code: 'backend',
+        message: expect.stringContaining(path.join(dist, 'kernelThread.js')),
+        remedy: expect.stringMatching(/^Install the extension again, .*npm run build.*--workers 1/),
+      },
+    ]);
+    expect((await withThreads(1)).exitCode).toBe(0);
   });
 
   it('goes on with another runtime: that is told, and the run’s record has both', async () => {

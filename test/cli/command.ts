@@ -18,15 +18,17 @@ export interface StartOptions {
   readonly nodeFlags?: readonly string[];
   /** The Node.js that runs it; left out: this one. */
   readonly node?: string;
+  /** The program; left out: the built one. */
+  readonly program?: string;
 }
 
 /** Start `dcnet …args` as it is built. @throws Error where it is not built */
 export function start(
   args: readonly string[],
-  { directory = '.', nodeFlags = [], node = process.execPath }: StartOptions = {},
+  { directory = '.', nodeFlags = [], node = process.execPath, program = bundle }: StartOptions = {},
 ): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
   if (!existsSync(bundle)) throw new Error(`${bundle} is not there: run npm run build first.`);
-  const child = spawn(node, [...nodeFlags, bundle, ...args], {
+  const child = spawn(node, [...nodeFlags, program, ...args], {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -4,6 +4,8 @@ import { type KernelExports, runWritten } from './kernelCalls.js';
 const taskNumbers = 2 ** 16;
 /** Tasks of one job. */
 export const mostTasks = 1024;
+/** Of what a kernel threw, characters that are told. */
+const mostCharacters = 256;
 
 /** What the threads of a crew tell each other by. */
 export interface CrewMemory {
@@ -14,6 +16,8 @@ export interface CrewMemory {
   readonly numbers: Float64Array;
   /** Of the job: where the first thread's memory lies, and how many bytes each has. */
   readonly scratch: Float64Array;
+  /** What the first kernel threw that failed in a job: the number of characters, then their codes. */
+  readonly failure: Uint16Array;
 }
 
 /** Places among the flags. */
@@ -32,6 +36,7 @@ export function crewMemory(): CrewMemory {
     starts: new Int32Array(new SharedArrayBuffer(mostTasks * Int32Array.BYTES_PER_ELEMENT)),
     numbers: new Float64Array(new SharedArrayBuffer(taskNumbers * Float64Array.BYTES_PER_ELEMENT)),
     scratch: new Float64Array(new SharedArrayBuffer(2 * Float64Array.BYTES_PER_ELEMENT)),
+    failure: new Uint16Array(new SharedArrayBuffer((1 + mostCharacters) * Uint16Array.BYTES_PER_ELEMENT)),
   };
 }
 
@@ -60,8 +65,20 @@ export function work(kernels: KernelExports, memory: CrewMemory, thread: number)
       runWritten(kernels, numbers, starts[task]!, scratch[0]! + thread * scratch[1]!);
     } catch (thrown) {
       failure ??= thrown;
-      Atomics.store(flags, flag.failed, 1);
+      if (Atomics.exchange(flags, flag.failed, 1) === 0) tell(memory, thrown);
     }
     if (Atomics.add(flags, flag.finished, 1) + 1 === tasks) Atomics.notify(flags, flag.finished);
   }
+}
+
+/** Before the task counts as finished: who waits for it reads the whole of it. */
+function tell({ failure }: CrewMemory, thrown: unknown): void {
+  const text = (thrown instanceof Error ? thrown.message : String(thrown)).slice(0, mostCharacters);
+  failure[0] = text.length;
+  for (let i = 0; i < text.length; i++) failure[1 + i] = text.charCodeAt(i);
+}
+
+/** What the first kernel threw that failed in the last job, after that. */
+export function failureIn({ failure }: CrewMemory): string {
+  return String.fromCharCode(...failure.subarray(1, 1 + failure[0]!));
 }

@@ -9,7 +9,7 @@ import { configSchema } from '../../../src/core/config/schema.js';
 import { normals } from '../../../src/core/random.js';
 import { startBackend } from '../../../src/engine/backend/backend.js';
 import { Crew } from '../../../src/engine/backend/crew.js';
-import { kernelNames } from '../../../src/engine/backend/kernelCalls.js';
+import { type KernelExports, kernelNames } from '../../../src/engine/backend/kernelCalls.js';
 import { KernelModule } from '../../../src/engine/backend/kernelModule.js';
 import { defaultThreads } from '../../../src/engine/backend/wasm.js';
 import { imageTensor, labelTensor } from '../../../src/engine/data/images.js';
@@ -17,6 +17,7 @@ import { buildModel } from '../../../src/engine/model/model.js';
 import { createOptimizer } from '../../../src/engine/training/optimizer.js';
 import { pass } from '../../../src/engine/training/step.js';
 import { describeOn } from '../backends.js';
+import { failure } from '../failure.js';
 import { TinyProject } from '../training/support.js';
 
 const shape = [31, 33, 3] as const;
@@ -159,4 +160,42 @@ describeOn('wasm', 'a job of tasks', () => {
     expect(values.dataSync()[0]).toBe(1);
     tf.dispose([values, one]);
   });
+});
+
+describeOn('wasm', 'a crew', () => {
+  /** Of this thread and one more, whose kernels are of this module and work in the backend's memory. */
+  function crewOf(compiled: WebAssembly.Module, table: number): Crew {
+    const { wasm } = tf.backend() as unknown as { wasm: { asm: { memory: WebAssembly.Memory } } };
+    return new Crew(compiled, wasm.asm.memory, [table]);
+  }
+  /** Of this thread: they take a while and do nothing. */
+  const asleep = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const idle = new Proxy({} as KernelExports, { get: () => () => void Atomics.wait(asleep, 0, 0, 10) });
+  const beyond = 2 ** 32 - 64;
+  const bad = [['channelAffine', 1000, 64, beyond, beyond, beyond, 0, beyond]] as const;
+  const job = async (crew: Crew) => crew.run(idle, [bad, bad, bad], [0, 0]);
+
+  it('tells what a kernel of another thread threw', async () => {
+    await startBackend('wasm');
+    const binary = await readFile(path.join(import.meta.dirname, '../../../dist/wasm/dcnet-kernels.wasm'));
+    const constants = tf.zeros([4096]);
+    const { memoryOffset } = (tf.backend() as BackendWasm).dataIdMap.get(constants.dataId);
+    const crew = crewOf(new WebAssembly.Module(new Uint8Array(binary)), memoryOffset);
+    // Not before the thread has started: until then this one does all.
+    await vi.waitFor(
+      () => expect(job(crew)).rejects.toThrow('in another thread: memory access out of bounds'),
+      { timeout: 20_000 },
+    );
+    constants.dispose();
+  }, 30_000);
+
+  it('does no job any more once a thread has ended, and tells why, and what to do', async () => {
+    await startBackend('wasm');
+    const empty = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+    const crew = crewOf(empty, 0);
+    await job(crew);
+    const { code, message, remedy } = await vi.waitFor(() => failure(job(crew)), { timeout: 20_000 });
+    expect([code, message]).toEqual(['backend', expect.stringMatching(/ has ended: .*placeConstants/)]);
+    expect(remedy).toMatch(/--workers 1.*dcnet\.workers/);
+  }, 30_000);
 });
