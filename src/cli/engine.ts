@@ -11,9 +11,17 @@ export interface EngineFlags {
   readonly backend: BackendChoice;
   readonly precision: Precision;
   readonly media: string;
-  readonly workers?: number;
+  readonly workers?: number | undefined;
   /** False: a completed run is not inspected. */
   readonly inspection?: boolean;
+}
+
+/** What a command of this program is given in a process of its own, to compute as this one would. */
+export function engineArguments({ backend, precision, media, workers }: EngineFlags): readonly string[] {
+  return [
+    ...['--backend', backend, '--precision', precision, '--media', media],
+    ...(workers === undefined ? [] : ['--workers', String(workers)]),
+  ];
 }
 
 /** The engine, in this process. */

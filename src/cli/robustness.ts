@@ -32,9 +32,9 @@ export interface RobustnessFlags extends EngineFlags {
 
 /** What attacks of all sizes do to a checkpoint, and whether they can be believed. */
 export async function robustness(checkpoint: string, flags: RobustnessFlags, output: Output): Promise<void> {
-  const { backend, precision, media, source, output: file, ...options } = flags;
+  const { backend, precision, media, workers, source, output: file, ...options } = flags;
   const targeted: AttackTarget | false = flags.targeted ?? false;
-  const engine = await startTold({ backend, precision, media }, output);
+  const engine = await startTold({ backend, precision, media, workers }, output);
   const request = {
     ...options,
     targeted,

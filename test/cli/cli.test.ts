@@ -323,11 +323,12 @@ describe('dcnet train', () => {
       ['inspect', checkpoint],
       ['compare', checkpoint, checkpoint],
       ['report', checkpoint, '--out', path.join(project.directory, 'report.html')],
-      ['robustness', checkpoint, '--attacks', 'fgsm', '--epsilons', '1', '--images', '2'],
+      ['robustness', checkpoint, '--attacks', 'fgsm', '--epsilons', '1', '--images', '2', '--workers', '3'],
     ]) {
       const { exitCode, stdout, stderr } = await dcnet(...args, ...engineFlags);
       expect([args[0], exitCode, stderr]).toEqual([args[0], 0, expect.stringMatching(on)]);
       expect(stdout).not.toMatch(/^On /m);
+      if (args[0] === 'robustness') expect(stderr).toContain(', 3 threads. Chosen');
       if (args[0] === 'evaluate') expect(stdout).toMatch(/images\/s on wasm, 2 threads$/m);
     }
   });

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -30,10 +30,11 @@ class TinyReproduction {
     return new TinyReproduction(directory, args);
   }
 
-  start(): ReturnType<typeof start> {
+  /** @param more options, besides those that it has anyway */
+  start(...more: readonly string[]): ReturnType<typeof start> {
     const flags = ['--data', 'data', '--out', 'out', '--parallel', '1', '--json'];
     const engine = ['--backend', 'wasm', '--media', mediaDirectory];
-    return start(['reproduce', ...this.args, ...flags, ...engine], { directory: this.directory });
+    return start(['reproduce', ...this.args, ...flags, ...engine, ...more], { directory: this.directory });
   }
 
   file(...parts: string[]): string {
@@ -200,6 +201,22 @@ describe('dcnet reproduce', () => {
       'Not checked of the attacks: White-box attacks leave no more right than transferred ones.';
     expect((JSON.parse(stdout) as { warnings: string[] }).warnings).toContain(missing);
     expect(await tiny.read('tables7-8-small', 'table7.md')).toContain(`- ${missing}`);
+  });
+
+  it('trains and attacks in the precision and with the threads that it is told', async () => {
+    const tiny = await TinyReproduction.create(...['table7', '--only', 'plain', '--steps', '10']);
+    // What else shows it needs a GPU: WebAssembly refuses.
+    const half = ['--precision', 'fp16'];
+    const refused = /The wasm backend computes in fp32 only\./;
+    const untrained = await tiny.start(...half).ended;
+    expect([untrained.exitCode, untrained.stderr]).toEqual([2, expect.stringMatching(refused)]);
+    expect(await readdir(tiny.file('tables7-8-small')), 'it attacks nothing').not.toContain('attacks');
+    expect((await tiny.start('--workers', '3').ended).exitCode).toBe(0);
+    const summary = await tiny.read('tables7-8-small', 'runs', 'plain-seed1', runFiles.summary);
+    expect((JSON.parse(summary) as Summary).device).toMatch(/, 3 threads$/);
+    await rm(tiny.file('tables7-8-small', 'attacks'), { recursive: true });
+    const unattacked = await tiny.start(...half).ended;
+    expect([unattacked.exitCode, unattacked.stderr]).toEqual([1, expect.stringMatching(refused)]);
   });
 
   it('draws figure 1 of the networks that are trained, also when it is interrupted', async () => {

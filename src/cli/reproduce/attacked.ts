@@ -7,6 +7,7 @@ import { attacksVersion } from '../../engine/attack/attack.js';
 import { replaceFile } from '../../engine/checkpoint/atomicFile.js';
 import { checkpointSha256 } from '../../engine/checkpoint/checkpoint.js';
 import { type RobustnessReport, robustnessReportSchema } from '../../protocol/robustness.js';
+import { type EngineFlags, engineArguments } from '../engine.js';
 import type { Output } from '../output.js';
 import { failureOf, runCommand } from './child.js';
 import { cancelled } from './grid.js';
@@ -23,8 +24,7 @@ export interface AttackPlan {
 }
 
 export interface AttackOptions {
-  readonly backend: string;
-  readonly media: string;
+  readonly flags: EngineFlags;
   readonly signal: AbortSignal;
   readonly output: Output;
 }
@@ -35,7 +35,7 @@ export interface AttackOptions {
  */
 export async function attack(
   plan: AttackPlan,
-  { backend, media, signal, output }: AttackOptions,
+  { flags, signal, output }: AttackOptions,
 ): Promise<RobustnessReport> {
   const { target, source, images, file } = plan;
   const kept = await readKept(plan);
@@ -47,7 +47,7 @@ export async function attack(
       ...['robustness', target, '--attacks', 'fgsm,bim', '--norm', 'linf'],
       ...['--epsilons', attackEpsilons.join(','), '--steps', String(bimSteps), '--images', String(images)],
       ...(source === undefined ? [] : ['--source', source]),
-      ...['--backend', backend, '--media', media],
+      ...engineArguments(flags),
     ],
     { signal },
   );

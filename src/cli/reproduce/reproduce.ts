@@ -18,7 +18,7 @@ import { type CellResult, chooseCells, hasConverged, type SeedValue } from '../.
 import { fewestSteps } from '../../core/reproduce/settings.js';
 import type { Summary } from '../../core/run/run.js';
 import { RunFolder } from '../../engine/training/runFolder.js';
-import { type EngineFlags, onInterrupt } from '../engine.js';
+import { type EngineFlags, engineArguments, onInterrupt } from '../engine.js';
 import { type Output, usageError } from '../output.js';
 import { accuracyOf, attack, brokenChecks } from './attacked.js';
 import { findData } from './data.js';
@@ -115,16 +115,9 @@ export async function reproduce(
   }
 }
 
-function trainOptions({ backend, media, workers }: ReproduceFlags, parallel: number): readonly string[] {
-  const threads = workers ?? (parallel > 1 ? 1 : undefined);
-  return [
-    '--no-inspection',
-    '--backend',
-    backend,
-    '--media',
-    media,
-    ...(threads === undefined ? [] : ['--workers', String(threads)]),
-  ];
+function trainOptions(flags: ReproduceFlags, parallel: number): readonly string[] {
+  const workers = flags.workers ?? (parallel > 1 ? 1 : undefined);
+  return ['--no-inspection', ...engineArguments({ ...flags, workers })];
 }
 
 interface Measuring {
@@ -193,7 +186,7 @@ async function measure(
       const file = path.join(folder, 'attacks', `${runName(run, seed)}${suffix}.json`);
       const report = await attack(
         { target, source, images: attackedImages(scale), file },
-        { backend: flags.backend, media: flags.media, signal, output },
+        { flags, signal, output },
       );
       const { failed, notRun } = brokenChecks(report);
       for (const check of failed) warn(`${row}, seed ${seed}, attacked: ${check}`);
