@@ -40,4 +40,5 @@ export async function setup(
   output.say(
     `TensorFlow (${result.version}) is set up in ${result.folder} and computes on the ${result.device}.`,
   );
+  if (result.warning !== undefined) output.warn(`warning: ${result.warning}`);
 }

@@ -28,7 +28,7 @@ const choices: readonly (vscode.QuickPickItem & { readonly variant: TensorflowVa
 type SetUp = (
   variant: TensorflowVariant,
   options: { readonly signal: AbortSignal; readonly onProgress: (progress: WorkProgress) => void },
-) => Promise<{ readonly version: string; readonly device: string }>;
+) => Promise<{ readonly version: string; readonly device: string; readonly warning?: string | undefined }>;
 
 /**
  * Install a TensorFlow runtime that the user chooses, with progress and cancel, and offer to use it.
@@ -40,13 +40,16 @@ export async function setUpTensorflow(setUp: SetUp, restartEngine: () => Promise
     placeHolder: 'Which one? It is installed for you alone, outside the extension.',
   });
   if (picked === undefined) return;
-  const { version, device } = await withInstallProgress(picked.label, (options) =>
+  const { version, device, warning } = await withInstallProgress(picked.label, (options) =>
     setUp(picked.variant, options),
   );
   const restart = 'Restart Engine';
-  const answer = await vscode.window.showInformationMessage(
-    `TensorFlow is set up (${version}) and computes on the ${device}. The engine uses it from its next start.`,
-    restart,
-  );
+  const next = 'The engine uses it from its next start.';
+  const answer = await (warning === undefined
+    ? vscode.window.showInformationMessage(
+        `TensorFlow is set up (${version}) and computes on the ${device}. ${next}`,
+        restart,
+      )
+    : vscode.window.showWarningMessage(`TensorFlow is set up (${version}). ${warning} ${next}`, restart));
   if (answer === restart) await restartEngine();
 }

@@ -185,12 +185,18 @@ export const engineContract = {
     ),
     doctor: method(empty, doctorReportSchema),
     /**
-     * Install a TensorFlow runtime for this user; engines that start from then on find it.
+     * Install a TensorFlow runtime for this user; engines that start from then on find it. The warning says why it does not
+     * compute on the GPU that is here.
      * @throws `backend` with every missing tool, or the failed step's last lines; `cancelled`: nothing is left then
      */
     setUpTensorflow: method(
       z.object({ variant: z.enum(tensorflowVariants) }),
-      z.object({ folder: z.string(), version: z.string(), device: z.string() }),
+      z.object({
+        folder: z.string(),
+        version: z.string(),
+        device: z.string(),
+        warning: z.string().optional(),
+      }),
       workProgressSchema,
     ),
     /**

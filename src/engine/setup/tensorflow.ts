@@ -32,6 +32,8 @@ export interface SetUpResult {
   readonly folder: string;
   readonly version: string;
   readonly device: string;
+  /** Why it does not compute on the NVIDIA GPU that is here, a sentence; only of a variant with CUDA. */
+  readonly warning?: string;
 }
 
 /**
@@ -172,8 +174,9 @@ async function downloadWheel(
   );
 }
 
-async function linkLibrary({ work }: SetUp): Promise<void> {
-  const site = path.join(work, 'python', 'tensorflow');
+async function linkLibrary({ work, variant }: SetUp): Promise<void> {
+  const python = path.join(work, 'python');
+  const site = path.join(python, 'tensorflow');
   const deps = path.join(bindingFolder(work), 'deps');
   await mkdir(path.join(deps, 'lib'), { recursive: true });
   const link = (target: string, name: string): Promise<void> =>
@@ -186,6 +189,8 @@ async function linkLibrary({ work }: SetUp): Promise<void> {
     await link(path.join(deps, 'lib', library), path.join(deps, 'lib', `${name}.so`));
   }
   await link(path.join(site, 'include'), path.join(deps, 'include'));
+  // TensorFlow looks for CUDA in ../nvidia from where it was loaded, which is the link to it.
+  if (variant === 'cuda12') await link(path.join(python, 'nvidia'), path.join(deps, 'nvidia'));
 }
 
 async function compileBinding(setUp: SetUp, onLine: (line: string) => void): Promise<void> {
@@ -248,12 +253,7 @@ function bindingFolder(work: string): string {
 }
 
 /** Compute a product, timed, a gradient and, where they were compiled, with a kernel of ours, in a process of its own. */
-async function prove({
-  work,
-  env,
-  variant,
-  signal,
-}: SetUp): Promise<{ readonly version: string; readonly device: string }> {
+async function prove({ work, env, variant, signal }: SetUp): Promise<Omit<SetUpResult, 'folder'>> {
   const script = `
     const util = require('util');
     util.isNullOrUndefined ??= (value) => value === null || value === undefined;
@@ -275,20 +275,30 @@ async function prove({
     const ms = Math.min(timed(), timed(), timed());
     console.log(JSON.stringify({ version: binding + ', TensorFlow ' + library, isGpu: tf.backend().isUsingGpuDevice, ms }));
   `;
+  const complaints = new Set<string>();
   const output = await runCommand(process.execPath, ['-e', script], {
     cwd: work,
     signal,
-    env: { ...env, ELECTRON_RUN_AS_NODE: '1', TF_CPP_MIN_LOG_LEVEL: '2' },
+    env: { ...env, ELECTRON_RUN_AS_NODE: '1', TF_CPP_MIN_LOG_LEVEL: variant === 'cpu' ? '2' : '1' },
+    onLine: (line) => {
+      const [, complaint] = complaintOfCuda.exec(line) ?? [];
+      if (complaint !== undefined) complaints.add(complaint);
+    },
     purpose: 'Trying the new runtime',
     remedy: 'The library and the binding do not fit together here: please report the lines above.',
   });
   const { version, isGpu, ms } = proofSchema.parse(JSON.parse(output.trim().split('\n').at(-1)!));
   const speed = `a product of 1024×1024 takes ${ms.toLocaleString('en', { maximumSignificantDigits: 2 })} ms`;
-  if (isGpu)
-    return { version, device: `GPU (${(await findDriverFor('')).gpu ?? 'of unknown name'}: ${speed})` };
-  const why = variant === 'cpu' ? '' : `; no GPU: ${await explainNoGpu(bindingFolder(work))}`;
-  return { version, device: `CPU (${speed}${why})` };
+  const { available: hasDriver, gpu = 'GPU of unknown name' } = await findDriverFor('');
+  if (isGpu) return { version, device: `GPU (${gpu}: ${speed})` };
+  if (variant === 'cpu') return { version, device: `CPU (${speed})` };
+  const why = [...complaints, await explainNoGpu(bindingFolder(work))].join('; ');
+  const onCpu = { version, device: `CPU (${speed}; no GPU: ${why})` };
+  return hasDriver ? { ...onCpu, warning: `TensorFlow does not compute on the ${gpu}: ${why}.` } : onCpu;
 }
+
+/** What TensorFlow logs of a CUDA that it cannot use. */
+const complaintOfCuda = /\.cc:\d+\] (.*(?:dlopen|cuInit|CUDA).*)$/;
 
 const proofSchema = z.object({ version: z.string(), isGpu: z.boolean(), ms: z.number() });
 

@@ -136,6 +136,63 @@ describe.skipIf(process.platform === 'win32')('setting TensorFlow up', () => {
     expect(await readdir(path.dirname(folder))).toEqual([]);
   });
 
+  describe('with CUDA', () => {
+    const binding = 'node_modules/@tensorflow/tfjs-node-gpu';
+    /** npm's package, pip's, compiler and driver, with which all is computed right. @param gpu that the library uses it */
+    async function fullMachine(gpu: boolean, log = ''): Promise<void> {
+      vi.stubEnv('XDG_DATA_HOME', home);
+      const files = {
+        [`npm/${binding}/package.json`]: '{ "version": "4.22.0" }',
+        [`npm/${binding}/binding/tfjs_backend.cc`]: '',
+        [`npm/${binding}/lib/napi-v8/dcnet_ops.node/index.js`]: '',
+        [`npm/${binding}/index.js`]: `
+          if (process.env.TF_CPP_MIN_LOG_LEVEL < 2) console.error(${JSON.stringify(log)});
+          const product = { slice: () => ({ dataSync: () => [4096] }) };
+          Object.assign(exports, { fill() {}, tensor1d() {}, tensor2d() {}, matMul: () => product });
+          exports.grad = () => () => ({ arraySync: () => [[7, 11], [9, 13]] });
+          exports.backend = () => ({
+            isUsingGpuDevice: ${gpu},
+            binding: { TF_Version: '2.21.0' },
+            executeSingleOutput: () => ({ arraySync: () => [[6, 0]] }),
+          });`,
+        'pip/tensorflow/libtensorflow_framework.so.2': '',
+        'pip/tensorflow/python/platform/build_info.py': "('cuda_version', '12.5.1'), ('cudnn_version', '9')",
+        'pip/nvidia/cudnn/lib/libcudnn.so.9': 'cuDNN',
+      };
+      for (const [name, text] of Object.entries(files)) {
+        const file = path.join(home, 'template', name);
+        await mkdir(path.dirname(file), { recursive: true });
+        await writeFile(file, text);
+      }
+      await program('npm', `${version}\n/bin/cp -R "${home}/template/npm/." .`);
+      await program(
+        'python3',
+        `${version}\n/bin/mkdir -p python\n/bin/cp -R "${home}/template/pip/." python`,
+      );
+      await program('g++', version);
+      await program('nvidia-smi', 'echo "550.54.14, NVIDIA GeForce RTX 4070"');
+    }
+    const setUp = () => setUpTensorflow({ variant: 'cuda12', folder, signal: never, report: ignore });
+
+    it('has CUDA where its library looks, from the link that it is loaded by', async () => {
+      await fullMachine(true);
+      const { device, warning } = await setUp();
+      expect(device).toContain('GPU (NVIDIA GeForce RTX 4070: ');
+      expect(warning).toBeUndefined();
+      const cudnn = path.join(folder, binding, 'deps/lib/../nvidia/cudnn/lib/libcudnn.so.9');
+      expect(await readFile(cudnn, 'utf8')).toBe('cuDNN');
+    });
+
+    it('warns where there is a GPU that it does not compute on, with what TensorFlow says and what is missing', async () => {
+      await fullMachine(false, 'W0000 00:00:1 7 gpu_device.cc:2342] Cannot dlopen some GPU libraries');
+      const { device, warning } = await setUp();
+      expect(device).toMatch(/^CPU /);
+      expect(warning).toMatch(
+        /^TensorFlow does not compute on the NVIDIA GeForce RTX 4070: Cannot dlopen some GPU libraries; .*CUDA not found/,
+      );
+    });
+  });
+
   it('gives every program a place inside for what it needs for the time being, and takes that away', async () => {
     await program('npm', `${version}\necho half > "$TMPDIR/npm"`);
     await program('g++', `${version}\nexit 1`);
