@@ -149,7 +149,7 @@ async function downloadWheel(
   const python = tools.get('Python with pip')!.command;
   const what =
     variant === 'cuda12'
-      ? [`tensorflow[and-cuda]==${tensorflowVersion}`]
+      ? ['--no-cache-dir', `tensorflow[and-cuda]==${tensorflowVersion}`] // else pip keeps some 3 GB once more
       : ['--no-deps', `tensorflow-cpu==${tensorflowVersion}`];
   await runCommand(
     python,

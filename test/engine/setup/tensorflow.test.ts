@@ -167,20 +167,21 @@ describe.skipIf(process.platform === 'win32')('setting TensorFlow up', () => {
       await program('npm', `${version}\n/bin/cp -R "${home}/template/npm/." .`);
       await program(
         'python3',
-        `${version}\n/bin/mkdir -p python\n/bin/cp -R "${home}/template/pip/." python`,
+        `${version}\necho "$*" > "${home}/pip"\n/bin/mkdir -p python\n/bin/cp -R "${home}/template/pip/." python`,
       );
       await program('g++', version);
       await program('nvidia-smi', 'echo "550.54.14, NVIDIA GeForce RTX 4070"');
     }
     const setUp = () => setUpTensorflow({ variant: 'cuda12', folder, signal: never, report: ignore });
 
-    it('has CUDA where its library looks, from the link that it is loaded by', async () => {
+    it('has CUDA where its library looks, from the link that it is loaded by, and only there', async () => {
       await fullMachine(true);
       const { device, warning } = await setUp();
       expect(device).toContain('GPU (NVIDIA GeForce RTX 4070: ');
       expect(warning).toBeUndefined();
       const cudnn = path.join(folder, binding, 'deps/lib/../nvidia/cudnn/lib/libcudnn.so.9');
       expect(await readFile(cudnn, 'utf8')).toBe('cuDNN');
+      expect(await readFile(path.join(home, 'pip'), 'utf8')).toContain(' --no-cache-dir ');
     });
 
     it('warns where there is a GPU that it does not compute on, with what TensorFlow says and what is missing', async () => {
