@@ -11,6 +11,7 @@ import { isCurrent } from './kernels.mjs';
 import { describeOutcomes, describeSeconds, exitCode, summaryLine } from './outcomes.mjs';
 import { fromRoot } from './paths.mjs';
 import { run, runNode, StepError } from './system.mjs';
+import { withoutTensorflow } from './tensorflowOutcome.mjs';
 import { gpuBenchTest, skippedOnWebgpu, webgpuTest } from './webgpuOutcomes.mjs';
 import { ensureWorkbench } from './workbench/install.mjs';
 
@@ -203,16 +204,10 @@ async function testTensorflow(isBuilt) {
   const kernels = 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/dcnet_ops.node';
   const sources = fromRoot('src/engine/backend/native');
   if (!(await isCurrent(path.join(env.DCNET_RUNTIME, kernels), sources))) {
-    const { code, stderr } = await runNode('dist/cli.js', ['setup', 'tensorflow', '--variant', 'cpu'], {
-      env,
-      output: 'capture',
-    });
+    const args = ['setup', 'tensorflow', '--variant', 'cpu', '--json'];
+    const { code, stdout } = await runNode('dist/cli.js', args, { env, output: 'capture-stdout' });
     if (code !== 0) {
-      outcomes.push({
-        name: 'the engine on TensorFlow',
-        state: 'skipped',
-        detail: `Its runtime could not be set up here: ${stderr.trim()}`,
-      });
+      outcomes.push(withoutTensorflow(JSON.parse(stdout).error));
       return;
     }
   }

@@ -6,6 +6,7 @@ import { DcnetError } from '../../../src/core/errors.js';
 import { setUpTensorflow } from '../../../src/engine/setup/tensorflow.js';
 import { isProcessAlive } from '../../../src/engine/training/processes.js';
 import type { WorkProgress } from '../../../src/protocol/engine.js';
+import { withoutTensorflow } from '../../../src/tools/tensorflowOutcome.mjs';
 
 /** A machine whose programs are scripts of ours: only they are on the PATH. */
 let home: string;
@@ -43,6 +44,42 @@ async function failure(work: Promise<unknown>): Promise<DcnetError> {
 const never = new AbortController().signal;
 const ignore = (): void => {};
 const version = 'case "$*" in *--version*) echo 1.2.3; exit 0;; esac';
+
+const binding = 'node_modules/@tensorflow/tfjs-node-gpu';
+/** npm's package, pip's, compiler and driver, with which all is computed right. @param gpu that the library uses it */
+async function fullMachine(gpu: boolean, log = ''): Promise<void> {
+  vi.stubEnv('XDG_DATA_HOME', home);
+  const files = {
+    [`npm/${binding}/package.json`]: '{ "version": "4.22.0" }',
+    [`npm/${binding}/binding/tfjs_backend.cc`]: '',
+    [`npm/${binding}/lib/napi-v8/dcnet_ops.node/index.js`]: '',
+    [`npm/${binding}/index.js`]: `
+      if (process.env.TF_CPP_MIN_LOG_LEVEL < 2) console.error(${JSON.stringify(log)});
+      const product = { slice: () => ({ dataSync: () => [4096] }) };
+      Object.assign(exports, { fill() {}, tensor1d() {}, tensor2d() {}, matMul: () => product });
+      exports.grad = () => () => ({ arraySync: () => [[7, 11], [9, 13]] });
+      exports.backend = () => ({
+        isUsingGpuDevice: ${gpu},
+        binding: { TF_Version: '2.21.0' },
+        executeSingleOutput: () => ({ arraySync: () => [[6, 0]] }),
+      });`,
+    'pip/tensorflow/libtensorflow_framework.so.2': '',
+    'pip/tensorflow/python/platform/build_info.py': "('cuda_version', '12.5.1'), ('cudnn_version', '9')",
+    'pip/nvidia/cudnn/lib/libcudnn.so.9': 'cuDNN',
+  };
+  for (const [name, text] of Object.entries(files)) {
+    const file = path.join(home, 'template', name);
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, text);
+  }
+  await program('npm', `${version}\n/bin/cp -R "${home}/template/npm/." .`);
+  await program(
+    'python3',
+    `${version}\necho "$*" > "${home}/pip"\n/bin/mkdir -p python\n/bin/cp -R "${home}/template/pip/." python`,
+  );
+  await program('g++', version);
+  await program('nvidia-smi', 'echo "550.54.14, NVIDIA GeForce RTX 4070"');
+}
 
 describe.skipIf(process.platform === 'win32')('setting TensorFlow up', () => {
   it('names every missing program at once, with what to install, and writes nothing', async () => {
@@ -137,41 +174,6 @@ describe.skipIf(process.platform === 'win32')('setting TensorFlow up', () => {
   });
 
   describe('with CUDA', () => {
-    const binding = 'node_modules/@tensorflow/tfjs-node-gpu';
-    /** npm's package, pip's, compiler and driver, with which all is computed right. @param gpu that the library uses it */
-    async function fullMachine(gpu: boolean, log = ''): Promise<void> {
-      vi.stubEnv('XDG_DATA_HOME', home);
-      const files = {
-        [`npm/${binding}/package.json`]: '{ "version": "4.22.0" }',
-        [`npm/${binding}/binding/tfjs_backend.cc`]: '',
-        [`npm/${binding}/lib/napi-v8/dcnet_ops.node/index.js`]: '',
-        [`npm/${binding}/index.js`]: `
-          if (process.env.TF_CPP_MIN_LOG_LEVEL < 2) console.error(${JSON.stringify(log)});
-          const product = { slice: () => ({ dataSync: () => [4096] }) };
-          Object.assign(exports, { fill() {}, tensor1d() {}, tensor2d() {}, matMul: () => product });
-          exports.grad = () => () => ({ arraySync: () => [[7, 11], [9, 13]] });
-          exports.backend = () => ({
-            isUsingGpuDevice: ${gpu},
-            binding: { TF_Version: '2.21.0' },
-            executeSingleOutput: () => ({ arraySync: () => [[6, 0]] }),
-          });`,
-        'pip/tensorflow/libtensorflow_framework.so.2': '',
-        'pip/tensorflow/python/platform/build_info.py': "('cuda_version', '12.5.1'), ('cudnn_version', '9')",
-        'pip/nvidia/cudnn/lib/libcudnn.so.9': 'cuDNN',
-      };
-      for (const [name, text] of Object.entries(files)) {
-        const file = path.join(home, 'template', name);
-        await mkdir(path.dirname(file), { recursive: true });
-        await writeFile(file, text);
-      }
-      await program('npm', `${version}\n/bin/cp -R "${home}/template/npm/." .`);
-      await program(
-        'python3',
-        `${version}\necho "$*" > "${home}/pip"\n/bin/mkdir -p python\n/bin/cp -R "${home}/template/pip/." python`,
-      );
-      await program('g++', version);
-      await program('nvidia-smi', 'echo "550.54.14, NVIDIA GeForce RTX 4070"');
-    }
     const setUp = () => setUpTensorflow({ variant: 'cuda12', folder, signal: never, report: ignore });
 
     it('has CUDA where its library looks, from the link that it is loaded by, and only there', async () => {
@@ -192,6 +194,29 @@ describe.skipIf(process.platform === 'win32')('setting TensorFlow up', () => {
         /^TensorFlow does not compute on the NVIDIA GeForce RTX 4070: Cannot dlopen some GPU libraries; .*CUDA not found/,
       );
     });
+  });
+
+  it('skips the tests on it where the machine lacks what it needs, and fails them where ours does not compile or compute', async () => {
+    await fullMachine(false);
+    const setUp = () => failure(setUpTensorflow({ variant: 'cpu', folder, signal: never, report: ignore }));
+    const outcome = async (name: string, script: string): Promise<string> => {
+      const file = path.join(home, 'bin', name);
+      const before = await readFile(file, 'utf8');
+      await program(name, script);
+      const { state, detail } = withoutTensorflow((await setUp()).details);
+      await writeFile(file, before);
+      return `${state}: ${detail}`;
+    };
+    expect(await outcome('g++', 'exit 1')).toMatch(
+      /^skipped: .*: C\+\+ compiler is missing\. .*apt install g\+\+/,
+    );
+    expect(await outcome('npm', `${version}\nexit 1`)).toMatch(/^skipped: .* npm failed/);
+    expect(await outcome('python3', `${version}\nexit 1`)).toMatch(/^skipped: .* PyPI failed/);
+    const error = 'averages.cc:7:1: error: expected declaration';
+    const compiler = `${version}\ncase "$*" in *dcnet_ops*) echo "${error}" >&2; exit 1;; esac`;
+    expect(await outcome('g++', compiler)).toMatch(new RegExp(`^failed: [\\s\\S]*${error}`));
+    await writeFile(path.join(home, 'template/npm', binding, 'index.js'), 'throw new Error("no symbol");');
+    expect(await outcome('g++', version)).toMatch(/^failed: .*Trying the new runtime failed[\s\S]*no symbol/);
   });
 
   it('gives every program a place inside for what it needs for the time being, and takes that away', async () => {
