@@ -11,6 +11,7 @@ import {
 } from '../../src/core/run/run.js';
 import { checkpointSha256 } from '../../src/engine/checkpoint/checkpoint.js';
 import { robustnessReportSchema } from '../../src/protocol/robustness.js';
+import { withHeader } from '../engine/checkpoint/header.js';
 import { temporaryFolder, writeTinyData } from '../engine/data/tinyData.js';
 import { mediaDirectory } from '../engine/training/support.js';
 import { start } from './command.js';
@@ -109,6 +110,62 @@ describe('dcnet reproduce', () => {
     const page = await tiny.read('table2-small', 'table2.html');
     expect(page).toContain(`default-src 'none'`);
     expect(page).toContain('<td align="right">not run (paper 31.88)</td>');
+  });
+
+  it('trains anew what is of another network than its preset gives by now, or of one that nobody can tell', async () => {
+    const tiny = await TinyReproduction.create(...['table2', '--only', 'plain', '--steps', '10']);
+    expect((await tiny.start().ended).exitCode).toBe(0);
+    const run = (...parts: string[]) => tiny.file('table2-small', 'runs', ...parts);
+    const summaryOf = (name: string) => readFile(run(name, runFiles.summary), 'utf8');
+    type Metadata = Record<string, unknown>;
+    const changeCheckpoints = async (change: (metadata: Metadata) => void): Promise<void> => {
+      const folder = run('plain-seed1', runFiles.checkpoints);
+      for (const name of await readdir(folder)) {
+        const file = path.join(folder, name);
+        const changed = withHeader(await readFile(file), (header) => change(header.__metadata__!));
+        await writeFile(file, changed);
+      }
+    };
+    // As they were written when the preset's dense layer had a ReLU.
+    const rectified = (metadata: Metadata): void => {
+      const network = JSON.parse(metadata.network as string) as { layers: { activation?: string }[] };
+      network.layers.at(-2)!.activation = 'relu';
+      metadata.network = JSON.stringify(network);
+    };
+    const untold = (metadata: Metadata): void => void delete metadata.network;
+    const cases = [
+      [rectified, 'The preset cnn-9 stood for other layers when it was trained. It is trained anew', '001'],
+      [untold, 'the network is not kept with it. It is trained anew', '002'],
+    ] as const;
+    for (const [change, why, number] of cases) {
+      await changeCheckpoints(change);
+      const before = await summaryOf('plain-seed1');
+      const { exitCode, stderr } = await tiny.start().ended;
+      expect(exitCode).toBe(0);
+      expect(stderr).toContain('plain-seed1: ');
+      expect(stderr).toContain(why);
+      expect(stderr).toContain(`the earlier run is ${run(`plain-seed1-before-${number}`)} now.`);
+      expect(stderr).toContain('plain-seed1: training (1 of 1)');
+      expect(await summaryOf('plain-seed1')).not.toBe(before);
+      expect(await summaryOf(`plain-seed1-before-${number}`)).toBe(before);
+    }
+    expect(await tiny.events('plain-seed1')).toEqual(['started', 'completed']);
+
+    // One that diverged has a result without a checkpoint.
+    const failure = {
+      ...{ status: 'failed', checkpoint: undefined },
+      error: { code: 'diverged', message: 'The loss is NaN.', remedy: 'Lower the learning rate.' },
+    };
+    for (const file of [runFiles.summary, runFiles.state]) {
+      const kept = JSON.parse(await readFile(run('plain-seed1', file), 'utf8')) as object;
+      await writeFile(run('plain-seed1', file), JSON.stringify({ ...kept, ...failure }));
+    }
+    await rm(run('plain-seed1', runFiles.checkpoints), { recursive: true });
+    const again = await tiny.start().ended;
+    expect(again.stderr).toContain('plain-seed1: it diverged before its first checkpoint');
+    expect(JSON.parse(await summaryOf('plain-seed1'))).toMatchObject({ status: 'completed', steps: 10 });
+    const last = await tiny.start().ended;
+    expect(last.stderr).toContain('1 of 1 runs are complete already.');
   });
 
   it('reports a cell whose training was killed, trains the others, and mends it the next time', async () => {

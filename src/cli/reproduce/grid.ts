@@ -1,9 +1,16 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { DcnetError, type ErrorDetails } from '../../core/errors.js';
+import { requireConfig } from '../../core/config/parse.js';
+import { presetOf } from '../../core/config/presets/layersOf.js';
+import type { Config } from '../../core/config/schema.js';
+import { asDcnetError, DcnetError, type ErrorDetails } from '../../core/errors.js';
 import { configSeed, type PlannedRun, runName } from '../../core/reproduce/experiment.js';
-import { configExtension, runFiles, type Summary } from '../../core/run/run.js';
+import { actualState } from '../../core/run/liveness.js';
+import { nextRunName } from '../../core/run/names.js';
+import { configExtension, isOver, runFiles, type Summary } from '../../core/run/run.js';
 import { replaceFile } from '../../engine/checkpoint/atomicFile.js';
+import { readCheckpointMetadata } from '../../engine/checkpoint/checkpoint.js';
+import { isProcessAlive } from '../../engine/training/processes.js';
 import { RunFolder } from '../../engine/training/runFolder.js';
 import { clockTime, type Output } from '../output.js';
 import { failureOf, runCommand } from './child.js';
@@ -36,8 +43,9 @@ export type RunOutcome =
 const general: readonly ErrorDetails['code'][] = ['usage', 'data', 'backend'];
 
 /**
- * Train every run that is not complete: new ones from the start, interrupted ones from their newest checkpoint. A run
- * that diverges is a result; one that fails is told of, and the others go on. After an abort the outcomes so far come
+ * Train every run that is not complete: new ones from the start, interrupted ones from their newest checkpoint. One of
+ * another network than its config gives by now is told of, put aside and trained anew. A run that diverges is a result; one
+ * that fails is told of, and the others go on. After an abort the outcomes so far come
  * back; runs without one were not run to their end.
  * @throws DcnetError `usage` where a run was made with another config, `data` and `backend`: what concerns all runs
  */
@@ -45,12 +53,12 @@ export async function trainGrid(
   runs: readonly SeededRun[],
   options: GridOptions,
 ): Promise<ReadonlyMap<string, RunOutcome>> {
-  const { folder, output, signal, parallel } = options;
+  const { output, signal, parallel } = options;
   const outcomes = new Map<string, RunOutcome>();
   const open: { readonly name: string; readonly resume: boolean }[] = [];
   for (const run of runs) {
     const name = runName(run.plan.id, run.seed);
-    const known = await prepare(run, name, folder);
+    const known = await prepare(run, name, options);
     if (known.summary === undefined) open.push({ name, resume: known.started });
     else outcomes.set(name, { kind: 'result', summary: known.summary });
   }
@@ -83,12 +91,21 @@ export async function trainGrid(
   return outcomes;
 }
 
+interface KnownRun {
+  /** Whether there is a run to go on with. */
+  readonly started: boolean;
+  /** Of a run that is over, with a result. */
+  readonly summary: Summary | undefined;
+}
+
+const notStarted: KnownRun = { started: false, summary: undefined };
+
 /** Write the run's config; what is known of a run of that name. */
 async function prepare(
   { plan, seed }: SeededRun,
   name: string,
-  folder: string,
-): Promise<{ readonly started: boolean; readonly summary: Summary | undefined }> {
+  { folder, output }: GridOptions,
+): Promise<KnownRun> {
   const text = `${JSON.stringify({ ...plan.config, seed: configSeed(plan, seed) }, undefined, 2)}\n`;
   const directory = path.join(folder, runsDirectory, name);
   const earlier = await readFile(path.join(directory, runFiles.config), 'utf8').catch(
@@ -104,10 +121,49 @@ async function prepare(
       remedy: 'Choose another folder with --out, or delete the run.',
       file: directory,
     });
-  await replaceFile(configFile(folder, name), Buffer.from(text));
-  if (earlier === undefined) return { started: false, summary: undefined };
-  const summary = await (await RunFolder.open(directory)).readSummary();
-  return { started: true, summary: summary !== undefined && isResult(summary) ? summary : undefined };
+  const file = configFile(folder, name);
+  await replaceFile(file, Buffer.from(text));
+  if (earlier === undefined) return notStarted;
+  return knownRun(await RunFolder.open(directory), requireConfig(text, file).config, output);
+}
+
+/** A run that counts for its config as it is read by now; what does not is told of, and put aside. */
+async function knownRun(run: RunFolder, config: Config, output: Output): Promise<KnownRun> {
+  const [summary, state] = [await run.readSummary(), await run.readState()];
+  const result = summary !== undefined && isResult(summary) ? summary : undefined;
+  // Who trains it now is told by its resumption.
+  if (state !== undefined && !isOver(actualState(state, isProcessAlive).status))
+    return { started: true, summary: undefined };
+  const checkpoint = await run.newestCheckpoint(1); // any: all of a run are of one network
+  if (checkpoint === undefined) {
+    if (result !== undefined)
+      output.warn(
+        `${run.name}: it diverged before its first checkpoint, which alone would tell its network: it is trained again.`,
+      );
+    return { started: true, summary: undefined };
+  }
+  const why = await whyOtherNetwork(checkpoint, config);
+  if (why === undefined) return { started: true, summary: result };
+  const runs = path.dirname(run.directory);
+  const aside = path.join(runs, nextRunName(`${run.name}-before`, new Set(await readdir(runs))));
+  await rename(run.directory, aside);
+  output.warn(`${run.name}: ${why} It is trained anew; the earlier run is ${aside} now.`);
+  return notStarted;
+}
+
+/** Why a checkpoint's network is not the one that its config gives by now, or may not be; undefined where it is. */
+async function whyOtherNetwork(checkpoint: string, config: Config): Promise<string | undefined> {
+  const preset = presetOf(config)?.preset;
+  if (preset === undefined) return undefined;
+  try {
+    const made = await readCheckpointMetadata(checkpoint);
+    if (presetOf(made.config) !== undefined) return undefined;
+    return `The preset ${preset} stood for other layers when it was trained.`;
+  } catch (thrown) {
+    const { code, message } = asDcnetError(thrown).details;
+    if (code !== 'checkpoint') throw thrown;
+    return message;
+  }
 }
 
 function configFile(folder: string, name: string): string {
