@@ -10,7 +10,7 @@ import {
 import { featureSpread } from '../../src/core/reproduce/features.js';
 import { featureTable, featureValues } from '../../src/core/reproduce/featureTable.js';
 import { figure3Table, spreadColumns } from '../../src/core/reproduce/figures.js';
-import { judgeConvergence, judgeLower, judgeRows } from '../../src/core/reproduce/judge.js';
+import { judgeConvergence, judgeGain, judgeLower, judgeRows } from '../../src/core/reproduce/judge.js';
 import { type ReportContent, reportMarkdown } from '../../src/core/reproduce/markdown.js';
 import { featurePicture } from '../../src/core/reproduce/pictures.js';
 import { dataKindOf, planExperiment } from '../../src/core/reproduce/plan.js';
@@ -197,6 +197,33 @@ describe('results', () => {
     });
   });
 
+  it('judges where a number falls most', () => {
+    const table: Record<string, readonly [number | 'n/c', number | 'n/c']> = {
+      plain: [50, 20],
+      a: [40, 15],
+      b: [30, 10],
+      worse: [20, 21],
+      worst: [20, 25],
+      lost: ['n/c', 20],
+      steeper: [70, 30],
+    };
+    const values = (row: string, column: string) => table[row]?.[column === 'from' ? 0 : 1];
+    const judged = (most: string, others: readonly string[]) => judgeGain(values, most, others, 'from', 'to');
+    expect(judged('plain', ['a', 'b'])).toEqual({
+      holds: true,
+      evidence: '30.00 points in plain against 20.00 to 25.00',
+    });
+    expect(judged('plain', ['a', 'steeper'])?.holds).toBe(false);
+    expect(judged('plain', ['a', 'unknown'])).toBeUndefined();
+    expect(judged('plain', ['steeper', 'lost'])).toEqual({
+      holds: false,
+      evidence: '30.00 points in plain against 40.00 (of the cells that have a number)',
+    });
+    expect(judged('unknown', ['a'])).toBeUndefined();
+    // The least loss is no gain.
+    expect(judged('worse', ['worst'])?.holds).toBe(false);
+  });
+
   it('says that a claim does not hold as soon as a cell contradicts it', () => {
     const values = valuesOf([
       { cell, values: [{ seed: 1, value: 20 }] },
@@ -355,24 +382,27 @@ describe('figures', () => {
     ]);
   });
 
-  it('judges ring and petals by the spreads, as soon as all are measured', () => {
+  it('judges ring, petals and clusters by the spreads, as soon as all are measured', () => {
     const { claims } = plan('figure1');
     const columns = spreadColumns.map(([, column]) => column);
     const spreads: Record<string, readonly number[]> = {
-      'plain convolution': [0.5, 0.4],
-      SphereConv: [0.1, 0.05],
-      BallConv: [0.2, 0.41],
-      TanhConv: [0.3, 0.1],
+      'plain convolution': [0.5, 0.4, 9],
+      SphereConv: [0.1, 0.05, 12],
+      BallConv: [0.2, 0.41, 17.9],
+      TanhConv: [0.3, 0.1, 4],
     };
     const judged = (of: typeof spreads) =>
       claims.map(({ judge }) => judge((row, column) => of[row]?.[columns.indexOf(column)]));
     expect(judged(spreads)).toMatchObject([
       { holds: true, evidence: '0.10 to 0.30 against 0.50' },
       { holds: false, evidence: '0.05 to 0.41 against 0.40' },
+      // Ten classes lie 36° apart: from 18° on they run into each other.
+      { holds: true, evidence: '4.00 to 17.90 against 18.00' },
     ]);
+    expect(judged({ ...spreads, TanhConv: [0.3, 0.1, 18.1] })[2]).toMatchObject({ holds: false });
     const { BallConv: _, ...three } = spreads;
-    expect(judged(three)).toEqual([undefined, undefined]);
-    expect(judged({})).toEqual([undefined, undefined]);
+    expect(judged(three)).toEqual([undefined, undefined, undefined]);
+    expect(judged({})).toEqual([undefined, undefined, undefined]);
   });
 
   it('writes class names as text, whatever they hold', () => {

@@ -76,7 +76,18 @@ export const spreadColumns: readonly (readonly [keyof FeatureSpread, column: str
   ['angleWithin', 'spread of the direction within a class, degrees', 1],
 ];
 
-/** The paper's picture has no numbers: what it shows is an order of the spreads. */
+/** Of MNIST and of Fashion-MNIST. */
+const classes = 10;
+/**
+ * Degrees from the middle of a class to where the next one begins, of classes that share a ring evenly. A class whose directions
+ * spread less (one standard deviation) lies apart from its neighbours; wider ones run into each other.
+ */
+const halfDistance = 180 / classes;
+
+/**
+ * The paper's picture has no numbers: what it shows is an order of the spreads of ‖x‖, and classes that lie apart on the
+ * ring.
+ */
 function figure1Claims(): readonly Claim[] {
   const [plain, ...decoupled] = networks.map(rowName) as [string, ...string[]];
   const lower = (measure: keyof FeatureSpread): Claim['judge'] => {
@@ -88,6 +99,8 @@ function figure1Claims(): readonly Claim[] {
         [{ row: plain, column }],
       );
   };
+  const direction = spreadColumns.find(([name]) => name === 'angleWithin')![1];
+  const limit = { row: 'half the distance of two classes', column: direction };
   const names = `${decoupled.slice(0, -1).join(', ')} and ${decoupled.at(-1)}`;
   return [
     {
@@ -95,8 +108,17 @@ function figure1Claims(): readonly Claim[] {
       judge: lower('norm'),
     },
     {
-      text: 'Within a class, too, their ‖x‖ spreads less: clusters, where the plain network has petals.',
+      text: 'Within a class, too, their ‖x‖ spreads less: the plain network has petals.',
       judge: lower('normWithin'),
+    },
+    {
+      text: `On the ring the classes are clusters apart: within one, their direction spreads less than ${halfDistance}°, half of what ${classes} classes on a ring lie apart.`,
+      judge: (values) =>
+        judgeLower(
+          (row, column) => (row === limit.row ? halfDistance : values(row, column)),
+          decoupled.map((row) => ({ row, column: direction })),
+          [limit],
+        ),
     },
   ];
 }

@@ -65,6 +65,35 @@ export function judgeRows(
   };
 }
 
+/**
+ * Whether the error falls from one column to another by more points in one row than in every other; undefined while no row
+ * contradicts it and something is missing. A cell that did not converge has no number to fall from or to.
+ */
+export function judgeGain(
+  values: CellValues,
+  most: string,
+  others: readonly string[],
+  from: string,
+  to: string,
+): Judgement | undefined {
+  const gainOf = (row: string): number | undefined => {
+    const [before, after] = [values(row, from), values(row, to)];
+    return typeof before === 'number' && typeof after === 'number' ? before - after : undefined;
+  };
+  const largest = gainOf(most);
+  const gains = others.map(gainOf).filter((gain) => gain !== undefined);
+  if (largest === undefined || gains.length === 0) return undefined;
+  const isComplete = gains.length === others.length;
+  const holds = largest > 0 && gains.every((gain) => gain < largest);
+  if (!isComplete && holds) return undefined;
+  const sorted = gains.sort((a, b) => a - b);
+  const words = sorted.length === 1 ? shown(sorted[0]!) : `${shown(sorted[0]!)} to ${shown(sorted.at(-1)!)}`;
+  return {
+    holds,
+    evidence: `${shown(largest)} points in ${most} against ${words}${isComplete ? '' : soFar}`,
+  };
+}
+
 /** Whether just those cells converged that should; undefined while none differs and something is missing. */
 export function judgeConvergence(
   values: CellValues,
