@@ -123,6 +123,89 @@ describe('the plan of a reproduction', () => {
   });
 });
 
+describe('the paper’s numbers', () => {
+  /** Reference, section 3. Rows by column; tables 7 and 8 have a second row of each network, trained against FGSM. */
+  const columnsOf = {
+    table1: ['error'],
+    table2: ['linear', 'cosine', 'square cosine'],
+    table3: ['cosine, no ReLU', 'square cosine, no ReLU', 'cosine + ReLU', 'square cosine + ReLU'],
+    table7: ['clean', 'FGSM', 'BIM'],
+    table8: ['clean', 'FGSM', 'BIM'],
+  } as const;
+  type Row = readonly (number | 'n/c' | undefined)[];
+  const none = undefined;
+  const rowsOf: Readonly<Record<keyof typeof columnsOf, Readonly<Record<string, Row>>>> = {
+    table1: {
+      'linearly weighted': [22.95],
+      'non-linearly weighted, eq. 15': [23.03],
+      'non-linearly weighted, eq. 16': [23.38],
+      'standard gradients': [23.09],
+      'weight projection': [21.17],
+      'weighted gradients': [21.45],
+    },
+    table2: {
+      'plain convolution': [none, 35.3, none],
+      LinearConv: [33.39, 31.76, 'n/c'],
+      TanhConv: [32.88, 31.88, 34.26],
+      SegConv: [34.69, 30.34, 'n/c'],
+    },
+    table3: {
+      'plain convolution': [58.24, none, 26.01, none],
+      SphereConv: [33.31, 25.9, 26.0, 26.97],
+      BallConv: [31.81, 25.43, 25.18, 26.48],
+      TanhConv: [32.27, 25.27, 25.15, 26.94],
+      LinearConv: [36.49, 24.36, 24.81, 25.14],
+      SegConv: [33.57, 24.29, 24.96, 25.04],
+      LogConv: [33.62, 24.91, 25.17, 25.85],
+      MixConv: [33.46, 24.93, 25.27, 25.77],
+    },
+    table7: {
+      'plain convolution': [85.35, 18.82, 8.67],
+      SphereConv: [88.58, 43.64, 8.89],
+      BallConv: [91.13, 50.47, 7.74],
+      TanhConv: [91.45, 52.6, 10.18],
+      'plain convolution, adversarially trained': [83.7, 78.96, 7.96],
+      'SphereConv, adversarially trained': [87.41, 85.98, 35.07],
+      'BallConv, adversarially trained': [87.47, 82.2, 17.38],
+      'TanhConv, adversarially trained': [87.54, 81.46, 19.86],
+    },
+    table8: {
+      'plain convolution': [85.35, 50.9, 36.22],
+      SphereConv: [88.58, 56.71, 43.1],
+      BallConv: [91.13, 49.5, 27.48],
+      TanhConv: [91.45, 50.61, 29.06],
+      'plain convolution, adversarially trained': [83.7, 77.57, 78.55],
+      'SphereConv, adversarially trained': [87.41, 76.29, 77.79],
+      'BallConv, adversarially trained': [87.47, 78.67, 80.59],
+      'TanhConv, adversarially trained': [87.54, 80.38, 82.47],
+    },
+  };
+  const tables = Object.keys(columnsOf) as (keyof typeof columnsOf)[];
+
+  it.each(tables)('of %s stand in its cells', (name) => {
+    for (const scale of ['small', 'full'] as const) {
+      const ours = plan(name, scale).cells.filter(({ paper }) => paper !== undefined);
+      const theirs = Object.entries(rowsOf[name]).flatMap(([row, numbers]) =>
+        numbers.flatMap((paper, i) =>
+          paper === undefined ? [] : [{ row, column: columnsOf[name][i]!, paper }],
+        ),
+      );
+      expect(ours.map(({ row, column, paper }) => ({ row, column, paper }))).toEqual(theirs);
+    }
+  });
+
+  it.each(tables)('of %s bear out each of its claims', (name) => {
+    const { claims } = plan(name);
+    expect(claims.length).toBeGreaterThan(0);
+    const columns: readonly string[] = columnsOf[name];
+    for (const { text, judge } of claims)
+      expect([text, judge((row, column) => rowsOf[name][row]?.[columns.indexOf(column)])?.holds]).toEqual([
+        text,
+        true,
+      ]);
+  });
+});
+
 describe('results', () => {
   const cell: Cell = {
     row: 'r',
