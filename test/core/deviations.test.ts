@@ -124,6 +124,17 @@ describe('where a run differs from the authors’ setting', () => {
     ]);
   });
 
+  it('is said of CNN-9 by every table of it: the paper gives neither widths nor optimiser, and related code has SGD', () => {
+    for (const name of ['table2', 'table3', 'table7', 'table8'] as const) {
+      const { deviations } = plan(name, 'full');
+      expect(deviations).toContainEqual(expect.stringMatching(/widths of CNN-9; 64-128-256 .* MHE paper/));
+      for (const scale of ['small', 'full'] as const)
+        expect(plan(name, scale).deviations).toContainEqual(
+          expect.stringMatching(/Adam .* \(ResNet-32\)\. The MHE paper .* SGD \(0\.1, momentum 0\.9\)/),
+        );
+    }
+  });
+
   it('is asked of whatever is trained', () => {
     for (const name of experimentNames)
       expect(authorsSetting(name) === undefined).toBe(plan(name, 'small').runs.length === 0);

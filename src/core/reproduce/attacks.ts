@@ -8,6 +8,8 @@ import {
   orderAlone,
   styleFields,
   tableTraining,
+  unknownOptimizer,
+  unknownWidths,
 } from './settings.js';
 import { rowName } from './tables.js';
 
@@ -144,7 +146,8 @@ export function attackTable(
         : [
             `Attacks: on ${images} images, of which one network’s accuracy is known to within some 4 points (95 %).`,
           ]),
-      ...(scale === 'full' ? ['The paper does not name the network.'] : [orderAlone]),
+      ...(scale === 'full' ? ['The paper does not name the network.', unknownWidths] : [orderAlone]),
+      unknownOptimizer,
       'Accuracies are those after the last step.',
     ],
     claims: blackBox ? blackBoxClaims() : whiteBoxClaims(),

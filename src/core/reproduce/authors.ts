@@ -51,7 +51,10 @@ const cifarTraining: Fields = {
 const orthogonality: KnownPart = { source: 'code', fields: { orthogonality: 1e-5 } };
 const projection: KnownPart = { source: 'code', fields: { projection: { every: 100 } } };
 
-/** CNN-9 of the tables, whose own training nobody tells: widths of the MHE paper, training of ResNet-32. */
+/**
+ * CNN-9 of the tables, whose own training nobody tells: widths of the MHE paper, training of ResNet-32. The MHE paper's own
+ * differs in the optimiser alone, SGD: the experiments say so (`unknownOptimizer`).
+ */
 const cnn9: Pick<AuthorsSetting, 'parts' | 'decoupled'> = {
   parts: [
     { source: 'code of another network', fields: cifarTraining },

@@ -8,6 +8,12 @@ type Fields = Readonly<Record<string, unknown>>;
 export const orderAlone =
   'On other data only the order of the numbers can be compared with the paper’s, never their size.';
 
+/** What the tables of CNN-9 have in common: nobody knows how the authors trained it. */
+export const unknownWidths =
+  'The paper does not give its widths of CNN-9; 64-128-256 are those of the MHE paper by the same group.';
+export const unknownOptimizer =
+  'The paper does not give this table’s optimiser; Adam is that of the authors’ CIFAR code (ResNet-32). The MHE paper trains its CNN-9 by SGD (0.1, momentum 0.9).';
+
 /** Number of steps of the small runs. Their test error still falls, slowly: they are stopped to keep the hour. */
 const smallSteps = 1000;
 const fullSteps = 42_500;

@@ -13,6 +13,8 @@ import {
   styleFields,
   type Training,
   tableTraining,
+  unknownOptimizer,
+  unknownWidths,
 } from './settings.js';
 
 /** What a table of classification errors is run on. */
@@ -21,10 +23,6 @@ export function classificationData(scale: Scale): ExperimentData['kind'] {
 }
 
 const smallNetwork = 'Network: CNN-9 with 8, 16 and 32 filters a stage.';
-const unknownWidths =
-  'The paper does not give its widths of CNN-9; 64-128-256 are those of the MHE paper by the same group.';
-const unknownOptimizer =
-  'The paper does not give this table’s optimiser; Adam is that of the authors’ CIFAR code (ResNet-32). The MHE paper trains its CNN-9 by SGD (0.1, momentum 0.9).';
 const lastEpoch = 'Errors are those after the last step; the authors report the best over a run.';
 
 /** Table 1: weighted operators and the optimisation of the filters, TanhConv, CIFAR-100. */
