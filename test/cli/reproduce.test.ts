@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -12,6 +12,7 @@ import {
 import { checkpointSha256 } from '../../src/engine/checkpoint/checkpoint.js';
 import { robustnessReportSchema } from '../../src/protocol/robustness.js';
 import { withHeader } from '../engine/checkpoint/header.js';
+import { writeTinyCifar } from '../engine/data/tinyCifar.js';
 import { temporaryFolder, writeTinyData } from '../engine/data/tinyData.js';
 import { mediaDirectory } from '../engine/training/support.js';
 import { start } from './command.js';
@@ -360,6 +361,39 @@ describe('dcnet reproduce', () => {
     }
     expect(report).toContain('of the networks of seed 1');
     expect((await tiny.read('figure1-small', 'figure1.svg')).split('>SphereConv<')).toHaveLength(2);
+  });
+
+  it('goes the way of the full scale, on images as CIFAR has them', async () => {
+    const tiny = await TinyReproduction.create(
+      ...['table3', '--scale', 'full', '--only', 'plain-relu', '--steps', '10'],
+    );
+    await writeTinyCifar(path.join(tiny.directory, 'data'), 'cifar100');
+    await truncate(path.join(tiny.directory, 'data', 'train.bin'), 4 * 3074); // four images are fewer to wait for
+    const { exitCode, stdout } = await tiny.start().ended;
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ...{ experiment: 'table3', scale: 'full', folder: tiny.file('table3-full') },
+      results: [{ cell: { run: 'plain-relu', paper: 26.01 }, values: [{ seed: 1 }] }],
+    });
+    const kept = async (file: string): Promise<unknown> =>
+      JSON.parse(await tiny.read('table3-full', 'runs', 'plain-relu-seed1', file));
+    expect(await kept(runFiles.config)).toMatchObject({
+      data: { cifar100: path.join(tiny.directory, 'data'), labels: 'fine' },
+      layers: { preset: 'cnn-9', widths: [64, 128, 256] },
+      augmentation: { mirrorPad: 4, flip: true },
+    });
+    // By hand: 3×3 kernels 3·64 + 2·64² + 64·128 + 2·128² + 128·256 + 2·256², the dense layer 4·4·256·256, scores 256·100, and
+    // γ and β of 3·(64 + 128 + 256) filters.
+    const weights = 9 * 213_184 + 1_048_576 + 25_600 + 2 * 1344;
+    const whole = { status: 'completed', steps: 10, parameters: weights };
+    expect(await kept(runFiles.summary)).toMatchObject(whole);
+    const report = await tiny.read('table3-full', 'table3.md');
+    expect(report).toContain('Scale: full. One seed (1). Data: cifar100, 4 training and 6 test images');
+    expect(report).toMatch(
+      /\| plain convolution \| not run \(paper 58\.24\) \| – \| \*\*(\d+\.\d\d|n\/c)\*\* \(paper 26\.01/,
+    );
+    expect(report).toContain('- Every training has 10 steps');
+    expect(report).toContain('64-128-256 are those of the MHE paper');
   });
 
   it('refuses what it does not know, and too few steps', async () => {
