@@ -507,6 +507,33 @@ describe('a run on images that stay in their files', () => {
     expect(reading).toHaveBeenCalledTimes(60);
   });
 
+  it('reads the next batch once a device has its work, before anybody waits for it', async () => {
+    // Where this thread computes, a device is but said to: what is queued for it is the same.
+    if (testBackend === 'wasm') project.runtime = { ...project.runtime, name: 'webgpu' };
+    const { images } = await streamData();
+    const reading = vi.spyOn(images as Required<typeof images>, 'readInto');
+    let readBefore: number | undefined;
+    const engine = tf.engine();
+    const runKernel = engine.runKernel.bind(engine);
+    vi.spyOn(engine, 'runKernel').mockImplementation((...kernel) => {
+      if (reading.mock.calls.length > 0) readBefore ??= reading.mock.calls.length;
+      return runKernel(...kernel);
+    });
+    let readMeanwhile: number | undefined;
+    const { applyGradients } = tf.MomentumOptimizer.prototype;
+    vi.spyOn(tf.MomentumOptimizer.prototype, 'applyGradients').mockImplementation(function (
+      this: tf.MomentumOptimizer,
+      gradients,
+    ) {
+      readMeanwhile ??= reading.mock.calls.length;
+      applyGradients.call(this, gradients);
+    });
+    await project.train({ epochs: 1, optimizer: { type: 'sgd', learningRate: 0.01 } });
+    expect(readBefore).toBe(15); // of the first of four batches of 60 images
+    expect(readMeanwhile).toBe(2 * 15);
+    expect(reading).toHaveBeenCalledTimes(60);
+  });
+
   it('fails with the name of the file that is written into meanwhile', async () => {
     reportEveryStep();
     await streamData();
