@@ -5,6 +5,7 @@ import { startRuntime } from '../engine/startRuntime.js';
 import type { Context } from '../protocol/channel.js';
 import type { BackendChoice, Precision, WorkProgress } from '../protocol/engine.js';
 import { interruptedExitCode, type Output } from './output.js';
+import { createWorkLines } from './progress.js';
 
 /** Options that every command with a network has. */
 export interface EngineFlags {
@@ -73,7 +74,7 @@ export function onInterrupt(stop: () => void): () => void {
 }
 
 /**
- * Long work on a terminal: a line that says how far it is, and Ctrl-C, a closed terminal or who else ends this process gives
+ * Long work: on a terminal a line that says how far it is, elsewhere a line at every tenth on stderr. Ctrl-C, a closed terminal or who else ends this process gives
  * it up, so that it takes away what it has begun. A second Ctrl-C ends at once.
  */
 export async function withProgress<T>(
@@ -84,14 +85,12 @@ export async function withProgress<T>(
   const abort = new AbortController();
   const stopListening = onInterrupt(() => abort.abort());
   const clear = (): void => void (stream.isTTY && stream.write('\r\x1b[K'));
+  const show = ({ activity, done, total }: WorkProgress): void => {
+    clear();
+    stream.write(`${activity} ${Math.floor((100 * done) / total)} %`);
+  };
   try {
-    return await work({
-      signal: abort.signal,
-      report: ({ activity, done, total }) => {
-        clear();
-        if (stream.isTTY) stream.write(`${activity} ${Math.floor((100 * done) / total)} %`);
-      },
-    });
+    return await work({ signal: abort.signal, report: stream.isTTY ? show : createWorkLines(output) });
   } finally {
     stopListening();
     clear();

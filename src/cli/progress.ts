@@ -1,9 +1,27 @@
 import { SingleBar } from 'cli-progress';
 import { isOver, type RunState } from '../core/run/run.js';
+import type { WorkProgress } from '../protocol/engine.js';
 import { clockTime, type Output, percent } from './output.js';
 
 /** Where nobody watches a bar, a line says how far it is at every epoch, and this often between. */
 const lineIntervalMs = 10_000;
+
+/** Lines of other work are this many percent and this long apart: what is over sooner has none. */
+const workPercent = 10;
+const workIntervalMs = 1000;
+
+/** Tells on stderr how far long work is, where nobody watches a line that changes. */
+export function createWorkLines(output: Output): (progress: WorkProgress) => void {
+  let [said, saidAt] = [0, performance.now()];
+  return ({ activity, done, total }) => {
+    const now = performance.now();
+    const share = Math.floor((100 * done) / total);
+    // Another activity may begin at nothing again.
+    if (Math.abs(share - said) < workPercent || now - saidAt < workIntervalMs) return;
+    [said, saidAt] = [share, now];
+    output.warn(`${activity} ${share} %`);
+  };
+}
 
 /** Shows how far a training is. */
 export interface TrainingProgress {

@@ -4,6 +4,7 @@ import { mkdir, stat, truncate } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { downloads } from '../../src/core/data/downloads.js';
 import { writeTinyCifar } from '../engine/data/tinyCifar.js';
@@ -55,6 +56,41 @@ it('dcnet data get asks for the published files, refuses others, and fetches not
     });
     expect(there.stderr).toContain('their content could not be checked');
     expect(asked).toEqual([]);
+  } finally {
+    server.close();
+  }
+});
+
+it('dcnet data get tells at every tenth how far it is where there is no terminal', async () => {
+  const size = 100_000;
+  const server = createServer(async (_, response) => {
+    response.writeHead(200, { 'content-length': size });
+    // A twentieth at a time: two lines are a second apart at least.
+    for (let i = 0; i < 20; i++) {
+      response.write(Buffer.alloc(size / 20));
+      await delay(300);
+    }
+    response.end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const from = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const directory = await temporaryFolder();
+  try {
+    for (const flags of [['--json'], []]) {
+      const { stdout, stderr } = await start(['data', 'get', 'cifar10', '--from', from, ...flags], {
+        directory,
+      }).ended;
+      const shares = stderr
+        .split('\n')
+        .flatMap((line) => /^Fetching CIFAR-10: cifar-10-binary\.tar\.gz (\d+) %$/.exec(line)?.[1] ?? [])
+        .map(Number);
+      expect(shares.length).toBeGreaterThanOrEqual(3);
+      expect(shares.length).toBeLessThanOrEqual(10);
+      for (const [i, share] of shares.entries())
+        expect(share - (shares[i - 1] ?? 0)).toBeGreaterThanOrEqual(10);
+      expect(stdout).not.toContain('Fetching');
+    }
   } finally {
     server.close();
   }
