@@ -8,9 +8,9 @@ import { eachBuildsOnTheLast, Workbench } from './support/workbench.js';
 
 const command = (id: string, argument?: unknown) => vscode.commands.executeCommand(`dcnet.${id}`, argument);
 
-async function setBackend(value: string | undefined): Promise<void> {
+async function setSetting(name: 'backend' | 'workers', value: string | number | undefined): Promise<void> {
   const { Global } = vscode.ConfigurationTarget;
-  await vscode.workspace.getConfiguration('dcnet').update('backend', value, Global);
+  await vscode.workspace.getConfiguration('dcnet').update(name, value, Global);
 }
 
 /** What the status bar's item tells under the pointer. */
@@ -33,7 +33,7 @@ describe('What computes, in the status bar', () => {
     writeBars(inWorkspace('bars'));
   });
   after(async () => {
-    await setBackend(undefined);
+    for (const name of ['backend', 'workers'] as const) await setSetting(name, undefined);
     await window?.page.close();
   });
 
@@ -68,10 +68,15 @@ describe('What computes, in the status bar', () => {
     await until('no engine is there', async () =>
       /, as when an engine was last started \(.+\)\./.test(await tooltip(workbench)),
     );
-    await setBackend('cpu');
-    await workbench.statusBar.waitFor({ state: 'hidden' });
-    await setBackend(undefined);
-    await workbench.statusBar.waitFor();
+    for (const [name, value] of [
+      ['backend', 'cpu'],
+      ['workers', 3],
+    ] as const) {
+      await setSetting(name, value);
+      await workbench.statusBar.waitFor({ state: 'hidden' });
+      await setSetting(name, undefined);
+      await workbench.statusBar.waitFor();
+    }
   });
 
   it('is told in another window, which starts no engine for it', async function () {

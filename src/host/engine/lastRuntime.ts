@@ -6,7 +6,7 @@ import { type RuntimeRecord, runtimeRecordSchema } from '../../core/run/runtime.
 import { Owner } from '../lifecycle.js';
 
 /** What the choice of a runtime follows. */
-const settingNames = ['backend', 'precision', 'tensorflowFolder', 'nodePath'] as const;
+const settingNames = ['backend', 'precision', 'workers', 'tensorflowFolder', 'nodePath'] as const;
 
 const knownRuntimeSchema = z.object({
   runtime: runtimeRecordSchema,
