@@ -20,6 +20,7 @@ import {
   writeIfPossible,
 } from './backend/crashMarks.js';
 import { defaultThreads } from './backend/wasm.js';
+import { probeWebgpu } from './backend/webgpu.js';
 import { describeMachine } from './machine.js';
 import { autoChose, judgeTrials } from './runtimeChoice.js';
 import { userDataFolder } from './setup/runtimeFolder.js';
@@ -93,15 +94,24 @@ function startMarked(name: BackendName, precision: Precision, threads: number): 
   });
 }
 
-/** @throws DcnetError `backend` where webgpu does not run here, or a process ended in its loading or start less than a day ago */
+/** @throws DcnetError `backend` where webgpu does not run here, its GPU is simulated, or a process ended in its loading or start less than a day ago */
 async function startHalfPrecision(): Promise<Runtime> {
   const fatal = (await readFatalLoad('webgpu')) ?? (await readFatalStart());
-  if (fatal === undefined) return startMarked('webgpu', 'fp16', 1);
-  throw new DcnetError({
-    code: 'backend',
-    message: `In fp16 only webgpu computes: ${fatal}`,
-    remedy: 'Or use --precision fp32 (setting dcnet.precision).',
-  });
+  if (fatal !== undefined)
+    throw new DcnetError({
+      code: 'backend',
+      message: `In fp16 only webgpu computes: ${fatal}`,
+      remedy: 'Or use --precision fp32 (setting dcnet.precision).',
+    });
+  const webgpu = await probeWebgpu();
+  if (webgpu.simulated === true)
+    throw new DcnetError({
+      code: 'backend',
+      message: `In fp16 only webgpu computes, which has no GPU here: ${webgpu.device}.`,
+      remedy:
+        'Use --precision fp32 (setting dcnet.precision), or name webgpu all the same (setting dcnet.backend, --backend webgpu).',
+    });
+  return startMarked('webgpu', 'fp16', 1);
 }
 
 async function readFatalStart(): Promise<string | undefined> {

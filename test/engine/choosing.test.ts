@@ -33,6 +33,9 @@ vi.mock('../../src/engine/backend/backend.js', () => ({
     if (message !== undefined) throw new Error(message);
   },
 }));
+vi.mock('../../src/engine/backend/webgpu.js', () => ({
+  probeWebgpu: async () => machine.reports.find(({ name }) => name === 'webgpu'),
+}));
 vi.mock('../../src/engine/trial.js', async (original) => ({
   ...(await original<object>()),
   takeTrial: (name: BackendName): Promise<TrialOutcome> => {
@@ -213,6 +216,18 @@ describe.skipIf(process.platform !== 'linux')('a runtime that was measured and d
     await expect(startRuntime('auto', 'fp16')).rejects.toThrow(
       'In fp16 only webgpu computes: its start failed less than a day ago: a process ended in it (it crashed, or was killed). Name it',
     );
+    await startRuntime('webgpu', 'fp16');
+  });
+
+  test('in fp16 takes no simulated GPU either, but where webgpu is named', async () => {
+    const device = 'CPU (SwiftShader: a program that stands in for a GPU)';
+    machine.reports = [{ name: 'webgpu', available: true, simulated: true, device }];
+    await expect(startRuntime('auto', 'fp16')).rejects.toThrow(
+      `In fp16 only webgpu computes, which has no GPU here: ${device}.`,
+    );
+    expect(machine.starts).toEqual([]);
+    machine.reports = [{ name: 'webgpu', available: true, simulated: false, device: 'Card 9' }];
+    expect((await startRuntime('auto', 'fp16')).name).toBe('webgpu');
     await startRuntime('webgpu', 'fp16');
   });
 });

@@ -29,7 +29,7 @@ describe('startBackend', () => {
   test('webgpu refuses fp16 where the driver has none', async ({ skip }) => {
     const dawn = await openDawn();
     if (!dawn.available || dawn.adapter.features.has('shader-f16')) skip('no GPU without 16-bit floats here');
-    await expect(startRuntime('auto', 'fp16')).rejects.toThrow('shader-f16');
+    await expect(startBackend('webgpu', 'fp16')).rejects.toThrow('shader-f16');
   });
 
   test('wasm: sets the backend and says what it runs on', async () => {
