@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { ConfigProblem } from '../core/config/parse.js';
 import { DcnetError } from '../core/errors.js';
+import type { Output } from './output.js';
 
 /** A config's absolute path and its text. @throws DcnetError `usage` */
 export async function readConfigFile(
@@ -20,4 +22,10 @@ export async function readConfigFile(
       { cause: thrown },
     );
   }
+}
+
+/** Tell on stderr what in a config is probably not what was meant. */
+export function sayWarnings(problems: readonly ConfigProblem[], configFile: string, output: Output): void {
+  for (const { severity, line, column, message, remedy } of problems)
+    if (severity === 'warning') output.warn(`warning: ${configFile}:${line}:${column}: ${message} ${remedy}`);
 }

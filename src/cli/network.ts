@@ -9,7 +9,7 @@ import { asDcnetError, DcnetError } from '../core/errors.js';
 import { replaceFile } from '../engine/checkpoint/atomicFile.js';
 import { describeData } from '../engine/data/dataSet.js';
 import { locateData } from '../engine/data/location.js';
-import { readConfigFile } from './configFile.js';
+import { readConfigFile, sayWarnings } from './configFile.js';
 import { type Output, table } from './output.js';
 
 interface DataFlags {
@@ -35,7 +35,8 @@ export async function summary(config: string, flags: SummaryFlags, output: Outpu
       ? { shape: input, classes }
       : await dataOf(read, configFile, flags, 'Or give --input and --classes.');
   const known = { shape: input ?? data.shape, classes: classes ?? data.classes };
-  const { network } = requireConfig(configText, configFile, known);
+  const { network, problems } = requireConfig(configText, configFile, known);
+  sayWarnings(problems, configFile, output);
   if (network === undefined) throw new Error('A valid config with known data has a network.');
   const summed = networkSummary(network);
   output.answer({ config: configFile, ...summed });

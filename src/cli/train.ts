@@ -9,7 +9,7 @@ import type { Summary } from '../core/run/run.js';
 import { runtimeParagraph } from '../core/run/runtime.js';
 import { isProcessAlive } from '../engine/training/processes.js';
 import { RunFolder } from '../engine/training/runFolder.js';
-import { readConfigFile } from './configFile.js';
+import { readConfigFile, sayWarnings } from './configFile.js';
 import { type EngineFlags, onInterrupt, startEngine } from './engine.js';
 import { exitCodeOf, type Output, percent, usageError } from './output.js';
 import { createTrainingProgress } from './progress.js';
@@ -102,8 +102,7 @@ async function readRequest(config: string | undefined, { name, runs }: TrainFlag
   if (config === undefined)
     throw usageError('There is nothing to train.', 'Name a config (*.dcnet.json), or a run with --resume.');
   const { configFile, configText } = await readConfigFile(config);
-  for (const { severity, line, column, message, remedy } of parseConfig(configText).problems)
-    if (severity === 'warning') output.warn(`warning: ${configFile}:${line}:${column}: ${message} ${remedy}`);
+  sayWarnings(parseConfig(configText).problems, configFile, output);
   return { configFile, configText, name, runsDirectory: runsDirectory(configFile, runs) };
 }
 

@@ -98,6 +98,18 @@ describe('dcnet summary', () => {
   );
 });
 
+describe('dcnet summary of a config that is probably not what was meant', () => {
+  it('says so on stderr', async () => {
+    const project = await TinyProject.create();
+    const config = await project.writeConfig({ operator: { magnitude: 'sphere', rho: 2 }, layers: preset });
+    const { exitCode, stderr } = await dcnet('summary', config, '--json', '--media', mediaDirectory);
+    expect(exitCode).toBe(0);
+    expect(stderr).toMatch(
+      /^warning: .*tiny\.dcnet\.json:1:\d+: rho has no effect in any layer: sphere has no/,
+    );
+  });
+});
+
 describe('a residual network from a preset', () => {
   it('that stops and goes on gives the checkpoint of one that did not', async () => {
     const project = await TinyProject.create();

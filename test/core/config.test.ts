@@ -159,6 +159,49 @@ describe('a layer that cannot fit', () => {
   });
 });
 
+describe('an operator of the whole config', () => {
+  const problemsOf = (operator: object, ...operators: readonly unknown[]) => {
+    const layers = [
+      ...operators.map((own) => ({
+        type: 'conv',
+        filters: 2,
+        ...(own === undefined ? {} : { operator: own }),
+      })),
+      { type: 'global-average-pool' },
+      { type: 'dense', units: 10 },
+    ];
+    return parseConfig(JSON.stringify({ data: { idx: '.' }, operator, layers }), input).problems;
+  };
+
+  it('gets one warning for a field that no layer which takes it over has a use for', () => {
+    expect(problemsOf({ magnitude: 'sphere', rho: 2 }, undefined, undefined)).toMatchObject([
+      {
+        ...{ severity: 'warning', field: 'operator.rho' },
+        message: 'rho has no effect in any layer: sphere has no radius.',
+        fixes: [{ title: 'Remove rho', preferred: true }],
+      },
+    ]);
+    const several = problemsOf({ beta: 1, k: 0.5, exponent: 3, alpha: 2 }, undefined, {
+      magnitude: 'log',
+    }).map(({ message }) => message);
+    expect(several).toEqual([
+      'beta has no effect in any layer: tanh has no β, log has no β.',
+      'exponent has no effect in any layer: cosine has no exponent.',
+      'k has no effect in any layer: cosine has no k.',
+    ]);
+    // The one that could use it says its own.
+    expect(problemsOf({ magnitude: 'log', rho: 2 }, undefined, { magnitude: 'ball', rho: 3 })).toHaveLength(
+      1,
+    );
+  });
+
+  it('gets none where a layer has a use for it, or none takes it over', () => {
+    expect(problemsOf({ magnitude: 'sphere', rho: 2 }, undefined, { magnitude: 'ball' })).toEqual([]);
+    expect(problemsOf({ magnitude: 'sphere', k: 0.5 }, { angular: 'sigmoid' })).toEqual([]);
+    expect(problemsOf({ magnitude: 'sphere', rho: 2 }, 'inner-product')).toEqual([]);
+  });
+});
+
 describe('input and length', () => {
   const withFields = (fields: string) => problemsAfter('// the data', `${fields},`);
 

@@ -209,6 +209,7 @@ function resolveLayers(
     layers.push({ ...expand(config, layer), name, index, inputShape, outputShape });
   }
 
+  checkInherited(config, given, problems);
   checkFilterTraining(config, given, problems);
   return { layers, problems };
 }
@@ -344,24 +345,9 @@ function checkOperator(
   const operator = layerOperator(config, layer);
   if (operator === undefined || layer.operator === 'inner-product') return;
   const own: OperatorInput = layer.operator ?? {};
-  const idle = (fields: readonly (keyof OperatorInput)[], reason: string): void => {
-    for (const field of fields) {
-      if (own[field] === undefined) continue;
-      problems.push({
-        severity: 'warning',
-        path: ['layers', index, 'operator', field],
-        message: `${field} has no effect here: ${reason}.`,
-        remedy: 'Take it out.',
-        fixes: [{ ...removeAt(['layers', index, 'operator', field], field), preferred: true }],
-      });
-    }
-  };
-  if (!usesRadius(operator.magnitude))
-    idle(['rho', 'radius', 'learnRho'], `${operator.magnitude} has no radius`);
-  if (operator.angular !== 'sigmoid') idle(['k', 'learnK'], `${operator.angular} has no k`);
-  if (operator.magnitude !== 'seg' && operator.magnitude !== 'mix')
-    idle(['beta'], `${operator.magnitude} has no β`);
-  if (operator.angular !== 'square-cosine') idle(['exponent'], `${operator.angular} has no exponent`);
+  for (const [field, reason] of idleFields(operator))
+    if (own[field] !== undefined)
+      problems.push(withoutEffect(['layers', index, 'operator', field], field, ` here: ${reason}`));
   checkWeighting(operator, own, index, problems);
   if (
     operator.angular === 'square-cosine' &&
@@ -375,6 +361,53 @@ function checkOperator(
       remedy: 'Set "batchNorm": true, or use cosine.',
       fixes: makeConverge(index),
     });
+  }
+}
+
+/** Fields that an operator's functions do not have, each with the reason. */
+function idleFields({
+  magnitude,
+  angular,
+}: Operator): readonly (readonly [field: keyof OperatorInput, reason: string])[] {
+  const idle = (fields: readonly (keyof OperatorInput)[], reason: string) =>
+    fields.map((field) => [field, reason] as const);
+  return [
+    ...(usesRadius(magnitude) ? [] : idle(['rho', 'radius', 'learnRho'], `${magnitude} has no radius`)),
+    ...(angular === 'sigmoid' ? [] : idle(['k', 'learnK'], `${angular} has no k`)),
+    ...(magnitude === 'seg' || magnitude === 'mix' ? [] : idle(['beta'], `${magnitude} has no β`)),
+    ...(angular === 'square-cosine' ? [] : idle(['exponent'], `${angular} has no exponent`)),
+  ];
+}
+
+function withoutEffect(path: readonly (string | number)[], field: string, why: string): NetworkProblem {
+  return {
+    severity: 'warning',
+    path,
+    message: `${field} has no effect${why}.`,
+    remedy: 'Take it out.',
+    fixes: [{ ...removeAt(path, field), preferred: true }],
+  };
+}
+
+/** What the config's operator says and no layer that takes it over has a use for. */
+function checkInherited(
+  config: Pick<Config, 'operator'>,
+  layers: readonly LayerConfig[],
+  problems: NetworkProblem[],
+): void {
+  if (config.operator === 'inner-product') return;
+  const decoupled = layers.flatMap((layer) => {
+    if (layer.type !== 'conv' && layer.type !== 'dense') return [];
+    const operator = layerOperator(config, layer);
+    if (operator === undefined || layer.operator === 'inner-product') return [];
+    return [{ own: layer.operator ?? {}, idle: new Map(idleFields(operator)) }];
+  });
+  for (const field of Object.keys(config.operator) as (keyof OperatorInput)[]) {
+    const reasons = decoupled.flatMap(({ own, idle }) => (own[field] === undefined ? [idle.get(field)] : []));
+    if (reasons.length === 0 || reasons.includes(undefined)) continue;
+    problems.push(
+      withoutEffect(['operator', field], field, ` in any layer: ${[...new Set(reasons)].join(', ')}`),
+    );
   }
 }
 
