@@ -48,6 +48,8 @@ const ours = [
   'BatchNormalization',
   'BatchNormalizationGradient',
   'ChannelAffine',
+  'RunningAverages',
+  'AdamStep',
   'Conv2DBackpropFilter',
 ].map((name) => [name, 'webgpu'] as const);
 

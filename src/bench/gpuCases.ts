@@ -4,6 +4,7 @@ import { usesRadius } from '../core/operator/operator.js';
 import { normals } from '../core/random.js';
 import { batchNormalize, channelAffine } from '../engine/operator/batchNorm.js';
 import { type DecoupledConv2dOptions, decoupledConv2d } from '../engine/operator/decoupledConv2d.js';
+import { createOptimizer } from '../engine/training/optimizer.js';
 
 /** What is compared, by kind; one or some of them can be asked for. */
 export const referenceKinds = [
@@ -12,6 +13,7 @@ export const referenceKinds = [
   'windows',
   'adaptive',
   'batch-norm',
+  'adam',
   'dense',
   'large',
 ] as const;
@@ -133,6 +135,44 @@ function batchNormCases(): readonly ReferenceCase[] {
   });
 }
 
+/** Of three weights: more than some devices take in a kernel, one with more values than a workgroup, none that fills one. */
+function adamCases(): readonly ReferenceCase[] {
+  const shapes = { w: [3, 3, 17, 35], rho: [35], bias: [1] };
+  const rates = [0.1, 0.05, 0.1];
+  return (['corrected', 'raw'] as const).map((epsilonOn) => ({
+    kind: 'adam',
+    what: `${rates.length} steps of Adam, ε beside the ${epsilonOn} moment, ${Object.values(shapes)
+      .map((shape) => shape.join('×'))
+      .join(', ')}`,
+    inputs: () =>
+      Object.fromEntries(
+        Object.entries(shapes).map(([name, shape]) => [name, randomTensor(shape, 0.3, name)]),
+      ),
+    layer: (given) => {
+      const weights = Object.entries(given).map(([name, tensor]) => ({
+        name,
+        variable: tf.variable(tensor),
+      }));
+      const optimizer = createOptimizer(
+        // So large an ε that where it is added is seen.
+        { type: 'adam', learningRate: rates[0]!, beta1: 0.9, beta2: 0.999, epsilon: 0.01, epsilonOn },
+        weights,
+      );
+      for (const [step, rate] of rates.entries())
+        optimizer.apply(
+          weights.map(({ name, variable }) => randomTensor(variable.shape, 1, `${name} at ${step}`)),
+          rate,
+        );
+      const values = tf.concat(weights.map(({ variable }) => tf.reshape(variable, [-1])));
+      optimizer.dispose();
+      for (const { variable } of weights) variable.dispose();
+      return values;
+    },
+    hasGradients: false,
+    hasHalf: false,
+  }));
+}
+
 const mixed: readonly DecoupledCase[] = [
   { magnitude: 'tanh', angular: 'cosine' },
   { magnitude: 'seg', angular: 'sigmoid' },
@@ -180,6 +220,7 @@ function list(): readonly ReferenceCase[] {
       decoupledCase('dense', dense, { ...each, kernel: 1, padding: 'valid', adaptive: true }),
     ]),
     ...batchNormCases(),
+    ...adamCases(),
     ...large.flatMap((size) => [
       decoupledCase('large', size, { magnitude: 'tanh', angular: 'cosine' }),
       decoupledCase('large', size, { magnitude: 'linear', angular: 'cosine' }),
@@ -198,6 +239,7 @@ function quickList(): readonly ReferenceCase[] {
     decoupledCase('adaptive', small, { ...mixed[1]!, adaptive: true }),
     decoupledCase('dense', dense, { ...usual!, kernel: 1, padding: 'valid', adaptive: true }),
     ...batchNormCases(),
+    ...adamCases(),
     decoupledCase('large', large[0]!, usual!),
   ];
 }

@@ -26,6 +26,7 @@ const webgpuTests = [
   'parity',
   'model/presets.test.ts',
   'training/step.test.ts',
+  'training/optimizer.test.ts',
   'training/reference.test.ts',
   'backend/windows.test.ts',
   'backend/webgpu.test.ts',

@@ -120,6 +120,8 @@ export class DawnBackend extends WebGPUBackend {
     ) as [tf.TensorInfo[], tf.TensorInfo[], tf.TensorInfo[]];
     const tensors = [...outputs, ...updated, ...inputs];
     for (const { dataId } of tensors) this.uploadToGPU(dataId);
+    // What was read of them is not what they hold from here on.
+    for (const { dataId } of updated) Object.assign(this.tensorMap.get(dataId), { values: null });
     const pipeline = this.#pipelineOf(dispatch);
     const hidden = internals(this);
     const resources = tensors.map((tensor) => hidden.tensorToBinding(tensor));

@@ -4,9 +4,11 @@ import type { OperatorFunctions } from '../operator/decoupledProduct.js';
 import type { FusedConvolutionAttributes } from '../operator/fusedConvolution.js';
 import type { FusedKernel } from '../operator/fusedKernels.js';
 import type { Window } from '../operator/patchNorms.js';
+import type { AdamAttributes } from '../training/adamStep.js';
 import { type ConvolutionAttributes, windowOf } from './convolutions.js';
 import type { DawnBackend } from './dawnBackend.js';
 import { replaceKernel, type Shape4D } from './replaceKernel.js';
+import { type AdamTensors, adamStep } from './wgsl/adam.js';
 import { batchNormalization, batchNormalizationGradient, channelAffine } from './wgsl/batchNorm.js';
 import { type ConvolutionTensors, type ConvolutionTrace, decoupledConvolution } from './wgsl/convolution.js';
 import { filterGradient } from './wgsl/filterGradient.js';
@@ -83,6 +85,9 @@ export function registerWebgpuKernels(): void {
   );
   register('RunningAverages', (backend, inputs: AveragesTensors, attributes: AveragesAttributes) =>
     runningAverages(backend, inputs, attributes),
+  );
+  register('AdamStep', (backend, inputs: AdamTensors, attributes: AdamAttributes) =>
+    adamStep(backend, inputs, attributes),
   );
   replaceKernel('Conv2DBackpropFilter', 'webgpu', () => ({ inputs, attrs, backend }) => {
     const { x, dy } = inputs as Tensors<string> as Tensors<'x' | 'dy'>;

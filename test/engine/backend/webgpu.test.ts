@@ -13,6 +13,7 @@ import {
   type DecoupledConv2dOptions,
   decoupledConv2d,
 } from '../../../src/engine/operator/decoupledConv2d.js';
+import { createOptimizer } from '../../../src/engine/training/optimizer.js';
 import { describeOn } from '../backends.js';
 import { expectClose, randomValues, sizeOf, tensorOf } from '../tensors.js';
 
@@ -428,6 +429,73 @@ describeOn('webgpu', 'kernels of our own on webgpu, beyond one workgroup', () =>
     expectClose(weight, Float64Array.of(1 - 0.9 ** 3), 1e-6, 'weight');
     tf.dispose([...averages, weight]);
   });
+
+  test.each([
+    ['corrected', 'its own limit'],
+    ['raw', 'its own limit'],
+    ['raw', 8],
+  ] as const)(
+    'Adam, ε on the %s moment, takes a dispatch for as many weights as the device’s tensors allow: %s',
+    async (epsilonOn, allowed) => {
+      await startBackend('webgpu');
+      const { limits } = backend().device;
+      const most = allowed === 8 ? allowed : limits.maxStorageBuffersPerShaderStage;
+      const limit = vi.spyOn(limits, 'maxStorageBuffersPerShaderStage', 'get').mockReturnValue(most);
+      // Fewer and more values than a workgroup has threads; the last weight is alone on most devices.
+      const shapes = [[1], [300], [3, 3, 5, 7], [259], [2, 5]];
+      const [beta1, beta2, epsilon] = [0.8, 0.95, 0.02];
+      const rates = [0.1, 0.05, 0.2];
+      const starts = shapes.map((shape, n) => randomValues(n + 1, sizeOf(shape)));
+      const gradients = rates.map((_, step) =>
+        shapes.map((shape, n) => randomValues(10 * (step + 1) + n, sizeOf(shape), -0.3, 0.3)),
+      );
+      const weights = starts.map((values, n) => ({
+        name: `weight ${n}`,
+        variable: tf.tidy(() => tf.variable(tensorOf(values, shapes[n]!))),
+      }));
+      const optimizer = createOptimizer(
+        { type: 'adam', learningRate: 1, beta1, beta2, epsilon, epsilonOn },
+        weights,
+      );
+      try {
+        const taken = rates.map((rate, step) => {
+          const given = gradients[step]!.map((values, n) => tensorOf(values, shapes[n]!));
+          backend().traffic.take();
+          optimizer.apply(given, rate);
+          tf.dispose(given);
+          // As a checkpoint does: what was read must not stay what there is.
+          const { dispatches } = backend().traffic.take();
+          for (const tensor of optimizer.state().values()) tensor.dataSync();
+          return dispatches;
+        });
+        // Five tensors each, and one of rates; before the first step the moments are filled with zeros.
+        const kernels = Math.ceil(shapes.length / Math.floor((most - 1) / 5));
+        expect(taken).toEqual([kernels + 2 * shapes.length, kernels, kernels]);
+        expect(limit).toHaveBeenCalled();
+        // Kingma and Ba's algorithm 1, and its ε̂ before their section 2.1.
+        for (const [n, { name, variable }] of weights.entries()) {
+          const [w, m, v] = [starts[n]!.slice(), starts[n]!.map(() => 0), starts[n]!.map(() => 0)];
+          for (const [step, rate] of rates.entries())
+            for (const [i, g] of gradients[step]![n]!.entries()) {
+              const [left1, left2] = [1 - beta1 ** (step + 1), 1 - beta2 ** (step + 1)];
+              m[i] = beta1 * m[i]! + (1 - beta1) * g;
+              v[i] = beta2 * v[i]! + (1 - beta2) * g * g;
+              w[i]! -=
+                epsilonOn === 'raw'
+                  ? (rate * (Math.sqrt(left2) / left1) * m[i]!) / (Math.sqrt(v[i]!) + epsilon)
+                  : ((rate / left1) * m[i]!) / (Math.sqrt(v[i]! / left2) + epsilon);
+            }
+          expectClose(variable, w, 2e-6, name);
+          expectClose(optimizer.state().get(`optimizer/m/${name}`)!, m, 2e-6, `m of ${name}`);
+          expectClose(optimizer.state().get(`optimizer/v/${name}`)!, v, 2e-6, `v of ${name}`);
+        }
+      } finally {
+        limit.mockRestore();
+        optimizer.dispose();
+        for (const { variable } of weights) variable.dispose();
+      }
+    },
+  );
 
   test('a read that waits leaves hardly a turn of the event loop behind', async () => {
     await startBackend('webgpu');

@@ -19,6 +19,7 @@ describe('what a GPU is compared with the reference in', () => {
     for (const padding of ['same', 'valid']) expect(has(`stride 2, ${padding}`)).toBe(true);
     expect(has('adaptive: tanh', 'adaptive R')).toBe(true);
     expect(has('batch normalisation in training', 'ReLU')).toBe(true);
+    for (const moment of ['corrected', 'raw']) expect(has('adam:', moment)).toBe(true);
     expect(has('dense:', '1×1×1024')).toBe(true);
     expect(has('large: tanh · cosine', '16×16×128 to 128')).toBe(true);
     const [few, many] = [true, false].map((quick) => referenceCases(quick).map(({ what }) => what));
