@@ -1,6 +1,5 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { conv2DBackpropFilterConfig } from '@tensorflow/tfjs-backend-webgpu/dist/kernels/Conv2DBackpropFilter';
 import * as tf from '@tensorflow/tfjs-core';
 import { Command, Option } from 'commander';
 import { DcnetError } from '../core/errors.js';
@@ -19,6 +18,7 @@ import { Missing } from './missing.js';
 import { cnn9, type NamedOperator, type NetworkPlan, noise, sample } from './networks.js';
 import { type BenchOptions, type Figure, someOperators } from './parts.js';
 import { Pytorch } from './pytorch.js';
+import { withStock } from './stock.js';
 
 /**
  * The bench that is carried to a machine with a GPU: what computes, whether it computes right, what it moves and, on
@@ -36,34 +36,6 @@ interface Flags {
   readonly networks: readonly (keyof typeof networks)[];
   readonly python: string;
   readonly out: string;
-}
-
-const ours = [
-  'DecoupledConvolution',
-  'DecoupledConvolutionGradient',
-  'DecoupledProduct',
-  'DecoupledProductGradient',
-  'PatchNorms',
-  'PatchNormsGradient',
-  'BatchNormalization',
-  'BatchNormalizationGradient',
-  'ChannelAffine',
-  'RunningAverages',
-  'AdamStep',
-  'Conv2DBackpropFilter',
-].map((name) => [name, 'webgpu'] as const);
-
-/** Do work with tfjs's own kernels in the places of ours. */
-async function withStock<T>(work: () => Promise<T>): Promise<T> {
-  const kernels = ours.map(([name, backend]) => tf.getKernel(name, backend));
-  for (const [name, backend] of ours) tf.unregisterKernel(name, backend);
-  tf.registerKernel(conv2DBackpropFilterConfig);
-  try {
-    return await work();
-  } finally {
-    tf.unregisterKernel('Conv2DBackpropFilter', 'webgpu');
-    for (const kernel of kernels) if (kernel !== undefined) tf.registerKernel(kernel);
-  }
 }
 
 const pytorchModes = {

@@ -35,6 +35,7 @@ trap 'rm -rf "$work"' EXIT INT TERM
 cp -R "$here/files/." "$work"
 gzip -d "$work/node.gz" "$work/node_modules/webgpu/dist/linux-x64/dawn.node.gz"
 chmod +x "$work/node"
+there() { for file; do [ ! -e "$file" ] || return 0; done; return 1; }
 has() { (ldconfig -p || /sbin/ldconfig -p) 2>/dev/null | grep -q "$1"; }
 mkdir "$work/lib"
 for library in ${libraries.join(' ')}; do
@@ -46,7 +47,7 @@ done
 LD_LIBRARY_PATH="\${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$work/lib"
 export LD_LIBRARY_PATH
 # In a container NVIDIA's driver may be there without the file by which Vulkan finds it.
-if [ -z "\${VK_DRIVER_FILES:-}" ] && has libGLX_nvidia.so.0 && ! ls /etc/vulkan/icd.d/nvidia* /usr/share/vulkan/icd.d/nvidia* >/dev/null 2>&1; then
+if [ -z "\${VK_DRIVER_FILES:-}" ] && has libGLX_nvidia.so.0 && ! there /etc/vulkan/icd.d/nvidia* /usr/share/vulkan/icd.d/nvidia*; then
   echo '{"file_format_version":"1.0.0","ICD":{"library_path":"libGLX_nvidia.so.0","api_version":"1.3.0"}}' >"$work/nvidia.json"
   VK_DRIVER_FILES="$work/nvidia.json"
   VK_ICD_FILENAMES="$work/nvidia.json"

@@ -208,7 +208,7 @@ async function testTensorflow(isBuilt) {
     const args = ['setup', 'tensorflow', '--variant', 'cpu', '--json'];
     const { code, stdout } = await runNode('dist/cli.js', args, { env, output: 'capture-stdout' });
     if (code !== 0) {
-      outcomes.push(withoutTensorflow(JSON.parse(stdout).error));
+      outcomes.push(withoutTensorflow(stdout));
       return;
     }
   }

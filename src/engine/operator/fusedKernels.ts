@@ -1,30 +1,33 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 /** The kernels of our own that a backend may have: one pass over memory instead of one for each step. */
-export type FusedKernel =
-  | 'DecoupledConvolution'
-  | 'DecoupledConvolutionGradient'
-  | 'DecoupledProduct'
-  | 'DecoupledProductGradient'
-  | 'AffineConvolution'
-  | 'AffineProduct'
-  | 'NormalizedProduct'
-  | 'NormalizedProductGradient'
-  | 'NormalizeFilters'
-  | 'NormalizeFiltersGradient'
-  | 'ProjectionAndNorms'
-  | 'ProjectionAndNormsGradient'
-  | 'PatchNorms'
-  | 'PatchNormsGradient'
-  | 'BatchNormalization'
-  | 'BatchNormalizationGradient'
-  | 'ChannelAffine'
-  | 'BatchRadius'
-  | 'BatchRadiusGradient'
-  | 'RunningAverages'
-  | 'AdamStep'
-  | 'CountPairs'
-  | 'SumResponses';
+export const fusedKernels = [
+  'DecoupledConvolution',
+  'DecoupledConvolutionGradient',
+  'DecoupledProduct',
+  'DecoupledProductGradient',
+  'AffineConvolution',
+  'AffineProduct',
+  'NormalizedProduct',
+  'NormalizedProductGradient',
+  'NormalizeFilters',
+  'NormalizeFiltersGradient',
+  'ProjectionAndNorms',
+  'ProjectionAndNormsGradient',
+  'PatchNorms',
+  'PatchNormsGradient',
+  'BatchNormalization',
+  'BatchNormalizationGradient',
+  'ChannelAffine',
+  'BatchRadius',
+  'BatchRadiusGradient',
+  'RunningAverages',
+  'AdamStep',
+  'CountPairs',
+  'SumResponses',
+] as const;
+
+export type FusedKernel = (typeof fusedKernels)[number];
 
 /** Whether the backend in use has a kernel of ours; where it has not, the same is composed of tfjs's operations. */
 export function hasFused(name: FusedKernel): boolean {

@@ -203,7 +203,7 @@ describe.skipIf(process.platform === 'win32')('setting TensorFlow up', () => {
       const file = path.join(home, 'bin', name);
       const before = await readFile(file, 'utf8');
       await program(name, script);
-      const { state, detail } = withoutTensorflow((await setUp()).details);
+      const { state, detail } = withoutTensorflow(JSON.stringify({ error: (await setUp()).details }));
       await writeFile(file, before);
       return `${state}: ${detail}`;
     };
@@ -212,6 +212,7 @@ describe.skipIf(process.platform === 'win32')('setting TensorFlow up', () => {
     );
     expect(await outcome('npm', `${version}\nexit 1`)).toMatch(/^skipped: .* npm failed/);
     expect(await outcome('python3', `${version}\nexit 1`)).toMatch(/^skipped: .* PyPI failed/);
+    expect(withoutTensorflow('')).toMatchObject({ state: 'failed' });
     const error = 'averages.cc:7:1: error: expected declaration';
     const compiler = `${version}\ncase "$*" in *dcnet_ops*) echo "${error}" >&2; exit 1;; esac`;
     expect(await outcome('g++', compiler)).toMatch(new RegExp(`^failed: [\\s\\S]*${error}`));
