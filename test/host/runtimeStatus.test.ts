@@ -20,7 +20,7 @@ async function tooltip({ page, statusBar }: Workbench): Promise<string> {
     await statusBar.hover();
     const hover = page.locator('.monaco-hover').filter({ hasText: 'Trainings are computed by' });
     await hover.first().waitFor({ timeout: 3_000 });
-    return hover.first().innerText();
+    return hover.first().innerText({ timeout: 1_000 }); // it may have gone again
   });
 }
 
