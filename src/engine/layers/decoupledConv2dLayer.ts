@@ -6,7 +6,7 @@ import { decoupledConv2d, hasBareProduct } from '../operator/decoupledConv2d.js'
 import type { decoupledProduct } from '../operator/decoupledProduct.js';
 import { radiusInUse } from '../operator/weighting.js';
 import { type ConvolutionArgs, channelsOf, convolutionShape } from './convolutionShape.js';
-import { onlyTensor, variableOf } from './layerWeights.js';
+import { heNormal, onlyTensor, variableOf } from './layerWeights.js';
 import { updateRunningAverages } from './runningAverage.js';
 
 /** ρ = r² + this, so that ρ stays positive (authors' code). */
@@ -62,12 +62,11 @@ export class DecoupledConv2D extends layers.Layer {
   override build(inputShape: (number | null)[]): void {
     const { filters, kernelSize, operator, seed } = this.options;
     const channels = channelsOf(inputShape, this.name);
-    const deviation = Math.sqrt(2 / (kernelSize * kernelSize * channels));
     this.kernelWeight = this.addWeight(
       'kernel',
       this.kernelShape(channels),
       'float32',
-      initializers.randomNormal({ mean: 0, stddev: deviation, seed }),
+      heNormal(kernelSize * kernelSize * channels, seed),
     );
     const add = (name: string, size: number[], value: number, trainable: boolean): LayerVariable =>
       this.addWeight(name, size, 'float32', initializers.constant({ value }), undefined, trainable);

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { initializers, type LayerVariable, layers } from '@tensorflow/tfjs-layers';
+import { type LayerVariable, layers } from '@tensorflow/tfjs-layers';
 import { affineConvolution } from '../operator/affineConvolution.js';
 import { type ConvolutionArgs, channelsOf, convolutionShape } from './convolutionShape.js';
 import type { DecoupledCall } from './decoupledConv2dLayer.js';
-import { onlyTensor, variableOf } from './layerWeights.js';
+import { heNormal, onlyTensor, variableOf } from './layerWeights.js';
 
 /**
  * A convolution by inner products as a layer: [N, H, W, Cin] → [N, H′, W′, F], without a bias. Its weight is `kernel`
@@ -24,8 +24,7 @@ export class PlainConv2D extends layers.Layer {
   override build(inputShape: (number | null)[]): void {
     const { filters, kernelSize, seed } = this.options;
     const channels = channelsOf(inputShape, this.name);
-    const stddev = Math.sqrt(2 / (kernelSize * kernelSize * channels)); // He et al. 2015, equation 10
-    const initializer = initializers.randomNormal({ mean: 0, stddev, seed });
+    const initializer = heNormal(kernelSize * kernelSize * channels, seed);
     const shape = [kernelSize, kernelSize, channels, filters];
     this.kernelWeight = this.addWeight('kernel', shape, 'float32', initializer);
     this.built = true;

@@ -3,6 +3,7 @@ import type { NetworkLayer, Shape } from '../../core/config/network.js';
 import { DebiasedBatchNormalization } from '../layers/batchNormalization.js';
 import { DecoupledConv2D } from '../layers/decoupledConv2dLayer.js';
 import { DecoupledDense } from '../layers/decoupledDenseLayer.js';
+import { heNormal } from '../layers/layerWeights.js';
 import { PlainConv2D } from '../layers/plainConv2dLayer.js';
 
 type StockLayer = InstanceType<typeof stock.Layer>;
@@ -132,11 +133,6 @@ function buildAfter(
     parts.push({ name: `${name}/prelu`, layer: prelu, inputShape, decay: false });
   }
   return parts;
-}
-
-/** He's normal initialisation, standard deviation √(2 / inputs of a filter). */
-function heNormal(inputs: number, seed: number) {
-  return initializers.randomNormal({ mean: 0, stddev: Math.sqrt(2 / inputs), seed });
 }
 
 /** A seed of its own for each layer, so that weights depend on the run's seed and the layer's name alone (FNV-1a). */
