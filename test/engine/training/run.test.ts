@@ -492,33 +492,31 @@ describe('a run on images that stay in their files', () => {
     expect(await measured(streamed.runDirectory)).toEqual(await measured(memory.runDirectory));
   });
 
-  it.runIf(testBackend === 'wasm')('reads the next batch while this thread computes', async () => {
+  /** Images in files: their reads, and how many had been read when the first kernel ran after that. */
+  async function watchReading() {
     const { images } = await streamData();
     const reading = vi.spyOn(images as Required<typeof images>, 'readInto');
-    let readBefore: number | undefined;
+    let before: number | undefined;
     const engine = tf.engine();
     const runKernel = engine.runKernel.bind(engine);
     vi.spyOn(engine, 'runKernel').mockImplementation((...kernel) => {
-      if (reading.mock.calls.length > 0) readBefore ??= reading.mock.calls.length;
+      if (reading.mock.calls.length > 0) before ??= reading.mock.calls.length;
       return runKernel(...kernel);
     });
+    return { reading, readBefore: () => before };
+  }
+
+  it.runIf(testBackend === 'wasm')('reads the next batch while this thread computes', async () => {
+    const { reading, readBefore } = await watchReading();
     await project.train({ epochs: 1 });
-    expect(readBefore).toBe(2 * 15); // of the first and of the second of four batches of 60 images
+    expect(readBefore()).toBe(2 * 15); // of the first and of the second of four batches of 60 images
     expect(reading).toHaveBeenCalledTimes(60);
   });
 
   it('reads the next batch once a device has its work, before anybody waits for it', async () => {
     // Where this thread computes, a device is but said to: what is queued for it is the same.
     if (testBackend === 'wasm') project.runtime = { ...project.runtime, name: 'webgpu' };
-    const { images } = await streamData();
-    const reading = vi.spyOn(images as Required<typeof images>, 'readInto');
-    let readBefore: number | undefined;
-    const engine = tf.engine();
-    const runKernel = engine.runKernel.bind(engine);
-    vi.spyOn(engine, 'runKernel').mockImplementation((...kernel) => {
-      if (reading.mock.calls.length > 0) readBefore ??= reading.mock.calls.length;
-      return runKernel(...kernel);
-    });
+    const { reading, readBefore } = await watchReading();
     let readMeanwhile: number | undefined;
     const { applyGradients } = tf.MomentumOptimizer.prototype;
     vi.spyOn(tf.MomentumOptimizer.prototype, 'applyGradients').mockImplementation(function (
@@ -529,7 +527,7 @@ describe('a run on images that stay in their files', () => {
       applyGradients.call(this, gradients);
     });
     await project.train({ epochs: 1, optimizer: { type: 'sgd', learningRate: 0.01 } });
-    expect(readBefore).toBe(15); // of the first of four batches of 60 images
+    expect(readBefore()).toBe(15); // of the first of four batches of 60 images
     expect(readMeanwhile).toBe(2 * 15);
     expect(reading).toHaveBeenCalledTimes(60);
   });
